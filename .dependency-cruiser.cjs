@@ -1,0 +1,93 @@
+/**
+ * The arrows: which room may import which. `npm run arrows` holds them.
+ *
+ * Data flows one way, from a recording to whoever asks; imports point inwards only. A room that is not in the
+ * table may not exist. `types` means that types may be imported, and nothing that is there at run time.
+ */
+const rooms = {
+  mm: [],
+  syscalls: ['mm'],
+  proc: ['mm', 'syscalls'],
+  trace: ['mm types', 'syscalls'],
+  host: ['mm types', 'proc'],
+  lab: ['mm', 'syscalls', 'proc', 'trace'],
+  server: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],
+  cli: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab', 'server'],
+};
+
+/** Who needs neither Node nor a package at run time: they run in a browser too. Their tests may use both. */
+const pure = ['mm', 'syscalls', 'proc'];
+
+/** What lies beside the code and is no part of it. */
+const test = '[.]test[.]ts$';
+
+const forbidden = [
+  {
+    name: 'no room outside the table',
+    severity: 'error',
+    from: {},
+    to: { path: '^src/[^/]+/', pathNot: `^src/(${Object.keys(rooms).join('|')})/` },
+  },
+  {
+    name: 'the library knows no command and no server',
+    severity: 'error',
+    from: { path: '^src/index[.]ts$' },
+    to: { path: '^src/(cli|server)/' },
+  },
+  {
+    name: 'nothing imports the tests',
+    severity: 'error',
+    from: { path: '^src/', pathNot: test },
+    to: { path: [test, '^(test|bench|scripts)/'] },
+  },
+  {
+    name: 'every import leads somewhere',
+    severity: 'error',
+    from: {},
+    to: { couldNotResolve: true },
+  },
+  {
+    // The parts of a machine know each other; that is fine for types, and a trap for anything that runs on load.
+    name: 'no file needs itself to load',
+    severity: 'error',
+    from: { path: '^src/', pathNot: test },
+    to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+  },
+];
+
+for (const [room, arrows] of Object.entries(rooms)) {
+  const free = [room, ...arrows.filter((arrow) => !arrow.endsWith(' types'))];
+  const typesOnly = arrows.filter((arrow) => arrow.endsWith(' types')).map((arrow) => arrow.split(' ')[0]);
+  forbidden.push({
+    name: `${room} imports ${arrows.join(', ') || 'no other room'}`,
+    severity: 'error',
+    from: { path: `^src/${room}/` },
+    to: { path: '^src/', pathNot: `^src/(${[...free, ...typesOnly].join('|')})/` },
+  });
+  if (typesOnly.length > 0) {
+    forbidden.push({
+      name: `${room} imports only types from ${typesOnly.join(', ')}`,
+      severity: 'error',
+      from: { path: `^src/${room}/`, pathNot: test },
+      to: { path: `^src/(${typesOnly.join('|')})/`, dependencyTypesNot: ['type-only'] },
+    });
+  }
+  if (pure.includes(room)) {
+    forbidden.push({
+      name: `${room} needs neither Node nor a package`,
+      severity: 'error',
+      from: { path: `^src/${room}/`, pathNot: test },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'] },
+    });
+  }
+}
+
+module.exports = {
+  forbidden,
+  options: {
+    tsPreCompilationDeps: true, // sees type imports as well
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+    doNotFollow: { path: 'node_modules' },
+  },
+};

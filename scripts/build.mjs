@@ -1,0 +1,82 @@
+/**
+ * Bundles: what we ship, run and measure. One module per program, so that constants are inlined.
+ *
+ *   dist/cli.js      the command                 src/cli/main.ts
+ *   dist/worker.js   a worker of a sweep         src/lab/worker.ts
+ *   dist/index.js    the library `revmap`        src/index.ts
+ *   dist/mm.js       the engine `revmap/mm`      src/mm/index.ts
+ *   dist/shared.js   what the last two share, so that a Machine is the same class in both
+ *   dist/types/      their declarations
+ *
+ * Promises  A running revmap never sees half a build: files appear under a private name and are renamed into place.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+
+/** How every bundle is made, the benches too. @type {import('esbuild').BuildOptions} */
+export const bundleOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  packages: 'external',
+  minifySyntax: true, // this is what inlines constants; names and lines stay, for stack traces and profiles
+  sourcemap: 'linked',
+  logLevel: 'warning',
+};
+
+/** The bundles, and with `types` their declarations. Without, those of the last build stay. */
+export async function buildAll({ types = false } = {}) {
+  const started = new Date(); // a source saved while we build is newer than the stamp
+  mkdirSync(dist, { recursive: true });
+  const outdir = mkdtempSync(join(dist, '.new-'));
+  try {
+    await build({ ...bundleOptions, outdir, entryPoints: { cli: 'src/cli/main.ts' } });
+    await build({ ...bundleOptions, outdir, entryPoints: { worker: 'src/lab/worker.ts' } });
+    await build({
+      ...bundleOptions,
+      outdir,
+      entryPoints: { index: 'src/index.ts', mm: 'src/mm/index.ts' },
+      splitting: true,
+      chunkNames: 'shared',
+    });
+    if (types) buildTypes(join(outdir, 'types'));
+    moveIntoPlace(outdir);
+  } finally {
+    rmSync(outdir, { recursive: true });
+  }
+  const stamp = join(dist, '.built');
+  writeFileSync(stamp, '');
+  utimesSync(stamp, started, started);
+}
+
+/** @param {string} outDir */
+function buildTypes(outDir) {
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  const { status } = spawnSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', outDir], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) throw new Error('the declarations were not built');
+}
+
+/** Replaces what has a new form and removes what no longer has one. @param {string} outdir */
+function moveIntoPlace(outdir) {
+  const made = readdirSync(outdir);
+  for (const old of readdirSync(dist)) {
+    const kept = made.includes(old) || old.startsWith('.') || old === 'types';
+    if (!kept || (old === 'types' && made.includes(old))) rmSync(join(dist, old), { recursive: true });
+  }
+  for (const name of made) renameSync(join(outdir, name), join(dist, name));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildAll({ types: true }).catch((error) => {
+    console.error(`revmap: ${error.message}`);
+    process.exitCode = 1;
+  });
+}

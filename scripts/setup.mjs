@@ -1,0 +1,97 @@
+/**
+ * Makes a clone ready to run: the right Node, the packages the lockfile names, a bundle no older than its sources.
+ *
+ * Promises  1. It runs before anything is installed: it imports nothing but Node.
+ *           2. What is already in place is left alone, so it may run before every command.
+ *           3. It speaks on stderr only, one line for each thing it does. Output of revmap stays clean in a pipe.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const stamp = join(root, 'dist', '.built');
+
+/** What a bundle depends on, besides node_modules. */
+const sources = ['src', 'package.json', 'package-lock.json', 'scripts/build.mjs'];
+
+/** Everything `bin/revmap`, `npm start` and `npm test` need. */
+export async function makeReady() {
+  requireNode();
+  installPackages();
+  if (!bundleIsStale()) return;
+  say('building');
+  const { buildAll } = await import('./build.mjs');
+  await buildAll().catch(() => {
+    say('the bundle was not built'); // esbuild has said why
+    process.exit(1);
+  });
+}
+
+export function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  say(`needs Node 20.19 or later, and this is ${process.versions.node}`);
+  process.exit(1);
+}
+
+export function installPackages() {
+  if (packagesAreInstalled()) return;
+  say('installing packages (npm ci)');
+  // Dev packages too, even where NODE_ENV says production: they build the bundle. stdout belongs to revmap.
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status, error } = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status === 0) return;
+  say(error === undefined ? `npm ci failed (exit ${status})` : `npm ci did not start: ${error.message}`);
+  process.exit(1);
+}
+
+/** npm keeps a copy of what it installed; it must hold every package of our lockfile, in the same version. */
+function packagesAreInstalled() {
+  const copy = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(copy)) return false;
+  const installed = packagesOf(copy);
+  for (const [path, wanted] of Object.entries(packagesOf(join(root, 'package-lock.json')))) {
+    // '' is revmap itself; an optional package may belong to another operating system.
+    if (path === '' || wanted.optional) continue;
+    if (installed[path]?.version !== wanted.version) return false;
+  }
+  return true;
+}
+
+/**
+ * @param {string} lockfile
+ * @returns {Record<string, { version?: string, optional?: boolean }>}
+ */
+function packagesOf(lockfile) {
+  return JSON.parse(readFileSync(lockfile, 'utf8')).packages;
+}
+
+function bundleIsStale() {
+  if (!existsSync(stamp)) return true;
+  const built = statSync(stamp).mtimeMs;
+  return sources.some((source) => changedSince(built, join(root, source)));
+}
+
+/**
+ * A folder's own time counts as well: it shows that a file was deleted.
+ * @param {number} time
+ * @param {string} path
+ * @returns {boolean}
+ */
+function changedSince(time, path) {
+  const info = statSync(path);
+  if (info.mtimeMs > time) return true;
+  return info.isDirectory() && readdirSync(path).some((name) => changedSince(time, join(path, name)));
+}
+
+/** @param {string} what */
+function say(what) {
+  process.stderr.write(`revmap: ${what}\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  requireNode();
+  installPackages();
+}

@@ -1,0 +1,2 @@
+/** What a program that imports `revmap` sees. */
+export {};

@@ -1,0 +1,113 @@
+/**
+ * The outcome of a run, as it is printed with --json.
+ *
+ * Owns      the shape. Names in it are the user's: those of the issue, and the kernel's own for counters.
+ */
+import type { MachineOptions } from './options.ts';
+
+export type RunStatus = 'exited' | 'oom-killed';
+
+/** Where the memory was when there was most of it; bytes. */
+export interface PeakBreakdown {
+  /** Page event at which it was taken; the sum may lie a little below the peak itself. */
+  at_event: number;
+  bytes: number;
+  anonymous: number;
+  /** Files on disk, mapped or only cached. */
+  file: number;
+  /** tmpfs and shared anonymous memory. */
+  shared_memory: number;
+  page_tables: number;
+  kernel_stack: number;
+  slab: number;
+  /** Charged ahead by the CPU, pages on their way: what is left. */
+  other: number;
+  /** The largest first. */
+  mappings: PeakMapping[];
+}
+
+export interface PeakMapping {
+  /** Path, `[heap]`, `[stack]`, or the address of anonymous memory. */
+  name: string;
+  kind: 'anonymous' | 'file' | 'shared_memory';
+  /** Process; 0 for a file, which belongs to all. */
+  pid: number;
+  bytes: number;
+}
+
+/** A system call whose result here was another one than in the recording. */
+export interface CallDifference {
+  pid: number;
+  call: string;
+  recorded: string;
+  here: string;
+}
+
+export interface RunResult {
+  recording: string;
+  kernel: string;
+  limit_bytes: number | null;
+  status: RunStatus;
+  /** Over the run. pgscan and the like as the cgroup counts them; faults and swap traffic of the whole machine. */
+  counters: Record<string, number>;
+  /** memory.peak. */
+  peak_bytes: number;
+  /** Most resident memory of one process. */
+  rss_peak_bytes: number;
+  /** Page events replayed, and their wall time here. */
+  events: number;
+  seconds: number;
+  /** Accesses that the recorder saw; the window left most of them out. */
+  raw_accesses: number;
+  /** How long the program would take, by the stated costs (lab/costs.ts). */
+  estimate: TimeEstimate;
+  memory_events: { low: number; high: number; max: number; oom: number; oom_kill: number };
+  peak: PeakBreakdown;
+  machine: { ram_bytes: number; swap_bytes: number; swap_device: string; swappiness: number; page_cluster: number };
+  syscalls: number;
+  syscalls_different: number;
+  /** The first of them. */
+  differences: CallDifference[];
+  /** Calls that are not replayed though they may touch memory, by name. */
+  syscalls_unknown: Record<string, number>;
+  /** Pages that were used though nothing we saw had mapped them; anonymous memory was put there. */
+  unseen_pages: number;
+  /** Accesses that met a signal though their page was mapped (a file that was longer, another protection). */
+  refused_accesses: number;
+  processes: number;
+  /** Processes in the recording that nobody in it forks. */
+  processes_unstarted: number;
+}
+
+export interface TimeEstimate {
+  seconds: number;
+  /** Its parts. */
+  accesses: number;
+  faults: number;
+  swap: number;
+  disk: number;
+  reclaim: number;
+}
+
+export interface SweepResult {
+  recording: string;
+  command: string;
+  kernel: string;
+  options: MachineOptions;
+  /** Without a limit. */
+  unlimited: RunResult;
+  /** From the widest limit to the narrowest. */
+  runs: RunResult[];
+  advice: Advice;
+}
+
+export interface Advice {
+  /** One sentence. */
+  headline: string;
+  /** The reasons, with their numbers. */
+  reasons: string[];
+  /** The smallest measured limit at which the program runs as without one. */
+  fits_bytes: number | null;
+  /** Below it the program thrashes or is killed. */
+  knee_bytes: number | null;
+}

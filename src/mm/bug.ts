@@ -1,0 +1,16 @@
+/**
+ * Two of the three kinds of wrong: the user's input, and our own broken promises. (The third, a refusal, is an errno.)
+ */
+
+/** The user's file or argument: says where and why, so that he can mend it. `line` counts from 1; 0 leaves it out. */
+export class InputError extends Error {
+  constructor(file: string, line: number, reason: string) {
+    super(line > 0 ? `${file}:${line}: ${reason}` : `${file}: ${reason}`);
+    this.name = 'InputError';
+  }
+}
+
+/** States a promise of a file's header and throws when it is broken. Nobody catches it. */
+export function bugOn(broken: boolean, promise: string, where: number): void {
+  if (broken) throw new Error(`broken promise: ${promise} (at ${where})`);
+}

@@ -1,0 +1,223 @@
+/**
+ * Making and ending address spaces and tasks.
+ *
+ * Owns      the life of Mm and Task, and what fork copies.
+ * Promises  1. After fork both see the same pages; a private page is written by neither before it is copied or found to be alone.
+ *           2. A VMA that holds no anonymous page is copied without its entries: they can be faulted in again.
+ * Linux     6.18 mm/mmap.c: dup_mmap; mm/memory.c: copy_page_range copy_present_ptes copy_nonpresent_pte vma_needs_copy;
+ *           kernel/fork.c: mm_init copy_process mmput
+ */
+import { ENOMEM } from './errno.ts';
+import { getFile } from './file.ts';
+import { GFP_KERNEL } from './gfp.ts';
+import type { Machine } from './machine.ts';
+import type { MemCgroup } from './memcg.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, Mm } from './mm.ts';
+import { exitMmap, vmStatAccount } from './mmap.ts';
+import { allocKernelStack, freeKernelStack } from './page_alloc.ts';
+import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_YOUNG } from './page_table.ts';
+import type { SlabName } from './slab.ts';
+import { swapDuplicate } from './swap/swapfile.ts';
+import { Task } from './task.ts';
+import type { Vpn } from './units.ts';
+import { Vma } from './vma.ts';
+import {
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_LOCKED_MASK,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
+  VM_SHARED,
+  VM_UFFD_WP,
+  VM_WIPEONFORK,
+} from './vm_flags.ts';
+
+/** What the kernel allocates for a process besides its mm and its stack, by the object. */
+const TASK_OBJECTS: readonly SlabName[] = ['task_struct', 'signal_cache', 'sighand_cache', 'files_cache', 'fs_cache', 'cred_jar', 'pid'];
+
+/** An empty address space, charged to `memcg`. null without memory. */
+export function newMm(machine: Machine, memcg: MemCgroup): Mm | null {
+  if (machine.slab.alloc(machine, 'mm_struct', memcg, GFP_KERNEL) < 0) return null;
+  const mm = new Mm(machine.newId(), memcg);
+  machine.mms.push(mm);
+  return mm;
+}
+
+/** One user less; the last one takes the whole address space along. */
+export function mmPut(machine: Machine, mm: Mm): void {
+  mm.mmUsers -= 1;
+  if (mm.mmUsers > 0) return;
+  mm.exiting = true;
+  exitMmap(machine, mm);
+  machine.pageTables.freeRoot(machine, mm);
+  machine.slab.free(machine, 'mm_struct', mm.memcg);
+  machine.mms.splice(machine.mms.indexOf(mm), 1);
+}
+
+/** A task with its kernel stack; it takes over a use of `mm`. null without memory. */
+export function newTask(
+  machine: Machine,
+  pid: number,
+  comm: string,
+  mm: Mm | null,
+  memcg: MemCgroup,
+  parent: Task | null,
+): Task | null {
+  const task = new Task(pid, comm, mm, memcg, parent);
+  if (allocKernelStack(machine, task) < 0) return null;
+  for (let i = 0; i < TASK_OBJECTS.length; i++) {
+    if (machine.slab.alloc(machine, TASK_OBJECTS[i]!, memcg, GFP_KERNEL) === 0) continue;
+    for (let j = 0; j < i; j++) machine.slab.free(machine, TASK_OBJECTS[j]!, memcg);
+    freeKernelStack(machine, task);
+    return null;
+  }
+  if (mm !== null && mm.owner === null) mm.owner = task;
+  machine.tasks.push(task);
+  return task;
+}
+
+/** The task ends: its mm, its stack, its place in the list. */
+export function exitTask(machine: Machine, task: Task): void {
+  const { mm } = task;
+  if (mm !== null) {
+    task.mm = null;
+    if (mm.owner === task) mm.owner = null;
+    mmPut(machine, mm);
+  }
+  freeKernelStack(machine, task);
+  for (const name of TASK_OBJECTS) machine.slab.free(machine, name, task.memcg);
+  machine.tasks.splice(machine.tasks.indexOf(task), 1);
+}
+
+/** A copy of `parent` for a child that is charged to `memcg`. null without memory; nothing of it is left then. */
+export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null {
+  const mm = newMm(machine, memcg);
+  if (mm === null) return null;
+  copyLayout(mm, parent);
+  for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {
+    if (dupVma(machine, mm, vma) < 0) {
+      mmPut(machine, mm);
+      return null;
+    }
+  }
+  return mm;
+}
+
+function copyLayout(mm: Mm, parent: Mm): void {
+  mm.mmapBase = parent.mmapBase;
+  mm.taskSize = parent.taskSize;
+  mm.startBrk = parent.startBrk;
+  mm.brk = parent.brk;
+  mm.startStack = parent.startStack;
+  mm.startCode = parent.startCode;
+  mm.endCode = parent.endCode;
+  mm.startData = parent.startData;
+  mm.endData = parent.endData;
+  mm.argStart = parent.argStart;
+  mm.argEnd = parent.argEnd;
+  mm.envStart = parent.envStart;
+  mm.envEnd = parent.envEnd;
+  mm.totalVm = parent.totalVm;
+  mm.dataVm = parent.dataVm;
+  mm.execVm = parent.execVm;
+  mm.stackVm = parent.stackVm;
+  mm.rlimitStack = parent.rlimitStack;
+  mm.rlimitAs = parent.rlimitAs;
+  mm.rlimitData = parent.rlimitData;
+  mm.rlimitMemlock = parent.rlimitMemlock;
+}
+
+function dupVma(machine: Machine, mm: Mm, old: Vma): number {
+  if ((old.vmFlags & VM_DONTCOPY) !== 0) {
+    vmStatAccount(mm, old.vmFlags, -old.pages);
+    return 0;
+  }
+  if (machine.slab.alloc(machine, 'vm_area_struct', mm.memcg, GFP_KERNEL) < 0) return -ENOMEM;
+  const vma = new Vma(mm, old.vmStart, old.vmEnd, old.vmFlags & ~VM_LOCKED_MASK, old.vmPgoff, old.vmFile);
+  vma.swapRaVpn = old.swapRaVpn;
+  vma.swapRaWin = old.swapRaWin;
+  vma.swapRaHits = old.swapRaHits;
+  if ((old.vmFlags & VM_WIPEONFORK) === 0 && machine.rmap.anonVmaFork(vma, old) < 0) {
+    machine.slab.free(machine, 'vm_area_struct', mm.memcg);
+    return -ENOMEM;
+  }
+  if ((vma.vmFlags & VM_ACCOUNT) !== 0) machine.committedPages += vma.pages;
+  const file = vma.vmFile;
+  if (file !== null) {
+    getFile(file);
+    if ((vma.vmFlags & (VM_SHARED | VM_MAYWRITE)) === (VM_SHARED | VM_MAYWRITE)) file.mapping.iMmapWritable += 1;
+    file.mapping.iMmap.insert(vma);
+  }
+  mm.vmas.insert(vma);
+  return (old.vmFlags & VM_WIPEONFORK) === 0 && needsCopy(old) ? copyPageRange(machine, vma, old) : 0;
+}
+
+function needsCopy(vma: Vma): boolean {
+  return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP)) !== 0;
+}
+
+/** Copies the entries of `src` into `dst`. 0 or -ENOMEM. */
+export function copyPageRange(machine: Machine, dst: Vma, src: Vma): number {
+  const { pageTables } = machine;
+  const from = src.vmMm.pageTables;
+  const end = src.vmEnd;
+  for (let at = pageTables.nextTable(from, src.vmStart, end); at < end; at = pageTables.nextTable(from, at, end)) {
+    const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
+    // The table first: making it may reclaim, and that may change the entries to be copied.
+    if (!anyEntry(machine, src, at, tableEnd)) {
+      at = tableEnd;
+      continue;
+    }
+    if (pageTables.slotAlloc(machine, dst.vmMm, at) === NO_SLOT) return -ENOMEM;
+    for (let vpn = at; vpn < tableEnd; vpn++) {
+      const slot = pageTables.slotOf(from, vpn);
+      if (!pageTables.isNone(slot)) copyEntry(machine, dst, src, slot, pageTables.slotOf(dst.vmMm.pageTables, vpn));
+    }
+    at = tableEnd;
+  }
+  return 0;
+}
+
+function anyEntry(machine: Machine, vma: Vma, start: Vpn, end: Vpn): boolean {
+  const { pageTables } = machine;
+  for (let vpn = start; vpn < end; vpn++) {
+    if (!pageTables.isNone(pageTables.slotOf(vma.vmMm.pageTables, vpn))) return true;
+  }
+  return false;
+}
+
+function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: number): void {
+  const { pageTables, frames } = machine;
+  const { rss } = dst.vmMm;
+  if (pageTables.isSwap(from)) {
+    const entry = pageTables.swapEntry(from);
+    swapDuplicate(machine, entry);
+    pageTables.clear(from, PTE_SWP_EXCLUSIVE);
+    pageTables.setSwap(to, entry, false);
+    rss[MM_SWAPENTS]! += 1;
+    return;
+  }
+  if (pageTables.has(from, PTE_MARKER)) {
+    pageTables.setPresent(to, 0 as never, PTE_MARKER);
+    return;
+  }
+  const pfn = pageTables.pfn(from);
+  const cow = (src.vmFlags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE && (src.vmFlags & VM_MAYSHARE) === 0;
+  if (!pageTables.has(from, PTE_SPECIAL)) {
+    frames.get(pfn);
+    machine.rmap.dup(pfn);
+    if (frames.isAnon(pfn)) {
+      frames.clear(pfn, PG_anon_exclusive);
+      rss[MM_ANONPAGES]! += 1;
+    } else {
+      rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! += 1;
+    }
+  }
+  if (cow) pageTables.clear(from, PTE_RW);
+  let bits = pageTables.bits[from]! & ~PTE_YOUNG;
+  if ((src.vmFlags & VM_SHARED) !== 0) bits &= ~PTE_DIRTY;
+  pageTables.setPresent(to, pfn, bits);
+}

@@ -1,0 +1,115 @@
+/**
+ * Files as the memory manager sees them: inode, open file, and the page cache of an inode.
+ *
+ * Owns      the fields. What is done with them: filemap.ts, shmem.ts, readahead.ts, writeback.ts, truncate.ts.
+ * Linux     6.18 include/linux/fs.h: inode file address_space file_ra_state
+ */
+import type { BlockDevice } from './block.ts';
+import type { Gfp } from './gfp.ts';
+import type { IntervalTree } from './interval_tree.ts';
+import type { MemCgroup } from './memcg.ts';
+import type { Token } from './units.ts';
+import type { Vma } from './vma.ts';
+import type { XArray } from './xarray.ts';
+
+/** What backs an inode. */
+export type BackingKind = 'disk' | 'tmpfs' | 'bdev';
+
+/** One inode's page cache. In the XArray: a frame (>= 0 is stored as pfn + 1), a shadow or a swap entry (value entries). */
+export class AddressSpace {
+  /** Number in Machine.mappings; page->mapping is id * 4. */
+  id = 0;
+  readonly host: Inode;
+  readonly pages: XArray;
+  /** Every VMA that maps the file, by the range of pages that it shows. */
+  readonly iMmap: IntervalTree<Vma>;
+  /** Number of VM_SHARED|VM_MAYWRITE mappings (i_mmap_writable). */
+  iMmapWritable = 0;
+  nrpages = 0;
+  writebackIndex = 0;
+  gfpMask: Gfp;
+  /** SHM_LOCK or ramfs: its pages are unevictable (AS_UNEVICTABLE). */
+  unevictable = false;
+  exiting = false;
+
+  constructor(host: Inode, pages: XArray, iMmap: IntervalTree<Vma>, gfpMask: Gfp) {
+    this.host = host;
+    this.pages = pages;
+    this.iMmap = iMmap;
+    this.gfpMask = gfpMask;
+  }
+
+  /** Value entries: shadows, or in tmpfs swap entries. */
+  get nrshadows(): number {
+    return this.pages.values;
+  }
+}
+
+export class Inode {
+  readonly ino: number;
+  /** Last name; shown by /proc/PID/maps. */
+  name: string;
+  readonly kind: BackingKind;
+  /** Where its blocks are; null for tmpfs. */
+  readonly device: BlockDevice | null;
+  /** i_size, in bytes. */
+  size = 0;
+  nlink = 1;
+  /** Open files and other users; at 0 with nlink 0 the inode goes away. */
+  count = 0;
+  mapping!: AddressSpace;
+  /** What is on the device: token of each page; a page without an element is a hole. tmpfs: unused. */
+  disk: Token[] = [];
+  /** tmpfs: pages charged to the inode, in the cache or swapped out. */
+  shmemPages = 0;
+  shmemSwapped = 0;
+  /** It has dirty pages, since when, and whose: the cgroup of the first page (inode->i_wb). */
+  dirtiedWhenNs = 0;
+  dirty = false;
+  dirtyMemcg: MemCgroup | null = null;
+
+  constructor(ino: number, name: string, kind: BackingKind, device: BlockDevice | null) {
+    this.ino = ino;
+    this.name = name;
+    this.kind = kind;
+    this.device = device;
+  }
+}
+
+/** Where readahead stands in an open file. All in pages, prevPos in bytes. */
+export class FileRaState {
+  start = 0;
+  size = 0;
+  asyncSize = 0;
+  raPages = 32;
+  mmapMiss = 0;
+  prevPos = -1;
+}
+
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+
+/** An open file description. */
+export class File {
+  readonly inode: Inode;
+  readonly mapping: AddressSpace;
+  /** May read, may write: from the O_ access mode. */
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly append: boolean;
+  pos = 0;
+  count = 1;
+  readonly ra: FileRaState = new FileRaState();
+  /** POSIX_FADV_RANDOM and _NOREUSE. */
+  random = false;
+  noreuse = false;
+
+  constructor(inode: Inode, readable: boolean, writable: boolean, append: boolean) {
+    this.inode = inode;
+    this.mapping = inode.mapping;
+    this.readable = readable;
+    this.writable = writable;
+    this.append = append;
+  }
+}

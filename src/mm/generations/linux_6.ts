@@ -1,0 +1,79 @@
+/**
+ * Linux 6.18, and 6.1 with the switches in which it differs.
+ *
+ * Linux     6.18, 6.1
+ */
+import type { Generation, Switches } from '../parts.ts';
+import { newAnonVmaRmap } from '../rmap/rmap.ts';
+import { newSplitLru } from '../reclaim/lru.ts';
+import { newVmscan } from '../reclaim/vmscan.ts';
+import { newWorkingset } from '../reclaim/workingset.ts';
+import { slabSizes_6_1, slabSizes_6_18 } from '../slab_sizes.ts';
+
+const switches_6_18: Switches = {
+  lruBatch: 31,
+  ioCost: 32,
+  rotationCost: 1,
+  skipVmasWithoutRecency: true,
+  keepPagesOfDyingMm: true,
+  fullWalkRetry: true,
+  mergeUnfaulted: true,
+  thpAlignment: true,
+  guardRegions: true,
+  mremapSeveralVmas: true,
+  mprotectDropsAccount: true,
+  mapStackNohuge: true,
+  lazyMerge: false,
+  pcpAutoTune: true,
+  claimPageblocks: true,
+  swapZeromap: true,
+  swapSlotsCache: false,
+  swapSyncBio: true,
+  execReadahead: true,
+  largeFolios: true,
+  zapSkipsWithoutRecency: true,
+  swapinWritable: true,
+};
+
+export const linux_6_18: Generation = {
+  version: '6.18',
+  family: 'linux-6',
+  cgroups: true,
+  newRmap: newAnonVmaRmap,
+  newLru: newSplitLru,
+  newReclaim: newVmscan,
+  newWorkingset,
+  slabSizes: slabSizes_6_18,
+  switches: switches_6_18,
+};
+
+export const linux_6_1: Generation = {
+  ...linux_6_18,
+  version: '6.1',
+  slabSizes: slabSizes_6_1,
+  switches: {
+    ...switches_6_18,
+    lruBatch: 15,
+    ioCost: 1,
+    rotationCost: 0,
+    skipVmasWithoutRecency: false,
+    keepPagesOfDyingMm: false,
+    fullWalkRetry: false,
+    mergeUnfaulted: false,
+    thpAlignment: false,
+    guardRegions: false,
+    mremapSeveralVmas: false,
+    mprotectDropsAccount: false,
+    mapStackNohuge: false,
+    lazyMerge: true,
+    pcpAutoTune: false,
+    claimPageblocks: false,
+    swapZeromap: false,
+    swapSlotsCache: true,
+    swapSyncBio: false,
+    execReadahead: false,
+    largeFolios: false,
+    zapSkipsWithoutRecency: false,
+    swapinWritable: false,
+  },
+};

@@ -1,0 +1,75 @@
+/**
+ * Faulting pages in on the kernel's own account: mlock, MAP_POPULATE, MADV_POPULATE_*.
+ *
+ * Promises  Each page of the range is touched once, in ascending order, and marked accessed, as get_user_pages does (FOLL_TOUCH).
+ * Linux     6.18 mm/gup.c: __mm_populate populate_vma_page_range faultin_page_range follow_page_pte
+ */
+import { EFAULT, ENOMEM } from './errno.ts';
+import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, VM_FAULT_ERROR, VM_FAULT_OOM } from './fault.ts';
+import { folioMarkDirty } from './filemap.ts';
+import type { Machine } from './machine.ts';
+import { handleMmFault } from './memory.ts';
+import type { Mm } from './mm.ts';
+import { PG_dirty } from './page_flags.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL } from './page_table.ts';
+import type { Vpn } from './units.ts';
+import type { Vma } from './vma.ts';
+import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_flags.ts';
+
+/** Faults in all of [start, end): private writable VMAs as if written. 0 or -errno, -ENOMEM at a hole; or always 0. */
+export function populateRange(machine: Machine, mm: Mm, start: Vpn, end: Vpn, ignoreErrors = true): number {
+  let at = start;
+  while (at < end) {
+    const vma = mm.vmas.find(at);
+    if (vma === null || vma.vmStart >= end) break;
+    const from = Math.max(at, vma.vmStart) as Vpn;
+    const to = Math.min(end, vma.vmEnd) as Vpn;
+    at = to;
+    if ((vma.vmFlags & (VM_IO | VM_PFNMAP)) !== 0) continue;
+    const write = (vma.vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    const failed = faultinVma(machine, vma, from, to, write);
+    if (failed < 0 && !ignoreErrors) return failed;
+  }
+  return 0;
+}
+
+/** Faults in [start, end) as reads or writes that the mapping must allow. 0, -EFAULT, -ENOMEM. */
+export function faultinPageRange(machine: Machine, mm: Mm, start: Vpn, end: Vpn, write: boolean): number {
+  for (let at = start; at < end; ) {
+    const vma = mm.vmas.find(at);
+    if (vma === null || vma.vmStart > at) return -ENOMEM;
+    const to = Math.min(end, vma.vmEnd) as Vpn;
+    const failed = faultinVma(machine, vma, at, to, write);
+    if (failed < 0) return failed;
+    at = to;
+  }
+  return 0;
+}
+
+function faultinVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn, write: boolean): number {
+  // An inaccessible mapping can be locked, but not touched.
+  if ((vma.vmFlags & VM_ACCESS_FLAGS) === 0) return -EFAULT;
+  if (write && (vma.vmFlags & VM_WRITE) === 0) return -EFAULT;
+  const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
+  for (let vpn = start; vpn < end; vpn++) {
+    while (!touch(machine, vma, vpn, write)) {
+      const result = handleMmFault(machine, vma, vpn, flags);
+      if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EFAULT;
+      if (machine.current.killed) return -ENOMEM;
+    }
+  }
+  return 0;
+}
+
+/** follow_page: the entry serves, and its page is marked accessed. */
+function touch(machine: Machine, vma: Vma, vpn: Vpn, write: boolean): boolean {
+  const { pageTables, frames } = machine;
+  const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+  if (slot === NO_SLOT || !pageTables.isPresent(slot)) return false;
+  if (write && !pageTables.has(slot, PTE_RW)) return false;
+  if (pageTables.has(slot, PTE_SPECIAL)) return true;
+  const pfn = pageTables.pfn(slot);
+  if (write && !pageTables.has(slot, PTE_DIRTY) && !frames.has(pfn, PG_dirty)) folioMarkDirty(machine, pfn);
+  machine.lru.markAccessed(pfn);
+  return true;
+}

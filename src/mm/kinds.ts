@@ -1,0 +1,62 @@
+/**
+ * The four kinds of pages that page frame reclaim knows, as a question about any frame.
+ *
+ * Promises  Every frame is of exactly one kind, with the reason.
+ * Linux     Understanding the Linux Kernel, table 17-1: unreclaimable, swappable, syncable, discardable
+ */
+import type { AddressSpace } from './fs.ts';
+import type { Machine } from './machine.ts';
+import {
+  PAGE_MAPPING_ANON,
+  PG_buddy,
+  PG_dirty,
+  PG_locked,
+  PG_mlocked,
+  PG_reserved,
+  PG_slab,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_table,
+  PG_unevictable,
+  PG_writeback,
+} from './page_flags.ts';
+import type { Pfn } from './units.ts';
+
+export type PageKind = 'unreclaimable' | 'swappable' | 'syncable' | 'discardable';
+
+export interface KindOfPage {
+  kind: PageKind;
+  reason: string;
+}
+
+/** What reclaim could do with the frame. */
+export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
+  const { frames } = machine;
+  const is = (kind: PageKind, reason: string): KindOfPage => ({ kind, reason });
+  if (frames.has(pfn, PG_buddy) || frames.refcount(pfn) === 0) return is('unreclaimable', 'free: nothing to reclaim');
+  if (frames.has(pfn, PG_reserved)) return is('unreclaimable', 'reserved for the kernel (PG_reserved)');
+  if (frames.has(pfn, PG_slab)) {
+    return machine.slab.isReclaimable(pfn)
+      ? is('discardable', 'a slab of a cache that can shrink (dentries, inodes): unused objects are dropped')
+      : is('unreclaimable', 'allocated by the kernel (slab)');
+  }
+  if (frames.has(pfn, PG_table)) return is('unreclaimable', 'a page table');
+  if (frames.has(pfn, PG_locked)) return is('unreclaimable', 'locked for I/O (PG_locked)');
+  if (frames.has(pfn, PG_mlocked)) return is('unreclaimable', 'in a locked region (PG_mlocked, VM_LOCKED)');
+  if (frames.has(pfn, PG_unevictable)) return is('unreclaimable', 'in a mapping whose pages must stay (PG_unevictable)');
+  const word = frames.mapping(pfn);
+  if (word === 0) return is('unreclaimable', 'allocated by the kernel');
+  if ((word & PAGE_MAPPING_ANON) !== 0) {
+    if (!frames.has(pfn, PG_swapbacked)) return is('discardable', 'anonymous, given up with MADV_FREE');
+    if (frames.has(pfn, PG_swapcache) && !frames.has(pfn, PG_dirty | PG_writeback)) {
+      return is('swappable', 'anonymous, and its copy in the swap area is good: it goes without a write');
+    }
+    return is('swappable', 'anonymous: its content goes to the swap area');
+  }
+  const { host } = machine.mappings[word / 4] as AddressSpace;
+  if (host.kind === 'tmpfs') return is('swappable', 'shared memory or tmpfs: its content goes to the swap area');
+  const what = host.kind === 'bdev' ? 'a buffer page of a block device' : 'a page of a file on disk';
+  if (frames.has(pfn, PG_dirty)) return is('syncable', `${what}: dirty, must be written first`);
+  if (frames.has(pfn, PG_writeback)) return is('syncable', `${what}: being written`);
+  return is('syncable', `${what}: clean, equal to the disk`);
+}

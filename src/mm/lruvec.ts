@@ -1,0 +1,66 @@
+/**
+ * The LRU lists of one memory cgroup on one node.
+ *
+ * Owns      the five list heads, their sizes per zone, and what reclaim remembers between scans.
+ * Linux     6.18 include/linux/mmzone.h: lruvec lru_list
+ *
+ *     head                                            tail
+ *      new ──► inactive_anon  ○ ○ ○ ○ ○ ○ ○ ──► reclaim
+ *              active_anon    ○ ○ ○ ○ ○ ○ ──► deactivated to inactive's head
+ *      new ──► inactive_file  ○ ○ ○ ○ ──► reclaim
+ *              active_file    ○ ○ ○ ──► deactivated
+ *              unevictable    ○ ○       never scanned
+ */
+import type { MemCgroup } from './memcg.ts';
+import type { ListHead, MemMap } from './memmap.ts';
+import { NR_NODE_STATS } from './vmstat.ts';
+import { MAX_NR_ZONES, type PgData } from './zone.ts';
+
+export const LRU_INACTIVE_ANON = 0;
+export const LRU_ACTIVE_ANON = 1;
+export const LRU_INACTIVE_FILE = 2;
+export const LRU_ACTIVE_FILE = 3;
+export const LRU_UNEVICTABLE = 4;
+export const NR_LRU_LISTS = 5;
+export const LRU_NAMES = ['inactive_anon', 'active_anon', 'inactive_file', 'active_file', 'unevictable'] as const;
+export type LruList = number;
+
+export class Lruvec {
+  readonly memcg: MemCgroup;
+  readonly pgdat: PgData;
+  /** The parent cgroup's lruvec on this node; null for the root's. */
+  readonly parent: Lruvec | null;
+  readonly lists: ListHead[];
+  /** Pages on each list, by zone type: lists × MAX_NR_ZONES. */
+  readonly zoneSize: Int32Array = new Int32Array(NR_LRU_LISTS * MAX_NR_ZONES);
+  /** node_stat_item counters of this cgroup and all below it (lruvec_page_state), in pages. */
+  readonly stat: Float64Array = new Float64Array(NR_NODE_STATS);
+  anonCost = 0;
+  fileCost = 0;
+  /** Evictions and activations so far: the clock of refault distances. */
+  nonresidentAge = 0;
+  /** WORKINGSET_ACTIVATE_ANON and _FILE at the end of the last reclaim. */
+  refaultsAnon = 0;
+  refaultsFile = 0;
+  congested = false;
+
+  constructor(frames: MemMap, memcg: MemCgroup, pgdat: PgData, parent: Lruvec | null) {
+    this.memcg = memcg;
+    this.pgdat = pgdat;
+    this.parent = parent;
+    this.lists = Array.from({ length: NR_LRU_LISTS }, () => frames.newList());
+  }
+
+  /** Pages on a list in zones up to `zoneType` (lruvec_lru_size). */
+  lruSize(lru: LruList, zoneType: number): number {
+    let pages = 0;
+    for (let z = 0; z <= zoneType; z++) pages += this.zoneSize[lru * MAX_NR_ZONES + z]!;
+    return pages;
+  }
+}
+
+/** Adds to a counter of the lruvec, of every lruvec above it and of the node (mod_lruvec_state). */
+export function modLruvecState(lruvec: Lruvec, item: number, pages: number): void {
+  lruvec.pgdat.stat[item]! += pages;
+  for (let up: Lruvec | null = lruvec; up !== null; up = up.parent) up.stat[item]! += pages;
+}

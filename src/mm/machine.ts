@@ -1,0 +1,242 @@
+/**
+ * One machine: memory, devices, cgroups and processes, put together from a configuration and a generation.
+ *
+ * Owns      the parts and the order in which they are built; `now`, the current task, the counters of the whole machine.
+ * Promises  1. All state hangs on this object, as typed arrays, plain objects and class instances: a snapshot is a copy of the graph.
+ *           2. Same configuration and same calls give the same machine, to the bit.
+ * Read      docs/architecture.md
+ */
+import { type BlockDevice, IoRequests, newDisk, runIoDone } from './block.ts';
+import { Clock, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
+import { VmFault } from './fault.ts';
+import { AddressSpace, type Inode } from './fs.ts';
+import { generationNamed } from './generations/index.ts';
+import { MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
+import { Lruvec } from './lruvec.ts';
+import { MemMap } from './memmap.ts';
+import type { Mm } from './mm.ts';
+import { buildZones } from './page_alloc.ts';
+import { PageTables } from './page_table.ts';
+import { PG_reserved, PG_uptodate } from './page_flags.ts';
+import type { Generation, Lru, Reclaim, Rmap, Workingset } from './parts.ts';
+import { AnonVma } from './rmap/anon_vma.ts';
+import { SlabCaches } from './slab.ts';
+import { SwapAreas } from './swap/swapfile.ts';
+import { Task } from './task.ts';
+import { Tracepoints } from './tracepoints.ts';
+import type { Pfn, Token } from './units.ts';
+import { NR_VM_EVENTS } from './vmstat.ts';
+import { runFlusher, startFlusher, Writeback } from './writeback.ts';
+import { ShadowNodes } from './xarray.ts';
+import type { PgData, Zone } from './zone.ts';
+
+export interface NodeConfig {
+  /** Bytes of memory of this node. */
+  bytes: number;
+}
+
+export interface MachineConfig {
+  /** `6.18`, `6.1`, or a family such as `linux-6`, which means its newest. */
+  kernel: string;
+  /** Bytes of memory; one node. */
+  ramBytes: number;
+  /** Several nodes instead. */
+  nodes?: NodeConfig[];
+  /** Bytes at the top of the last node that become ZONE_MOVABLE. Default 0. */
+  movableBytes?: number;
+  /** Where ZONE_NORMAL ends and ZONE_HIGHMEM begins, in bytes (32-bit machines). Default: no high memory. */
+  highmemFromBytes?: number;
+  /** Bytes that the kernel's image and boot data take. Default: a sixteenth of memory, at most 48 MiB, less than all of it. */
+  reservedBytes?: number;
+  /** CPUs that watermarks and per-CPU lists are sized for; one of them runs. Default 1. */
+  cpus?: number;
+  /** cgroup v1 instead of v2. Default false. */
+  cgroupV1?: boolean;
+  sysctl?: Partial<Sysctl>;
+  /** Disk of the file systems. */
+  disk?: Partial<DiskConfig>;
+}
+
+/** What /proc/sys/vm and /sys set. */
+export interface Sysctl {
+  swappiness: number;
+  pageCluster: number;
+  /** In KiB; 0: by the kernel's formula. */
+  minFreeKbytes: number;
+  watermarkScaleFactor: number;
+  watermarkBoostFactor: number;
+  dirtyRatio: number;
+  dirtyBackgroundRatio: number;
+  dirtyExpireCentisecs: number;
+  dirtyWritebackCentisecs: number;
+  overcommitMemory: 0 | 1 | 2;
+  overcommitRatio: number;
+  maxMapCount: number;
+  /** Pages between a stack and what lies below it. */
+  stackGuardGap: number;
+  faultAroundBytes: number;
+  readAheadKb: number;
+  laptopMode: boolean;
+  vfsCachePressure: number;
+  /** Transparent huge pages raise min_free_kbytes; huge pages themselves come with a later release. */
+  thpEnabled: boolean;
+}
+
+export const SYSCTL_DEFAULTS: Sysctl = {
+  swappiness: 60,
+  pageCluster: 3,
+  minFreeKbytes: 0,
+  watermarkScaleFactor: 10,
+  watermarkBoostFactor: 15000,
+  dirtyRatio: 20,
+  dirtyBackgroundRatio: 10,
+  dirtyExpireCentisecs: 3000,
+  dirtyWritebackCentisecs: 500,
+  overcommitMemory: 0,
+  overcommitRatio: 50,
+  maxMapCount: 65530,
+  stackGuardGap: 256,
+  faultAroundBytes: 65536,
+  readAheadKb: 128,
+  laptopMode: false,
+  vfsCachePressure: 100,
+  thpEnabled: true,
+};
+
+export interface DiskConfig {
+  /** Time of one request, and of each page in it, in nanoseconds. */
+  requestNs: number;
+  pageNs: number;
+}
+
+/** What an owner of pages is, behind the id in page->mapping. */
+export type MappingOwner = AddressSpace | AnonVma;
+
+/** What pages hold, for those who need bytes; the default just counts stores. */
+export interface Contents {
+  /** What `old` becomes when bytes [from, to) of the page are set to zero (truncation inside a page). */
+  zeroed(machine: Machine, old: Token, from: number, to: number): Token;
+}
+
+const countStores: Contents = {
+  zeroed: (machine) => machine.newToken(),
+};
+
+export class Machine {
+  readonly config: MachineConfig;
+  readonly generation: Generation;
+  readonly sysctl: Sysctl;
+  readonly frames: MemMap;
+  readonly pageTables: PageTables = new PageTables();
+  readonly nodes: PgData[] = [];
+  /** By index: the number in the top 8 bits of a frame's flags. */
+  readonly zones: Zone[] = [];
+  readonly clock: Clock = new Clock();
+  readonly trace: Tracepoints = new Tracepoints();
+  /** vm_event_item counters. */
+  readonly events: Float64Array = new Float64Array(NR_VM_EVENTS);
+  /** Owners of pages by id; id 0 is nobody. */
+  readonly mappings: (MappingOwner | null)[] = [null];
+  private readonly freeMappings: number[] = [];
+  /** By id; id 0 is nobody, 1 the root. */
+  readonly memcgs: MemCgroup[] = [];
+  readonly rootMemcg: MemCgroup;
+  readonly memcgStock: MemcgStock = new MemcgStock();
+  readonly slab: SlabCaches;
+  readonly swap: SwapAreas;
+  readonly disk: BlockDevice;
+  /** Requests of all devices. */
+  readonly io: IoRequests = new IoRequests();
+  readonly writeback: Writeback = new Writeback();
+  readonly shadowNodes: ShadowNodes = new ShadowNodes();
+  readonly inodes: Map<number, Inode> = new Map();
+  readonly mms: Mm[] = [];
+  readonly tasks: Task[] = [];
+  readonly rmap: Rmap;
+  readonly lru: Lru;
+  readonly reclaim: Reclaim;
+  readonly workingset: Workingset;
+  /** Who runs. Between calls: the idle task, in the root cgroup. */
+  current: Task;
+  readonly idle: Task;
+  readonly fault: VmFault = new VmFault();
+  /** What the last recorded access that failed met (see faultIn). */
+  lastSignal = 0;
+  contents: Contents = countStores;
+  /** The shared zero page. */
+  readonly zeroPfn: Pfn;
+  totalPages = 0;
+  /** Pages promised to private writable mappings (vm_committed_as). */
+  committedPages = 0;
+  private nextToken = 1;
+  private nextId = 1;
+
+  constructor(config: MachineConfig) {
+    this.config = config;
+    this.generation = generationNamed(config.kernel);
+    this.sysctl = { ...SYSCTL_DEFAULTS, ...config.sysctl };
+    const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
+    this.frames = new MemMap(Math.floor(bytes / 4096));
+    this.rootMemcg = new MemCgroup(1, '/', null, config.cgroupV1 ?? false, this.sysctl.swappiness);
+    this.memcgs.push(this.rootMemcg, this.rootMemcg);
+    this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);
+    this.current = this.idle;
+    const firstFree = buildZones(this);
+    for (const pgdat of this.nodes) this.rootMemcg.lruvecs[pgdat.nid] = new Lruvec(this.frames, this.rootMemcg, pgdat, null);
+    this.zeroPfn = (firstFree - 1) as Pfn;
+    this.frames.set(this.zeroPfn, PG_reserved | PG_uptodate);
+    this.frames.setRefcount(this.zeroPfn, 1);
+    this.slab = new SlabCaches(this);
+    this.swap = new SwapAreas();
+    this.disk = newDisk('vda', config.disk);
+    this.rmap = this.generation.newRmap(this);
+    this.lru = this.generation.newLru(this);
+    this.reclaim = this.generation.newReclaim(this);
+    this.workingset = this.generation.newWorkingset(this);
+    startFlusher(this);
+  }
+
+  newToken(): Token {
+    return this.nextToken++ as Token;
+  }
+
+  newId(): number {
+    return this.nextId++;
+  }
+
+  /** The id that the next owner of pages gets; page->mapping is id * 4 + its tag. */
+  nextMappingId(): number {
+    return this.freeMappings.at(-1) ?? this.mappings.length;
+  }
+
+  /** Takes up an owner under nextMappingId(); returns it. */
+  addMapping(owner: MappingOwner): number {
+    const id = this.freeMappings.pop() ?? this.mappings.length;
+    this.mappings[id] = owner;
+    return id;
+  }
+
+  dropMapping(id: number): void {
+    this.mappings[id] = null;
+    this.freeMappings.push(id);
+  }
+
+  newCgroup(name: string, parent: MemCgroup = this.rootMemcg): MemCgroup {
+    return newMemCgroup(this, name, parent);
+  }
+
+  /** Lets time pass, and what is due happen. */
+  advance(ns: number): void {
+    this.runUntil(this.clock.now + ns);
+  }
+
+  /** Moves time to `at` and runs what is due until then (waiting for I/O is this). */
+  runUntil(at: number): void {
+    for (let event = this.clock.takeDue(at); event !== null; event = this.clock.takeDue(at)) {
+      if (event.kind === EVENT_KSWAPD) this.reclaim.runKswapd(this.nodes[event.a]!);
+      else if (event.kind === EVENT_FLUSHER) runFlusher(this);
+      else if (event.kind === EVENT_IO_DONE) runIoDone(this, event.a);
+    }
+    if (at > this.clock.now) this.clock.now = at;
+  }
+}

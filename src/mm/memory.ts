@@ -1,0 +1,645 @@
+/**
+ * Page faults.
+ *
+ * Owns      what a fault does to an entry: anonymous memory, file pages, copy-on-write, swap-in.
+ * Promises  1. After a fault that reports no error the access can go on, or the entry changed meanwhile and it is tried again.
+ *           2. A store is seen by the process that made it and by those that share the page, and by nobody else.
+ *           3. An allocation may reclaim, and reclaim may change any entry: each is looked at again before it is set.
+ * Linux     6.18 mm/memory.c: handle_mm_fault handle_pte_fault do_anonymous_page do_read_fault do_cow_fault do_shared_fault
+ *           finish_fault set_pte_range do_swap_page do_wp_page wp_page_copy wp_page_reuse wp_page_shared do_fault_around;
+ *           arch/x86/mm/fault.c: do_user_addr_fault
+ *
+ *   entry is            and the access is    then
+ *   none, no file       a load               the zero page            none, file     fault-around, or the file's page
+ *   none, no file       a store              a new page               none, file     private: a copy; shared: page_mkwrite
+ *   a swap entry        either               swap-in                  read-only      a store: reuse if it is ours alone, else a copy
+ */
+import { bugOn } from './bug.ts';
+import { balanceDirtyPages, filemapFault, filemapMapPages, folioMarkDirty, pageMkwrite } from './filemap.ts';
+import {
+  BUS_ADRERR,
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_USER,
+  FAULT_FLAG_WRITE,
+  SEGV_ACCERR,
+  SEGV_MAPERR,
+  SIGBUS,
+  SIGKILL,
+  SIGSEGV,
+  VM_FAULT_ERROR,
+  VM_FAULT_LOCKED,
+  VM_FAULT_MAJOR,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
+} from './fault.ts';
+import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
+import type { Machine } from './machine.ts';
+import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from './mm.ts';
+import { expandStack } from './mmap.ts';
+import { allocPages, putPage } from './page_alloc.ts';
+import {
+  PG_anon_exclusive,
+  PG_locked,
+  PG_lru,
+  PG_mlocked,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_uptodate,
+  PG_writeback,
+} from './page_flags.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_YOUNG } from './page_table.ts';
+import { shmemFault } from './shmem.ts';
+import { swapReadpage } from './swap/page_io.ts';
+import { swapCacheGetForFault, swapinReadahead } from './swap/swap_state.ts';
+import {
+  folioFreeSwap,
+  getShadow,
+  isSynchronousIo,
+  memCgroupSwapFull,
+  memCgroupSwapinUnchargeSwap,
+  swapcacheClear,
+  swapcachePrepare,
+  swapCount,
+  swapFree,
+  swapMemcg,
+} from './swap/swapfile.ts';
+import { waitOnPageLocked } from './block.ts';
+import { NO_PFN, type Pfn, type SwapEntry, type Token, type Vpn, ZERO_TOKEN } from './units.ts';
+import { linearPageIndex, type Vma } from './vma.ts';
+import {
+  VM_ACCESS_FLAGS,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './vm_flags.ts';
+import { PGFAULT, PGMAJFAULT, PGREUSE } from './vmstat.ts';
+
+/** A program that faults for ever without being killed is stuck in the engine, not in the program. */
+const MAX_FAULT_RETRIES = 64;
+
+/**
+ * A fault of the program at `vpn`. Returns 0 when the access can be tried again, else the signal;
+ * `SIG * 256 + code`, so that nothing is allocated. SIGKILL has code 0.
+ */
+export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): number {
+  const task = machine.current;
+  for (let tries = 0; tries < MAX_FAULT_RETRIES; tries++) {
+    if (task.killed) return SIGKILL * 256;
+    let vma = mm.vmas.find(vpn);
+    if (vma === null) return SIGSEGV * 256 + SEGV_MAPERR;
+    if (vma.vmStart > vpn) {
+      if ((vma.vmFlags & VM_GROWSDOWN) === 0 || expandStack(machine, vma, vpn) < 0) return SIGSEGV * 256 + SEGV_MAPERR;
+      vma = mm.vmas.find(vpn)!;
+    }
+    if (accessError(vma, flags)) return SIGSEGV * 256 + SEGV_ACCERR;
+    const result = handleMmFault(machine, vma, vpn, flags);
+    if ((result & VM_FAULT_ERROR) === 0) return 0;
+    if ((result & VM_FAULT_SIGSEGV) !== 0) return SIGSEGV * 256 + SEGV_MAPERR;
+    if ((result & VM_FAULT_SIGBUS) !== 0) return SIGBUS * 256 + BUS_ADRERR;
+    // Out of memory: somebody was killed, perhaps us, or memory comes free; the access is tried again.
+  }
+  task.killed = true;
+  return SIGKILL * 256;
+}
+
+function accessError(vma: Vma, flags: number): boolean {
+  if ((flags & FAULT_FLAG_WRITE) !== 0) return (vma.vmFlags & VM_WRITE) === 0;
+  if ((flags & FAULT_FLAG_INSTRUCTION) !== 0) return (vma.vmFlags & (VM_EXEC | VM_READ)) === 0;
+  return (vma.vmFlags & VM_ACCESS_FLAGS) === 0;
+}
+
+/** Resolves one fault, and counts it. VM_FAULT_ bits. */
+export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
+  const task = machine.current;
+  machine.events[PGFAULT]! += 1;
+  countMemcgEvents(vma.vmMm.memcg, PGFAULT, 1);
+  if (machine.trace.on) machine.trace.emit(machine.clock.now, 'page_fault_user', vpn * 4096, flags);
+  const result = handlePteFault(machine, vma, vpn, flags);
+  if ((result & VM_FAULT_ERROR) === 0) {
+    if ((result & VM_FAULT_MAJOR) !== 0) task.majFlt += 1;
+    else task.minFlt += 1;
+  }
+  return result;
+}
+
+function handlePteFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
+  const { fault, pageTables } = machine;
+  const slot = pageTables.slotAlloc(machine, vma.vmMm, vpn);
+  if (slot === NO_SLOT) return VM_FAULT_OOM;
+  fault.vma = vma;
+  fault.vpn = vpn;
+  fault.pgoff = linearPageIndex(vma, vpn);
+  fault.flags = flags;
+  fault.slot = slot;
+  fault.page = NO_PFN;
+  fault.cowPage = NO_PFN;
+  if (pageTables.isNone(slot)) return vma.vmFile === null ? doAnonymousPage(machine) : doFault(machine);
+  if (pageTables.isSwap(slot)) return doSwapPage(machine);
+  if (pageTables.has(slot, PTE_MARKER)) return VM_FAULT_SIGSEGV;
+  if ((flags & FAULT_FLAG_WRITE) !== 0 && !pageTables.has(slot, PTE_RW)) return doWpPage(machine);
+  pageTables.set(slot, (flags & FAULT_FLAG_WRITE) !== 0 ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG);
+  return 0;
+}
+
+// anonymous memory
+
+function doAnonymousPage(machine: Machine): number {
+  const { fault, pageTables, frames, rmap } = machine;
+  const { vma, vpn, slot } = fault;
+  const mm = vma.vmMm;
+  if ((vma.vmFlags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS;
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0) {
+    pageTables.setPresent(slot, machine.zeroPfn, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG);
+    return 0;
+  }
+  if (rmap.anonVmaPrepare(vma) < 0) return VM_FAULT_OOM;
+  const pfn = allocAnonPage(machine, mm);
+  if (pfn === NO_PFN) return VM_FAULT_OOM;
+  if (!pageTables.isNone(slot)) {
+    putPage(machine, pfn);
+    return 0;
+  }
+  frames.set(pfn, PG_uptodate);
+  mm.rss[MM_ANONPAGES]! += 1;
+  rmap.addNewAnon(pfn, vma, vpn);
+  machine.lru.addVma(pfn, vma);
+  pageTables.setPresent(slot, pfn, PTE_PRESENT | PTE_YOUNG | ((vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW | PTE_DIRTY : 0));
+  return 0;
+}
+
+/** A page for anonymous memory of `mm`, charged; its content is zero. NO_PFN if there is none. */
+function allocAnonPage(machine: Machine, mm: Mm): Pfn {
+  const pfn = allocPages(machine, GFP_HIGHUSER_MOVABLE, 0);
+  if (pfn === NO_PFN) return NO_PFN;
+  if (memCgroupCharge(machine, pfn, mm.memcg, GFP_KERNEL) < 0) {
+    putPage(machine, pfn);
+    return NO_PFN;
+  }
+  return pfn;
+}
+
+// file memory
+
+function doFault(machine: Machine): number {
+  const { fault } = machine;
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0) return doReadFault(machine);
+  return (fault.vma.vmFlags & VM_SHARED) === 0 ? doCowFault(machine) : doSharedFault(machine);
+}
+
+function doReadFault(machine: Machine): number {
+  const { fault } = machine;
+  if (machine.sysctl.faultAroundBytes > 4096) {
+    const around = doFaultAround(machine);
+    if (around !== 0) return around;
+  }
+  const result = fileFault(machine);
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) return result;
+  const finished = finishFault(machine, fault.page);
+  machine.frames.clear(fault.page, PG_locked);
+  if ((finished & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) putPage(machine, fault.page);
+  return result | finished;
+}
+
+/** Maps the cached pages around, up to 16 in an aligned window of the same table and VMA. */
+function doFaultAround(machine: Machine): number {
+  const { fault } = machine;
+  const { vma, vpn, pgoff } = fault;
+  const window = machine.sysctl.faultAroundBytes / 4096;
+  const first = Math.max(vpn - (vpn % window), vma.vmStart);
+  const tableEnd = vpn - (vpn & 511) + 512;
+  const end = Math.min(first + window, tableEnd, vma.vmEnd);
+  return filemapMapPages(machine, fault, (pgoff - (vpn - first)) as never, (pgoff + (end - 1 - vpn)) as never);
+}
+
+function doCowFault(machine: Machine): number {
+  const { fault, frames } = machine;
+  const { vma } = fault;
+  if (machine.rmap.anonVmaPrepare(vma) < 0) return VM_FAULT_OOM;
+  const copy = allocAnonPage(machine, vma.vmMm);
+  if (copy === NO_PFN) return VM_FAULT_OOM;
+  const result = fileFault(machine);
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
+    putPage(machine, copy);
+    return result;
+  }
+  frames.setToken(copy, frames.token(fault.page));
+  frames.set(copy, PG_uptodate);
+  const finished = finishFault(machine, copy);
+  frames.clear(fault.page, PG_locked);
+  putPage(machine, fault.page);
+  if ((finished & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) putPage(machine, copy);
+  return result | finished;
+}
+
+function doSharedFault(machine: Machine): number {
+  const { fault, frames } = machine;
+  const result = fileFault(machine);
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) return result;
+  const pfn = fault.page;
+  if (wantsWriteNotify(fault.vma)) {
+    const allowed = pageMkwrite(machine, fault);
+    if ((allowed & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
+      frames.clear(pfn, PG_locked);
+      putPage(machine, pfn);
+      return allowed;
+    }
+  }
+  const finished = finishFault(machine, pfn);
+  if ((finished & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
+    frames.clear(pfn, PG_locked);
+    putPage(machine, pfn);
+    return result | finished;
+  }
+  faultDirtySharedPage(machine, pfn);
+  return result;
+}
+
+/** The page of the file, with a reference and locked, in fault.page. */
+function fileFault(machine: Machine): number {
+  const { fault } = machine;
+  const { mapping } = fault.vma.vmFile!;
+  const result = mapping.host.kind === 'tmpfs' ? shmemFault(machine, fault) : filemapFault(machine, fault);
+  bugOn(
+    (result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_LOCKED)) === 0,
+    'a file fault returns its page locked',
+    fault.pgoff,
+  );
+  return result & ~VM_FAULT_LOCKED;
+}
+
+/** Sets the entry, unless it changed meanwhile. */
+function finishFault(machine: Machine, pfn: Pfn): number {
+  const { fault, pageTables } = machine;
+  const { vma, vpn } = fault;
+  // The table itself may have gone and come again while the file was read.
+  const slot = pageTables.slotAlloc(machine, vma.vmMm, vpn);
+  if (slot === NO_SLOT) return VM_FAULT_OOM;
+  if (!pageTables.isNone(slot)) return VM_FAULT_NOPAGE;
+  setFilePte(machine, vma, slot, pfn, vpn, (fault.flags & FAULT_FLAG_WRITE) !== 0);
+  return 0;
+}
+
+/** Maps a page of a file, or the private copy of one, whose reference the entry takes over (set_pte_range). */
+export function setFilePte(machine: Machine, vma: Vma, slot: number, pfn: Pfn, vpn: Vpn, write: boolean): void {
+  const { pageTables, frames } = machine;
+  const mm = vma.vmMm;
+  let bits = PTE_PRESENT | PTE_YOUNG;
+  if (write) bits |= PTE_DIRTY | ((vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0);
+  else if (isSharedWritable(vma) && !wantsWriteNotify(vma)) bits |= PTE_RW;
+  if (write && (vma.vmFlags & VM_SHARED) === 0) {
+    mm.rss[MM_ANONPAGES]! += 1;
+    machine.rmap.addNewAnon(pfn, vma, vpn);
+    machine.lru.addVma(pfn, vma);
+  } else {
+    mm.rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! += 1;
+    machine.rmap.addFile(pfn, vma);
+  }
+  pageTables.setPresent(slot, pfn, bits);
+}
+
+export function isSharedWritable(vma: Vma): boolean {
+  return (vma.vmFlags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
+}
+
+/** The first store to a page must be noticed: the file's pages are written back (vma_wants_writenotify). */
+export function wantsWriteNotify(vma: Vma): boolean {
+  return isSharedWritable(vma) && vma.vmFile !== null && vma.vmFile.inode.kind !== 'tmpfs';
+}
+
+/** A shared page was written through its mapping. Unlocks it. */
+function faultDirtySharedPage(machine: Machine, pfn: Pfn): void {
+  folioMarkDirty(machine, pfn);
+  machine.frames.clear(pfn, PG_locked);
+  balanceDirtyPages(machine);
+}
+
+// swap
+
+function doSwapPage(machine: Machine): number {
+  const { fault, pageTables, frames, generation } = machine;
+  const { vma, vpn, slot } = fault;
+  const mm = vma.vmMm;
+  const write = (fault.flags & FAULT_FLAG_WRITE) !== 0;
+  const entry = pageTables.swapEntry(slot);
+  const bits = pageTables.bits[slot]!;
+  let result = 0;
+  let pfn = swapCacheGetForFault(machine, entry, vma, vpn);
+  let inSwapCache = true;
+  let direct = false;
+  if (pfn !== NO_PFN) {
+    frames.get(pfn);
+  } else {
+    if (isSynchronousIo(machine, entry) && swapCount(machine, entry) === 1) {
+      // Nobody else can want it, and the device answers at once: the swap cache is skipped.
+      pfn = swapinDirect(machine, entry);
+      direct = pfn !== NO_PFN;
+      inSwapCache = false;
+    } else {
+      pfn = swapinReadahead(machine, entry, GFP_HIGHUSER_MOVABLE, fault);
+    }
+    if (pfn === NO_PFN) return pageTables.value[slot] === entry ? VM_FAULT_OOM : 0;
+    result = VM_FAULT_MAJOR;
+    machine.events[PGMAJFAULT]! += 1;
+    countMemcgEvents(mm.memcg, PGMAJFAULT, 1);
+  }
+  waitOnPageLocked(machine, pfn);
+  frames.set(pfn, PG_locked);
+  if (inSwapCache) {
+    if (!frames.has(pfn, PG_swapcache) || frames.private_(pfn) !== entry) return backOut(machine, pfn, entry, direct, result);
+    if (write && !frames.has(pfn, PG_lru)) machine.lru.drain();
+  }
+  // Reading may have taken time and memory: somebody else may have brought the page in.
+  const at = pageTables.slotOf(mm.pageTables, vpn);
+  if (at !== slot || pageTables.bits[slot] !== bits || pageTables.value[slot] !== entry) {
+    return backOut(machine, pfn, entry, direct, result);
+  }
+  let exclusive = direct || (bits & PTE_SWP_EXCLUSIVE) !== 0;
+  if (!direct && exclusive && frames.has(pfn, PG_writeback) && isSynchronousIo(machine, entry)) exclusive = false;
+
+  swapFree(machine, entry);
+  if (shouldTryToFreeSwap(machine, pfn, vma, write)) folioFreeSwap(machine, pfn);
+  mm.rss[MM_ANONPAGES]! += 1;
+  mm.rss[MM_SWAPENTS]! -= 1;
+  let entryBits = PTE_PRESENT | PTE_YOUNG;
+  const owned = exclusive || frames.refcount(pfn) === 1;
+  let writeLeft = write;
+  if (owned) {
+    if (write) {
+      entryBits |= PTE_DIRTY | ((vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0);
+      writeLeft = false;
+    } else if (generation.switches.swapinWritable && (vma.vmFlags & VM_WRITE) !== 0) {
+      entryBits |= PTE_RW;
+    }
+  }
+  machine.rmap.addAnon(pfn, vma, vpn, owned);
+  pageTables.setPresent(slot, pfn, entryBits);
+  frames.clear(pfn, PG_locked);
+  if (direct) swapcacheClear(machine, entry);
+  if (!writeLeft) return result;
+  return result | doWpPage(machine);
+}
+
+function backOut(machine: Machine, pfn: Pfn, entry: SwapEntry, direct: boolean, result: number): number {
+  machine.frames.clear(pfn, PG_locked);
+  putPage(machine, pfn);
+  if (direct) swapcacheClear(machine, entry);
+  return result;
+}
+
+/** Reads a page without the swap cache. It is locked, on its way to the LRU, and charged. NO_PFN without memory. */
+function swapinDirect(machine: Machine, entry: SwapEntry): Pfn {
+  const { frames } = machine;
+  if (swapcachePrepare(machine, entry) < 0) return NO_PFN;
+  const pfn = allocPages(machine, GFP_HIGHUSER_MOVABLE, 0);
+  if (pfn === NO_PFN) {
+    swapcacheClear(machine, entry);
+    return NO_PFN;
+  }
+  frames.set(pfn, PG_locked | PG_swapbacked);
+  if (memCgroupCharge(machine, pfn, swapMemcg(machine, entry), GFP_KERNEL) < 0) {
+    frames.clear(pfn, PG_locked);
+    putPage(machine, pfn);
+    swapcacheClear(machine, entry);
+    return NO_PFN;
+  }
+  memCgroupSwapinUnchargeSwap(machine, entry);
+  const shadow = getShadow(machine, entry);
+  if (shadow !== 0) machine.workingset.refault(pfn, shadow);
+  machine.lru.add(pfn);
+  swapReadpage(machine, pfn, entry);
+  return pfn;
+}
+
+function shouldTryToFreeSwap(machine: Machine, pfn: Pfn, vma: Vma, write: boolean): boolean {
+  const { frames } = machine;
+  if (!frames.has(pfn, PG_swapcache)) return false;
+  if (memCgroupSwapFull(machine, pfn) || (vma.vmFlags & VM_LOCKED) !== 0 || frames.has(pfn, PG_mlocked)) return true;
+  return write && frames.refcount(pfn) === 2;
+}
+
+// copy-on-write
+
+/** A store to a present, read-only entry. */
+function doWpPage(machine: Machine): number {
+  const { fault, pageTables, frames } = machine;
+  const { vma, slot } = fault;
+  if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN);
+  const pfn = pageTables.pfn(slot);
+  if (frames.isAnon(pfn)) {
+    if (frames.has(pfn, PG_anon_exclusive) || isOnlyUser(machine, pfn)) return wpPageReuse(machine);
+  } else if ((vma.vmFlags & VM_SHARED) !== 0) {
+    return wpPageShared(machine, pfn);
+  }
+  return wpPageCopy(machine, pfn);
+}
+
+/** Nobody but this entry holds the page any more; it becomes this VMA's own. */
+function isOnlyUser(machine: Machine, pfn: Pfn): boolean {
+  const { frames, fault } = machine;
+  if (frames.refcount(pfn) > 3) return false;
+  if (!frames.has(pfn, PG_lru)) machine.lru.drain();
+  if (frames.refcount(pfn) > (frames.has(pfn, PG_swapcache) ? 2 : 1)) return false;
+  if (frames.has(pfn, PG_locked)) return false;
+  if (frames.has(pfn, PG_swapcache)) folioFreeSwap(machine, pfn);
+  if (frames.refcount(pfn) !== 1) return false;
+  machine.rmap.moveAnon(pfn, fault.vma);
+  return true;
+}
+
+function wpPageReuse(machine: Machine): number {
+  const { fault, pageTables } = machine;
+  const rw = (fault.vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
+  pageTables.set(fault.slot, PTE_YOUNG | PTE_DIRTY | rw);
+  machine.events[PGREUSE]! += 1;
+  return 0;
+}
+
+function wpPageShared(machine: Machine, pfn: Pfn): number {
+  const { fault, frames, pageTables } = machine;
+  if (!wantsWriteNotify(fault.vma)) return wpPageReuse(machine);
+  frames.get(pfn);
+  waitOnPageLocked(machine, pfn);
+  frames.set(pfn, PG_locked);
+  fault.page = pfn;
+  const result = pageMkwrite(machine, fault);
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
+    frames.clear(pfn, PG_locked);
+    putPage(machine, pfn);
+    return result;
+  }
+  const slot = pageTables.slotOf(fault.vma.vmMm.pageTables, fault.vpn);
+  const same = slot === fault.slot && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
+  if (same) wpPageReuse(machine);
+  faultDirtySharedPage(machine, pfn);
+  putPage(machine, pfn);
+  return 0;
+}
+
+/** `old` is the page to copy, or NO_PFN for the zero page. */
+function wpPageCopy(machine: Machine, old: Pfn): number {
+  const { fault, pageTables, frames, rmap } = machine;
+  const { vma, vpn, slot } = fault;
+  const mm = vma.vmMm;
+  const bits = pageTables.bits[slot]!;
+  if (old !== NO_PFN) frames.get(old);
+  const copy = rmap.anonVmaPrepare(vma) < 0 ? NO_PFN : allocAnonPage(machine, mm);
+  if (copy === NO_PFN) {
+    if (old !== NO_PFN) putPage(machine, old);
+    return VM_FAULT_OOM;
+  }
+  frames.setToken(copy, old === NO_PFN ? ZERO_TOKEN : frames.token(old));
+  frames.set(copy, PG_uptodate);
+  const at = pageTables.slotOf(mm.pageTables, vpn);
+  // Reclaim for the copy may have unmapped the old page; its young bit may be gone, too.
+  const same =
+    at === slot &&
+    (pageTables.bits[slot]! & ~PTE_YOUNG) === (bits & ~PTE_YOUNG) &&
+    pageTables.pfn(slot) === (old === NO_PFN ? machine.zeroPfn : old);
+  if (!same) {
+    putPage(machine, copy);
+    if (old !== NO_PFN) putPage(machine, old);
+    return 0;
+  }
+  if (old === NO_PFN) {
+    mm.rss[MM_ANONPAGES]! += 1;
+  } else if (!frames.isAnon(old)) {
+    mm.rss[frames.has(old, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
+    mm.rss[MM_ANONPAGES]! += 1;
+  }
+  rmap.addNewAnon(copy, vma, vpn);
+  machine.lru.addVma(copy, vma);
+  const rw = (vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
+  pageTables.setPresent(slot, copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | rw);
+  if (old !== NO_PFN) {
+    // The old mapping goes last, so that nobody takes the page for unmapped while we still copy from it.
+    rmap.remove(old, vma);
+    freeSwapCacheIfUnmapped(machine, old);
+    putPage(machine, old);
+    putPage(machine, old);
+  }
+  return 0;
+}
+
+/** A page that nobody maps any more needs no copy in swap (free_swap_cache). */
+export function freeSwapCacheIfUnmapped(machine: Machine, pfn: Pfn): void {
+  const { frames } = machine;
+  if (!frames.has(pfn, PG_swapcache) || frames.mapcount(pfn) > 0 || frames.has(pfn, PG_locked)) return;
+  folioFreeSwap(machine, pfn);
+}
+
+// accesses
+
+/** Loads the page at `vpn`: 0, or what faultIn says. */
+export function loadPage(machine: Machine, mm: Mm, vpn: Vpn): number {
+  const { pageTables } = machine;
+  for (;;) {
+    const slot = pageTables.slotOf(mm.pageTables, vpn);
+    if (slot !== NO_SLOT && (pageTables.bits[slot]! & PTE_PRESENT) !== 0) {
+      pageTables.bits[slot]! |= PTE_YOUNG;
+      return 0;
+    }
+    const failed = faultIn(machine, mm, vpn, FAULT_FLAG_USER);
+    if (failed !== 0) return failed;
+  }
+}
+
+/** Makes the page at `vpn` writable and marks it written; its content is `token` then. 0, or what faultIn says. */
+export function storePage(machine: Machine, mm: Mm, vpn: Vpn, token: Token): number {
+  const failed = makeWritable(machine, mm, vpn);
+  if (failed !== 0) return failed;
+  const { pageTables } = machine;
+  machine.frames.setToken(pageTables.pfn(pageTables.slotOf(mm.pageTables, vpn)), token);
+  return 0;
+}
+
+/** The first half of a store, for who must know the old content: the entry is writable, young and dirty. */
+export function makeWritable(machine: Machine, mm: Mm, vpn: Vpn): number {
+  const { pageTables } = machine;
+  for (;;) {
+    const slot = pageTables.slotOf(mm.pageTables, vpn);
+    if (slot !== NO_SLOT && (pageTables.bits[slot]! & (PTE_PRESENT | PTE_RW)) === (PTE_PRESENT | PTE_RW)) {
+      pageTables.bits[slot]! |= PTE_YOUNG | PTE_DIRTY;
+      return 0;
+    }
+    const failed = faultIn(machine, mm, vpn, FAULT_FLAG_USER | FAULT_FLAG_WRITE);
+    if (failed !== 0) return failed;
+  }
+}
+
+/** What the process would read at `vpn` if it is present; -1 if it is not. No access is made. */
+export function readToken(machine: Machine, mm: Mm, vpn: Vpn): Token | -1 {
+  const { pageTables } = machine;
+  const slot = pageTables.slotOf(mm.pageTables, vpn);
+  if (slot === NO_SLOT || !pageTables.isPresent(slot)) return -1;
+  return machine.frames.token(pageTables.pfn(slot));
+}
+
+/** Kinds of recorded accesses. */
+export const ACCESS_FETCH = 0;
+export const ACCESS_READ = 1;
+export const ACCESS_WRITE = 2;
+
+/**
+ * Makes the accesses [from, to) of a recording. Returns `to`, or the place of the access that met a signal
+ * (`machine.lastSignal` then says which, as faultIn does).
+ */
+export function accessPages(
+  machine: Machine,
+  mm: Mm,
+  vpns: Float64Array,
+  kinds: Uint8Array,
+  from: number,
+  to: number,
+): number {
+  const { pageTables, frames } = machine;
+  const root = mm.pageTables;
+  const { tag, base } = root;
+  let bits = pageTables.bits;
+  let value = pageTables.value;
+  for (let i = from; i < to; i++) {
+    const vpn = vpns[i]! as Vpn;
+    const inTable = vpn & 511;
+    const way = (vpn >>> 9) & 63;
+    const slot = tag[way] === vpn - inTable ? base[way]! + inTable : pageTables.slotOf(root, vpn);
+    const kind = kinds[i]!;
+    // A slot that is not there reads as undefined, which has no bits.
+    const entry = bits[slot]!;
+    if (kind === ACCESS_WRITE) {
+      if ((entry & (PTE_PRESENT | PTE_RW)) === (PTE_PRESENT | PTE_RW)) {
+        bits[slot] = entry | PTE_YOUNG | PTE_DIRTY;
+        frames.setToken(value[slot]! as Pfn, machine.newToken());
+        continue;
+      }
+    } else if ((entry & PTE_PRESENT) !== 0) {
+      bits[slot] = entry | PTE_YOUNG;
+      continue;
+    }
+    const failed =
+      kind === ACCESS_WRITE
+        ? storePage(machine, mm, vpn, machine.newToken())
+        : kind === ACCESS_FETCH
+          ? fetchPage(machine, mm, vpn)
+          : loadPage(machine, mm, vpn);
+    if (failed !== 0) {
+      machine.lastSignal = failed;
+      return i;
+    }
+    bits = pageTables.bits;
+    value = pageTables.value;
+  }
+  return to;
+}
+
+function fetchPage(machine: Machine, mm: Mm, vpn: Vpn): number {
+  const { pageTables } = machine;
+  const failed = faultIn(machine, mm, vpn, FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION);
+  if (failed !== 0) return failed;
+  const slot = pageTables.slotOf(mm.pageTables, vpn);
+  return slot !== NO_SLOT && pageTables.has(slot, PTE_PRESENT) ? 0 : loadPage(machine, mm, vpn);
+}

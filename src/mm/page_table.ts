@@ -1,0 +1,281 @@
+/**
+ * Page tables: four levels of 512 entries, as x86-64 has them.
+ *
+ * Owns      every table and entry of every address space, in one pool. An entry is a *slot*: a row of two columns.
+ * Promises  1. A slot stays where it is as long as its table lives, whatever its entry says.
+ *           2. `freeTable` is the only thing that makes a slot disappear; it clears the walk caches.
+ *           3. Tables take frames and are charged like the kernel's; a table that cannot be charged is not made.
+ * Linux     6.18 mm/memory.c: __pte_alloc free_pgtables; arch/x86/include/asm/pgtable.h
+ *
+ * An entry is 16 bits and a 32-bit value:
+ *
+ *   none      bits = 0
+ *   present   PTE_PRESENT | PTE_RW? | PTE_YOUNG? | PTE_DIRTY? | PTE_SPECIAL?    value = frame
+ *   protnone  PTE_PROTNONE | (RW never) | YOUNG? | DIRTY?                      value = frame; the kernel calls it present, the CPU faults
+ *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
+ *   marker    PTE_MARKER                                                       a guard region, value = 0
+ */
+import type { Machine } from './machine.ts';
+import type { Mm } from './mm.ts';
+import { allocPageTablePage, freePageTablePage } from './page_alloc.ts';
+import type { Pfn, SwapEntry, Vpn } from './units.ts';
+
+export const PTE_PRESENT = 1;
+export const PTE_RW = 2;
+export const PTE_YOUNG = 4;
+export const PTE_DIRTY = 8;
+/** The zero page: no struct page stands behind the entry (vm_normal_page is none). */
+export const PTE_SPECIAL = 16;
+export const PTE_SWAP = 32;
+export const PTE_SWP_EXCLUSIVE = 64;
+export const PTE_MARKER = 128;
+export const PTE_PROTNONE = 256;
+
+/** Either kind of "a frame is here" (pte_present). */
+export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
+/** What an access must find: present for a load, present and writable for a store. */
+export const PTE_MAY_WRITE: number = PTE_PRESENT | PTE_RW;
+
+export const PTRS_PER_TABLE = 512;
+/** No table is there. */
+export const NO_SLOT = -1;
+
+const WALK_CACHE = 64;
+
+/** The tables of one address space: where they start, what was found last. Lives in its Mm. */
+export class PageTableRoot {
+  /** Row of the top level (pgd) in the pool, or NO_SLOT before the first table. */
+  pgd = NO_SLOT;
+  /** Direct-mapped cache of leaf tables: first page of the 2 MiB, and its table's first slot. */
+  readonly tag: Float64Array = new Float64Array(WALK_CACHE).fill(-1);
+  readonly base: Int32Array = new Int32Array(WALK_CACHE);
+  /** Leaf tables (ptes), and tables of all levels; mm->pgtables_bytes is the second times 4096. */
+  leafTables = 0;
+  tables = 0;
+
+  forgetWalks(): void {
+    this.tag.fill(-1);
+  }
+}
+
+/** Levels above the leaf: pgd 3, pud 2, pmd 1. Shift of the part of a Vpn that indexes each. */
+const PGD_UNIT = 2 ** 27;
+
+export class PageTables {
+  /** PTE_ bits of each slot. Read on every access, so open to the replay loop; written by verbs and by it alone. */
+  bits: Uint16Array = new Uint16Array(0);
+  /** Frame or swap entry of each slot. */
+  value: Uint32Array = new Uint32Array(0);
+  private dir: Int32Array = new Int32Array(0);
+  /** Frames under the tables: by leaf number, by directory number. */
+  private readonly leafPfn: Pfn[] = [];
+  private readonly dirPfn: Pfn[] = [];
+  private readonly freeLeaves: number[] = [];
+  private readonly freeDirs: number[] = [];
+
+  // lookup
+
+  /** The slot of `vpn`, or NO_SLOT if no leaf table is there. */
+  slotOf(root: PageTableRoot, vpn: Vpn): number {
+    const inTable = vpn & 511;
+    const way = (vpn >>> 9) & (WALK_CACHE - 1);
+    if (root.tag[way] === vpn - inTable) return root.base[way]! + inTable;
+    if (root.pgd === NO_SLOT) return NO_SLOT;
+    const pud = this.dir[root.pgd * 512 + (Math.floor(vpn / PGD_UNIT) & 511)]! - 1;
+    if (pud < 0) return NO_SLOT;
+    const pmd = this.dir[pud * 512 + ((vpn >>> 18) & 511)]! - 1;
+    if (pmd < 0) return NO_SLOT;
+    const leaf = this.dir[pmd * 512 + ((vpn >>> 9) & 511)]! - 1;
+    if (leaf < 0) return NO_SLOT;
+    root.tag[way] = vpn - inTable;
+    root.base[way] = leaf * 512;
+    return leaf * 512 + inTable;
+  }
+
+  /** The slot of `vpn`, with tables made on the way (pte_alloc). NO_SLOT if memory for a table cannot be had. */
+  slotAlloc(machine: Machine, mm: Mm, vpn: Vpn): number {
+    const root = mm.pageTables;
+    const found = this.slotOf(root, vpn);
+    if (found !== NO_SLOT) return found;
+    if (root.pgd === NO_SLOT) {
+      root.pgd = this.newDir(machine, mm);
+      if (root.pgd === NO_SLOT) return NO_SLOT;
+    }
+    const pud = this.childDir(machine, mm, root.pgd * 512 + (Math.floor(vpn / PGD_UNIT) & 511));
+    if (pud === NO_SLOT) return NO_SLOT;
+    const pmd = this.childDir(machine, mm, pud * 512 + ((vpn >>> 18) & 511));
+    if (pmd === NO_SLOT) return NO_SLOT;
+    const leaf = this.newLeaf(machine, mm);
+    if (leaf === NO_SLOT) return NO_SLOT;
+    this.dir[pmd * 512 + ((vpn >>> 9) & 511)] = leaf + 1;
+    return this.slotOf(root, vpn);
+  }
+
+  /** First page at or above `vpn`, below `end`, whose leaf table exists; `end` if none. Skips holes of any level at once. */
+  nextTable(root: PageTableRoot, vpn: Vpn, end: Vpn): Vpn {
+    let at = vpn as number;
+    while (at < end) {
+      if (root.pgd === NO_SLOT) return end;
+      const pud = this.dir[root.pgd * 512 + (Math.floor(at / PGD_UNIT) & 511)]! - 1;
+      if (pud < 0) {
+        at = (Math.floor(at / PGD_UNIT) + 1) * PGD_UNIT;
+        continue;
+      }
+      const pmd = this.dir[pud * 512 + ((at >>> 18) & 511)]! - 1;
+      if (pmd < 0) {
+        at = (Math.floor(at / 2 ** 18) + 1) * 2 ** 18;
+        continue;
+      }
+      if (this.dir[pmd * 512 + ((at >>> 9) & 511)]! > 0) return at as Vpn;
+      at = (Math.floor(at / 512) + 1) * 512;
+    }
+    return end;
+  }
+
+  // entries
+
+  setNone(slot: number): void {
+    this.bits[slot] = 0;
+    this.value[slot] = 0;
+  }
+  setPresent(slot: number, pfn: Pfn, bits: number): void {
+    this.bits[slot] = bits;
+    this.value[slot] = pfn;
+  }
+  setSwap(slot: number, entry: SwapEntry, exclusive: boolean): void {
+    this.bits[slot] = exclusive ? PTE_SWAP | PTE_SWP_EXCLUSIVE : PTE_SWAP;
+    this.value[slot] = entry;
+  }
+  isNone(slot: number): boolean {
+    return this.bits[slot] === 0;
+  }
+  isPresent(slot: number): boolean {
+    return (this.bits[slot]! & PTE_ANY_PRESENT) !== 0;
+  }
+  isSwap(slot: number): boolean {
+    return (this.bits[slot]! & PTE_SWAP) !== 0;
+  }
+  has(slot: number, bits: number): boolean {
+    return (this.bits[slot]! & bits) !== 0;
+  }
+  set(slot: number, bits: number): void {
+    this.bits[slot]! |= bits;
+  }
+  clear(slot: number, bits: number): void {
+    this.bits[slot]! &= ~bits;
+  }
+  testAndClear(slot: number, bits: number): boolean {
+    const old = this.bits[slot]!;
+    this.bits[slot] = old & ~bits;
+    return (old & bits) !== 0;
+  }
+  pfn(slot: number): Pfn {
+    return this.value[slot]! as Pfn;
+  }
+  swapEntry(slot: number): SwapEntry {
+    return this.value[slot]! as SwapEntry;
+  }
+
+  // tables
+
+  /**
+   * Frees the tables that cover only [start, end) and hold nothing of the neighbours: a table goes if its whole span lies
+   * in [floor, ceiling), the ends of the VMA before and the start of the VMA behind (free_pgtables). All entries must be none.
+   */
+  freeTables(machine: Machine, mm: Mm, start: Vpn, end: Vpn, floor: Vpn, ceiling: Vpn): void {
+    const root = mm.pageTables;
+    if (root.pgd === NO_SLOT) return;
+    root.forgetWalks();
+    this.freeLevel(machine, mm, root.pgd, 3, 0, start, end, floor, ceiling);
+  }
+
+  /** Frees the top level too, at exit. */
+  freeRoot(machine: Machine, mm: Mm): void {
+    const root = mm.pageTables;
+    if (root.pgd === NO_SLOT) return;
+    root.forgetWalks();
+    this.dropDir(machine, mm, root.pgd);
+    root.pgd = NO_SLOT;
+  }
+
+  private freeLevel(
+    machine: Machine,
+    mm: Mm,
+    dir: number,
+    level: number,
+    first: number,
+    start: number,
+    end: number,
+    floor: number,
+    ceiling: number,
+  ): void {
+    const span = level === 3 ? PGD_UNIT : level === 2 ? 2 ** 18 : 512;
+    const from = Math.max(0, Math.floor((start - first) / span));
+    const to = Math.min(511, Math.floor((end - 1 - first) / span));
+    for (let i = from; i <= to; i++) {
+      const child = this.dir[dir * 512 + i]! - 1;
+      if (child < 0) continue;
+      const low = first + i * span;
+      if (level > 1) this.freeLevel(machine, mm, child, level - 1, low, start, end, floor, ceiling);
+      if (low < floor || low + span > ceiling) continue;
+      this.dir[dir * 512 + i] = 0;
+      if (level === 1) this.dropLeaf(machine, mm, child);
+      else this.dropDir(machine, mm, child);
+    }
+  }
+
+  private childDir(machine: Machine, mm: Mm, row: number): number {
+    const child = this.dir[row]! - 1;
+    if (child >= 0) return child;
+    const made = this.newDir(machine, mm);
+    if (made !== NO_SLOT) this.dir[row] = made + 1;
+    return made;
+  }
+
+  private newDir(machine: Machine, mm: Mm): number {
+    const pfn = allocPageTablePage(machine, mm);
+    if (pfn < 0) return NO_SLOT;
+    const dir = this.freeDirs.pop() ?? this.dirPfn.length;
+    this.dirPfn[dir] = pfn;
+    if ((dir + 1) * 512 > this.dir.length) {
+      const wider = new Int32Array(Math.max(16 * 512, this.dir.length * 2));
+      wider.set(this.dir);
+      this.dir = wider;
+    }
+    mm.pageTables.tables += 1;
+    return dir;
+  }
+
+  private newLeaf(machine: Machine, mm: Mm): number {
+    const pfn = allocPageTablePage(machine, mm);
+    if (pfn < 0) return NO_SLOT;
+    const leaf = this.freeLeaves.pop() ?? this.leafPfn.length;
+    this.leafPfn[leaf] = pfn;
+    if ((leaf + 1) * 512 > this.bits.length) {
+      const size = Math.max(64 * 512, this.bits.length * 2);
+      const bits = new Uint16Array(size);
+      bits.set(this.bits);
+      this.bits = bits;
+      const value = new Uint32Array(size);
+      value.set(this.value);
+      this.value = value;
+    }
+    mm.pageTables.tables += 1;
+    mm.pageTables.leafTables += 1;
+    return leaf;
+  }
+
+  private dropDir(machine: Machine, mm: Mm, dir: number): void {
+    freePageTablePage(machine, this.dirPfn[dir]!);
+    this.dir.fill(0, dir * 512, dir * 512 + 512);
+    this.freeDirs.push(dir);
+    mm.pageTables.tables -= 1;
+  }
+
+  private dropLeaf(machine: Machine, mm: Mm, leaf: number): void {
+    freePageTablePage(machine, this.leafPfn[leaf]!);
+    this.freeLeaves.push(leaf);
+    mm.pageTables.tables -= 1;
+    mm.pageTables.leafTables -= 1;
+  }
+}

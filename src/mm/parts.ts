@@ -1,0 +1,171 @@
+/**
+ * The parts that differ between kernels, and what each must do.
+ *
+ * A generation is a recipe (generations/): it names one implementation of each part and the switches of its release.
+ * Common code speaks to these interfaces and never asks which kernel it is.
+ */
+
+import type { Gfp } from './gfp.ts';
+import type { Lruvec } from './lruvec.ts';
+import type { Machine } from './machine.ts';
+import type { MemCgroup } from './memcg.ts';
+import type { SlabSizes } from './slab_sizes.ts';
+import type { Pfn, Vpn } from './units.ts';
+import type { Vma } from './vma.ts';
+import type { PgData, Zone } from './zone.ts';
+
+/** Who maps a page. */
+export interface Rmap {
+  /** Before the first anonymous page of a VMA. 0 or -ENOMEM. */
+  anonVmaPrepare(vma: Vma): number;
+  /** `dst` will hold pages of `src`, too (split, merge, mremap). 0 or -ENOMEM. */
+  anonVmaClone(dst: Vma, src: Vma): number;
+  /** `vma` is the child's copy of `parent`'s VMA. 0 or -ENOMEM. */
+  anonVmaFork(vma: Vma, parent: Vma): number;
+  /** The VMA goes away. */
+  unlinkAnonVmas(vma: Vma): void;
+  /** Around any change of vmStart, vmEnd or vmPgoff of a VMA that is linked: takes it out of the trees, puts it back. */
+  vmaBeforeUpdate(vma: Vma): void;
+  vmaAfterUpdate(vma: Vma): void;
+
+  /** A new anonymous page, mapped once and by nobody else (page_add_new_anon_rmap). */
+  addNewAnon(pfn: Pfn, vma: Vma, vpn: Vpn): void;
+  /** An anonymous page that came back from swap (page_add_anon_rmap). */
+  addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void;
+  addFile(pfn: Pfn, vma: Vma): void;
+  /** fork maps the page once more (page_dup_rmap). */
+  dup(pfn: Pfn): void;
+  /** One mapping less (page_remove_rmap). */
+  remove(pfn: Pfn, vma: Vma): void;
+  /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). */
+  moveAnon(pfn: Pfn, vma: Vma): void;
+
+  /**
+   * In how many VMAs the page was used since the last time; clears the young bits. -1: could not be told, keep the page.
+   * `referencedVmFlags` then holds the flags of the VMAs that used it. VMAs outside `memcg`'s tree are left out.
+   */
+  pageReferenced(pfn: Pfn, locked: boolean, memcg: MemCgroup | null): number;
+  referencedVmFlags: number;
+  /** Takes the page out of every page table. True if nobody maps it any more. */
+  tryToUnmap(pfn: Pfn): boolean;
+  /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
+  pageMkclean(pfn: Pfn): number;
+  /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
+  walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
+}
+
+/** The lists on which pages wait to be reclaimed (mm/swap.c). */
+export interface Lru {
+  /** A new page, or one put back: queued in a batch, on its list when the batch is drained (folio_add_lru). */
+  add(pfn: Pfn): void;
+  /** The same for a page just mapped by `vma`: a locked VMA's page becomes unevictable (folio_add_lru_vma). */
+  addVma(pfn: Pfn, vma: Vma): void;
+  /** read(2), write(2) and unmapping report a use (folio_mark_accessed). */
+  markAccessed(pfn: Pfn): void;
+  activate(pfn: Pfn): void;
+  /** MADV_COLD. */
+  deactivate(pfn: Pfn): void;
+  /** Invalidation found it busy. */
+  deactivateFile(pfn: Pfn): void;
+  /** MADV_FREE. */
+  lazyfree(pfn: Pfn): void;
+  /** Writeback of a page that reclaim wants is done (folio_rotate_reclaimable). */
+  rotateReclaimable(pfn: Pfn): void;
+  /** Empties every batch (lru_add_drain). */
+  drain(): void;
+  /** Takes a page off its list for the caller, who gets a reference. False if it is on none (folio_isolate_lru). */
+  isolate(pfn: Pfn): boolean;
+  /** Gives it back and drops that reference (folio_putback_lru). */
+  putback(pfn: Pfn): void;
+  /** The page is being freed: off its list. */
+  remove(pfn: Pfn): void;
+}
+
+/** How memory is taken back (mm/vmscan.c). */
+export interface Reclaim {
+  /** Direct reclaim for an allocation; how many pages were freed. */
+  tryToFreePages(pgdat: PgData, order: number, gfp: Gfp): number;
+  /** A memory cgroup is over its limit; how many pages were freed. */
+  tryToFreeMemCgroupPages(memcg: MemCgroup, pages: number, gfp: Gfp, maySwap: boolean): number;
+  /** A zone is below its low watermark (wakeup_kswapd). */
+  wakeupKswapd(zone: Zone, gfp: Gfp, order: number): void;
+  /** kswapd's turn on the clock. */
+  runKswapd(pgdat: PgData): void;
+  /** MADV_PAGEOUT: tries each isolated page; how many were freed. */
+  reclaimPages(pages: Pfn[]): number;
+  /** Zone can be reclaimed (pages on its lists), for the allocator's decision to go on. */
+  zoneReclaimablePages(zone: Zone): number;
+}
+
+/** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
+export interface Workingset {
+  /** A shadow: a whole number above 0 that fits in 53 bits. */
+  eviction(pfn: Pfn, target: Lruvec): number;
+  refault(pfn: Pfn, shadow: number): void;
+  activation(pfn: Pfn): void;
+}
+
+/** One kernel release: names of its parts, and the switches in which it differs from its neighbours. */
+export interface Generation {
+  /** `6.18`. */
+  readonly version: string;
+  /** `linux-6`. */
+  readonly family: string;
+  readonly cgroups: boolean;
+  readonly newRmap: (machine: Machine) => Rmap;
+  readonly newLru: (machine: Machine) => Lru;
+  readonly newReclaim: (machine: Machine) => Reclaim;
+  readonly newWorkingset: (machine: Machine) => Workingset;
+  readonly slabSizes: SlabSizes;
+  readonly switches: Switches;
+}
+
+/** Where 6.1 and 6.18 differ (spec section 18). */
+export interface Switches {
+  /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
+  readonly lruBatch: number;
+  /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */
+  readonly ioCost: number;
+  readonly rotationCost: number;
+  /** VMAs read once through (MADV_SEQUENTIAL) or at random do not count as references. 6.1: sequential ones, cleared. */
+  readonly skipVmasWithoutRecency: boolean;
+  /** Anonymous pages that only a dying process maps are kept, not scanned. */
+  readonly keepPagesOfDyingMm: boolean;
+  /** Reclaim that freed nothing walks all cgroups once more before it gives up. */
+  readonly fullWalkRetry: boolean;
+  /** An existing VMA may take up a neighbour with an anon_vma if that one's chain is singular. 6.1: if its own is. */
+  readonly mergeUnfaulted: boolean;
+  /** Anonymous mappings of whole 2 MiB are placed on 2 MiB boundaries. */
+  readonly thpAlignment: boolean;
+  /** MADV_GUARD_INSTALL and _REMOVE. */
+  readonly guardRegions: boolean;
+  /** mremap with MREMAP_FIXED moves several VMAs at once. */
+  readonly mremapSeveralVmas: boolean;
+  /** mprotect drops VM_ACCOUNT of an untouched area that becomes unwritable. */
+  readonly mprotectDropsAccount: boolean;
+  /** MAP_STACK sets VM_NOHUGEPAGE. */
+  readonly mapStackNohuge: boolean;
+  /** munlock and mremap leave VMAs split that could be merged (6.1). */
+  readonly lazyMerge: boolean;
+  /** The per-CPU lists' limit adapts itself (6.7). 6.1: fixed. */
+  readonly pcpAutoTune: boolean;
+  /**
+   * Free blocks stand on the list of their pageblock's type (6.10), and a fallback takes a whole pageblock or one block
+   * without moving it (6.15). 6.1: a stolen block moves to the list of the type that asked, its pageblock may not.
+   */
+  readonly claimPageblocks: boolean;
+  /** Zero-filled pages are swapped out without I/O (6.12). */
+  readonly swapZeromap: boolean;
+  /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */
+  readonly swapSlotsCache: boolean;
+  /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */
+  readonly swapSyncBio: boolean;
+  /** Executable mappings read a window that ends at the VMA (6.16). */
+  readonly execReadahead: boolean;
+  /** Large folios in the page cache of disk files. */
+  readonly largeFolios: boolean;
+  /** Unmapping a young page of a MADV_RANDOM mapping does not mark it accessed. 6.1: it does. */
+  readonly zapSkipsWithoutRecency: boolean;
+  /** Swap-in maps a page writable at once on a read fault when it is exclusive. 6.1: on a write fault only. */
+  readonly swapinWritable: boolean;
+}

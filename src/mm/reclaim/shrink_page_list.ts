@@ -1,0 +1,235 @@
+/**
+ * The verdict on each page at the tail of an inactive list.
+ *
+ * Owns      the ladder of decisions, and the count of its outcomes.
+ * Promises  A page leaves here freed, or on `sc.returned` with PG_active set if it should be activated.
+ *           No page is lost: what goes to swap or back to its file is written before it is freed.
+ * Linux     6.18 mm/vmscan.c: shrink_folio_list folio_check_references pageout __remove_mapping
+ */
+import { filemapReleaseFolio, clearPageDirtyForIo, removeMapping, writepage } from '../filemap.ts';
+import { AddressSpace } from '../fs.ts';
+import { __GFP_FS, __GFP_IO } from '../gfp.ts';
+import type { Machine } from '../machine.ts';
+import { countMemcgEvents, memCgroupUncharge, memcgOfPage, modPageState } from '../memcg.ts';
+import { freePages } from '../page_alloc.ts';
+import {
+  PAGE_MAPPING_ANON,
+  PG_active,
+  PG_dirty,
+  PG_locked,
+  PG_mlocked,
+  PG_private,
+  PG_reclaim,
+  PG_referenced,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_writeback,
+} from '../page_flags.ts';
+import { shmemWritepage } from '../shmem.ts';
+import { addToSwap, removeSwapMapping } from '../swap/swap_state.ts';
+import { folioFreeSwap, memCgroupSwapFull } from '../swap/swapfile.ts';
+import { swapWritepage } from '../swap/page_io.ts';
+import { NO_PFN, type Pfn } from '../units.ts';
+import { VM_EXEC, VM_LOCKED } from '../vm_flags.ts';
+import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGACTIVATE, PGLAZYFREED } from '../vmstat.ts';
+import type { PgData } from '../zone.ts';
+import { isEvictable, isFileLru } from './lru.ts';
+import type { ScanControl } from './scan_control.ts';
+
+const ACTIVATE = 0;
+const KEEP = 1;
+const RECLAIM = 2;
+const RECLAIM_CLEAN = 3;
+type References = number;
+
+const PAGE_KEEP = 0;
+const PAGE_ACTIVATE = 1;
+const PAGE_SUCCESS = 2;
+const PAGE_CLEAN = 3;
+
+const FREED = 0;
+const ACTIVATE_LOCKED = 1;
+const KEEP_LOCKED = 2;
+
+/** Tries each page of `sc.isolated`, from the tail; what stays is on `sc.isolated` again afterwards. Returns how many were freed. */
+export function shrinkPageList(machine: Machine, sc: ScanControl, pgdat: PgData): number {
+  const { frames } = machine;
+  const { stat } = sc;
+  stat.reset();
+  let reclaimed = 0;
+  for (let pfn = frames.listLast(sc.isolated); pfn !== NO_PFN; pfn = frames.listLast(sc.isolated)) {
+    frames.listDel(pfn);
+    if (frames.testAndSet(pfn, PG_locked)) {
+      // Under read: not ours to judge.
+      frames.listAdd(pfn, sc.returned);
+      continue;
+    }
+    sc.nrScanned += 1;
+    const verdict = judge(machine, sc, pgdat, pfn);
+    if (verdict === FREED) {
+      reclaimed += 1;
+      continue;
+    }
+    if (verdict === ACTIVATE_LOCKED) activate(machine, sc, pfn);
+    frames.clear(pfn, PG_locked);
+    frames.listAdd(pfn, sc.returned);
+  }
+  frames.listSplice(sc.returned, sc.isolated);
+  machine.events[PGACTIVATE]! += stat.activateAnon + stat.activateFile;
+  return reclaimed;
+}
+
+function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): number {
+  const { frames } = machine;
+  const { stat } = sc;
+  if (!isEvictable(machine, pfn)) return ACTIVATE_LOCKED;
+  if (!sc.mayUnmap && frames.mapcount(pfn) > 0) return KEEP_LOCKED;
+
+  const file = isFileLru(frames, pfn);
+  const underWriteback = frames.has(pfn, PG_writeback);
+  // Anonymous pages are not counted: swap has no flusher that could be too slow.
+  if (!frames.isAnon(pfn) && file) {
+    const dirty = frames.has(pfn, PG_dirty);
+    if (dirty || underWriteback) stat.dirty += 1;
+    if (dirty && !underWriteback) stat.unqueuedDirty += 1;
+    if (underWriteback && frames.has(pfn, PG_reclaim)) stat.congested += 1;
+  }
+  if (underWriteback) {
+    if (sc.isKswapd && frames.has(pfn, PG_reclaim) && pgdat.manyWriteback) {
+      stat.immediate += 1;
+      return ACTIVATE_LOCKED;
+    }
+    // DIFFERS: a v1 cgroup waits here for the write to end; we pass on as v2 does. A v1 user sees more pages scanned.
+    frames.set(pfn, PG_reclaim);
+    stat.writeback += 1;
+    return ACTIVATE_LOCKED;
+  }
+
+  const references = checkReferences(machine, sc, pfn);
+  if (references === ACTIVATE) return ACTIVATE_LOCKED;
+  if (references === KEEP) {
+    stat.refKeep += 1;
+    return KEEP_LOCKED;
+  }
+
+  if (frames.isAnon(pfn) && frames.has(pfn, PG_swapbacked) && !frames.has(pfn, PG_swapcache)) {
+    if ((sc.gfp & __GFP_IO) === 0) return KEEP_LOCKED;
+    if (!addToSwap(machine, pfn)) return ACTIVATE_LOCKED;
+  }
+
+  if (frames.mapcount(pfn) > 0 && !machine.rmap.tryToUnmap(pfn)) {
+    stat.unmapFail += 1;
+    return ACTIVATE_LOCKED;
+  }
+
+  if (frames.has(pfn, PG_dirty)) {
+    if (isFileLru(frames, pfn) && !frames.isAnon(pfn)) {
+      const mayWrite = sc.isKswapd && frames.has(pfn, PG_reclaim) && pgdat.manyDirty;
+      if (!mayWrite) {
+        // The flusher writes better than we would, page by page; when it is done the page goes at once.
+        modPageState(machine, pfn, NR_VMSCAN_IMMEDIATE, 1);
+        frames.set(pfn, PG_reclaim);
+        return ACTIVATE_LOCKED;
+      }
+    }
+    if (references === RECLAIM_CLEAN) return KEEP_LOCKED;
+    const mayEnterFs = (sc.gfp & __GFP_FS) !== 0 || (frames.has(pfn, PG_swapcache) && (sc.gfp & __GFP_IO) !== 0);
+    if (!mayEnterFs || !sc.mayWritepage) return KEEP_LOCKED;
+    const written = pageout(machine, pfn);
+    if (written === PAGE_KEEP) return KEEP_LOCKED;
+    if (written === PAGE_ACTIVATE) return ACTIVATE_LOCKED;
+    if (written === PAGE_SUCCESS) {
+      stat.pageout += 1;
+      // Done at once only on a memory-backed device; else the page is freed when the write has ended.
+      if (frames.has(pfn, PG_writeback | PG_dirty)) return KEEP_LOCKED;
+    }
+  }
+
+  if (frames.has(pfn, PG_private) && !frames.isAnon(pfn) && !filemapReleaseFolio(machine, pfn)) return ACTIVATE_LOCKED;
+
+  if (frames.isAnon(pfn) && !frames.has(pfn, PG_swapbacked)) {
+    if (frames.refcount(pfn) !== 1) return KEEP_LOCKED;
+    machine.events[PGLAZYFREED]! += 1;
+    countMemcgEvents(memcgOfPage(machine, pfn), PGLAZYFREED, 1);
+  } else if (!removeFromCache(machine, sc, pgdat, pfn)) {
+    return KEEP_LOCKED;
+  }
+  frames.clear(pfn, PG_locked);
+  frames.setRefcount(pfn, 0);
+  memCgroupUncharge(machine, pfn);
+  frames.clear(pfn, PG_active);
+  freePages(machine, pfn, 0);
+  return FREED;
+}
+
+function activate(machine: Machine, sc: ScanControl, pfn: Pfn): void {
+  const { frames } = machine;
+  if (frames.has(pfn, PG_swapcache) && (memCgroupSwapFull(machine, pfn) || frames.has(pfn, PG_mlocked))) {
+    folioFreeSwap(machine, pfn);
+  }
+  if (frames.has(pfn, PG_mlocked)) return;
+  frames.set(pfn, PG_active);
+  if (isFileLru(frames, pfn)) sc.stat.activateFile += 1;
+  else sc.stat.activateAnon += 1;
+  countMemcgEvents(memcgOfPage(machine, pfn), PGACTIVATE, 1);
+}
+
+/** A page used once gets another round, a page used twice is active, and code is active at once. */
+function checkReferences(machine: Machine, sc: ScanControl, pfn: Pfn): References {
+  const { frames, rmap } = machine;
+  const referencedEntries = rmap.pageReferenced(pfn, true, sc.targetMemcg);
+  const vmFlags = rmap.referencedVmFlags;
+  const referencedPage = frames.testAndClear(pfn, PG_referenced);
+  if ((vmFlags & VM_LOCKED) !== 0) return ACTIVATE;
+  if (referencedEntries < 0) return KEEP;
+  if (referencedEntries > 0) {
+    frames.set(pfn, PG_referenced);
+    if (referencedPage || referencedEntries > 1) return ACTIVATE;
+    if ((vmFlags & VM_EXEC) !== 0 && isFileLru(frames, pfn)) return ACTIVATE;
+    return KEEP;
+  }
+  return referencedPage && isFileLru(frames, pfn) ? RECLAIM_CLEAN : RECLAIM;
+}
+
+function pageout(machine: Machine, pfn: Pfn): number {
+  const { frames } = machine;
+  const holders = frames.refcount(pfn) - (frames.has(pfn, PG_private) && !frames.isAnon(pfn) ? 1 : 0);
+  // The caller and the cache; anybody else may write to it.
+  if (holders !== 2) return PAGE_KEEP;
+  if (frames.has(pfn, PG_swapcache)) {
+    frames.clear(pfn, PG_dirty);
+    frames.set(pfn, PG_reclaim);
+    swapWritepage(machine, pfn);
+  } else {
+    if (!clearPageDirtyForIo(machine, pfn)) return PAGE_CLEAN;
+    frames.set(pfn, PG_reclaim);
+    const written = frames.has(pfn, PG_swapbacked) ? shmemWritepage(machine, pfn) : writepage(machine, pfn);
+    if (!written) {
+      frames.clear(pfn, PG_reclaim);
+      return PAGE_ACTIVATE;
+    }
+  }
+  if (!frames.has(pfn, PG_writeback)) frames.clear(pfn, PG_reclaim);
+  if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_write_folio', pfn);
+  modPageState(machine, pfn, NR_VMSCAN_WRITE, 1);
+  return PAGE_SUCCESS;
+}
+
+/** The page leaves its cache, and a shadow takes its place. False if somebody else still uses it. */
+function removeFromCache(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): boolean {
+  const { frames } = machine;
+  const swapcache = frames.has(pfn, PG_swapcache);
+  const word = frames.mapping(pfn);
+  const fileMapping = (word & PAGE_MAPPING_ANON) === 0 && word !== 0;
+  if (!swapcache && !fileMapping) return false;
+  if (frames.refcount(pfn) !== 2 || frames.has(pfn, PG_dirty)) return false;
+  const target = (sc.targetMemcg ?? machine.rootMemcg).lruvecs[pgdat.nid]!;
+  if (swapcache) {
+    removeSwapMapping(machine, pfn, machine.workingset.eviction(pfn, target));
+    return true;
+  }
+  const mapping = machine.mappings[word / 4] as AddressSpace;
+  const leavesShadow = isFileLru(frames, pfn) && !mapping.exiting;
+  removeMapping(machine, pfn, leavesShadow ? machine.workingset.eviction(pfn, target) : 0);
+  return true;
+}

@@ -1,0 +1,131 @@
+/**
+ * swapoff: everything that an area holds comes back.
+ *
+ * Owns      the walk through the page tables and page caches for entries of one area.
+ * Promises  When it returns 0, no slot of the area is in use.
+ * Linux     6.18 mm/swapfile.c: try_to_unuse unuse_mm unuse_pte_range unuse_pte find_next_to_unuse
+ * DIFFERS: address spaces are met in the order of their making, in Linux in that of mmlist; which frame a page comes back to
+ *          depends on it, and nothing else.
+ */
+import { waitOnPageLocked, waitOnPageWriteback } from '../block.ts';
+import { bugOn } from '../bug.ts';
+import { ENOMEM } from '../errno.ts';
+import { GFP_HIGHUSER_MOVABLE } from '../gfp.ts';
+import type { Machine } from '../machine.ts';
+import { MM_ANONPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
+import { putPage } from '../page_alloc.ts';
+import { PG_locked } from '../page_flags.ts';
+import { PTE_PRESENT, PTE_PROTNONE, PTE_SWP_EXCLUSIVE } from '../page_table.ts';
+import { shmemUnuse } from '../shmem.ts';
+import { NO_PFN, type Pfn, type SwapEntry, swpEntry, swpType, type Vpn } from '../units.ts';
+import { VM_ACCESS_FLAGS } from '../vm_flags.ts';
+import type { Vma } from '../vma.ts';
+import { NO_OFFSET, type SwapInfo } from './area.ts';
+import { swapCacheGet, swapinReadahead } from './swap_state.ts';
+import { folioFreeSwap, swapCount, swapFree } from './swapfile.ts';
+
+/** 0, or -ENOMEM when a page could not be brought back. */
+export function tryToUnuse(machine: Machine, area: SwapInfo): number {
+  while (area.inusePages > 0) {
+    const before = area.inusePages;
+    const refused = shmemUnuse(machine, area.type);
+    if (refused < 0) return refused;
+    for (const mm of machine.mms) {
+      if (area.inusePages === 0) break;
+      const failed = unuseMm(machine, mm, area);
+      if (failed < 0) return failed;
+    }
+    dropFromCache(machine, area);
+    bugOn(area.inusePages === before, 'every slot in use belongs to a page table, to tmpfs or to a page', area.type);
+  }
+  return 0;
+}
+
+/** What is left: pages in memory whose entries are gone. */
+function dropFromCache(machine: Machine, area: SwapInfo): void {
+  for (let offset = area.nextInUse(1); offset !== NO_OFFSET; offset = area.nextInUse(offset + 1)) {
+    const pfn = swapCacheGet(machine, swpEntry(area.type, offset));
+    if (pfn === NO_PFN) continue;
+    machine.frames.get(pfn);
+    lockWritten(machine, pfn);
+    folioFreeSwap(machine, pfn);
+    unlockAndPut(machine, pfn);
+  }
+}
+
+function unuseMm(machine: Machine, mm: Mm, area: SwapInfo): number {
+  for (let vma = mm.vmas.first(); vma !== null; vma = mm.vmas.next(vma)) {
+    if (vma.anonVma === null) continue;
+    const failed = unuseVma(machine, vma, area);
+    if (failed < 0) return failed;
+  }
+  return 0;
+}
+
+function unuseVma(machine: Machine, vma: Vma, area: SwapInfo): number {
+  const tables = machine.pageTables;
+  const root = vma.vmMm.pageTables;
+  let vpn = vma.vmStart;
+  while ((vpn = tables.nextTable(root, vpn, vma.vmEnd)) < vma.vmEnd) {
+    const end = Math.min(vma.vmEnd, vpn - (vpn % 512) + 512);
+    for (; vpn < end; vpn++) {
+      const slot = tables.slotOf(root, vpn);
+      if (!tables.isSwap(slot)) continue;
+      const entry = tables.swapEntry(slot);
+      if (swpType(entry) !== area.type) continue;
+      const failed = unuseEntry(machine, vma, vpn, slot, entry);
+      if (failed < 0) return failed;
+    }
+  }
+  return 0;
+}
+
+function unuseEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: SwapEntry): number {
+  const pfn = findPage(machine, vma, vpn, slot, entry);
+  if (pfn === NO_PFN) return swapCount(machine, entry) === 0 ? 0 : -ENOMEM;
+  lockWritten(machine, pfn);
+  const tables = machine.pageTables;
+  // Memory was short meanwhile, and the owner was killed.
+  if (tables.isSwap(slot) && tables.swapEntry(slot) === entry) mapBack(machine, vma, vpn, slot, pfn);
+  folioFreeSwap(machine, pfn);
+  unlockAndPut(machine, pfn);
+  return 0;
+}
+
+function findPage(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: SwapEntry): Pfn {
+  const cached = swapCacheGet(machine, entry);
+  if (cached !== NO_PFN) {
+    machine.frames.get(cached);
+    return cached;
+  }
+  const fault = machine.fault;
+  fault.vma = vma;
+  fault.vpn = vpn;
+  fault.slot = slot;
+  return swapinReadahead(machine, entry, GFP_HIGHUSER_MOVABLE, fault);
+}
+
+/** Old, clean and read-only, as if nobody had used it since. */
+function mapBack(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pfn): void {
+  const tables = machine.pageTables;
+  const entry = tables.swapEntry(slot);
+  const exclusive = tables.has(slot, PTE_SWP_EXCLUSIVE);
+  const rss = vma.vmMm.rss;
+  rss[MM_SWAPENTS]! -= 1;
+  rss[MM_ANONPAGES]! += 1;
+  machine.frames.get(pfn);
+  machine.rmap.addAnon(pfn, vma, vpn, exclusive);
+  tables.setPresent(slot, pfn, (vma.vmFlags & VM_ACCESS_FLAGS) !== 0 ? PTE_PRESENT : PTE_PROTNONE);
+  swapFree(machine, entry);
+}
+
+function lockWritten(machine: Machine, pfn: Pfn): void {
+  waitOnPageLocked(machine, pfn);
+  machine.frames.set(pfn, PG_locked);
+  waitOnPageWriteback(machine, pfn);
+}
+
+function unlockAndPut(machine: Machine, pfn: Pfn): void {
+  machine.frames.clear(pfn, PG_locked);
+  putPage(machine, pfn);
+}

@@ -1,0 +1,44 @@
+/**
+ * Who is running: struct task_struct, as far as memory goes.
+ *
+ * Linux     6.18 include/linux/sched.h: task_struct
+ */
+import type { MemCgroup } from './memcg.ts';
+import type { Mm } from './mm.ts';
+import type { Pfn } from './units.ts';
+
+export class Task {
+  readonly pid: number;
+  comm: string;
+  /** null for a kernel thread. */
+  mm: Mm | null;
+  memcg: MemCgroup;
+  parent: Task | null;
+  minFlt = 0;
+  majFlt = 0;
+  oomScoreAdj = 0;
+  /** A fatal signal is pending: SIGKILL by the OOM killer, or SIGSEGV/SIGBUS that nobody handles. */
+  killed = false;
+  /** The OOM killer chose it (TIF_MEMDIE): it may use the reserves, and nobody else is killed before its memory is free. */
+  oomVictim = false;
+  isKswapd = false;
+  /** PF_MEMALLOC: it frees memory, so it may use the reserves and must not reclaim again. */
+  memalloc = false;
+  /** PF_MEMALLOC_NOFS. */
+  nofs = false;
+  /** Pages dirtied since the last look at the dirty limits, and at how many the next look is due. */
+  nrDirtied = 0;
+  nrDirtiedPause = 32;
+  /** Bytes of kernel memory that live as long as the task. */
+  kernelBytes = 0;
+  /** The frames of its kernel stack. */
+  readonly stack: Pfn[] = [];
+
+  constructor(pid: number, comm: string, mm: Mm | null, memcg: MemCgroup, parent: Task | null) {
+    this.pid = pid;
+    this.comm = comm;
+    this.mm = mm;
+    this.memcg = memcg;
+    this.parent = parent;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * What happened, for whoever listens.
+ *
+ * Owns      the list of listeners. An event is emitted only when somebody listens: `if (trace.on) trace.emit(...)`.
+ * Promises  A listener sees numbers only, in the order of the kernel's TP_printk; it must not change the machine.
+ * Linux     6.18 include/trace/events/vmscan.h, filemap.h, pagemap.h, kmem.h, oom.h
+ */
+export const TRACEPOINTS = {
+  mm_vmscan_kswapd_wake: ['nid', 'order'],
+  mm_vmscan_kswapd_sleep: ['nid'],
+  mm_vmscan_wakeup_kswapd: ['nid', 'order'],
+  mm_vmscan_direct_reclaim_begin: ['order'],
+  mm_vmscan_direct_reclaim_end: ['nr_reclaimed'],
+  mm_vmscan_memcg_reclaim_begin: ['order'],
+  mm_vmscan_memcg_reclaim_end: ['nr_reclaimed'],
+  mm_vmscan_lru_isolate: ['classzone', 'nr_requested', 'nr_scanned', 'nr_skipped', 'nr_taken', 'lru'],
+  mm_vmscan_lru_shrink_inactive: [
+    'nid',
+    'nr_scanned',
+    'nr_reclaimed',
+    'nr_dirty',
+    'nr_writeback',
+    'nr_congested',
+    'nr_immediate',
+    'nr_activate_anon',
+    'nr_activate_file',
+    'nr_ref_keep',
+    'nr_unmap_fail',
+    'priority',
+    'file',
+  ],
+  mm_vmscan_lru_shrink_active: ['nid', 'nr_taken', 'nr_active', 'nr_deactivated', 'nr_referenced', 'priority', 'file'],
+  mm_vmscan_write_folio: ['pfn'],
+  mm_vmscan_throttled: ['nid', 'usec_timeout', 'reason'],
+  mm_lru_insertion: ['pfn', 'lru'],
+  mm_lru_activate: ['pfn'],
+  mm_filemap_add_to_page_cache: ['ino', 'pfn', 'index'],
+  mm_filemap_delete_from_page_cache: ['ino', 'pfn', 'index'],
+  mm_page_alloc: ['pfn', 'order', 'migratetype'],
+  mm_page_free: ['pfn', 'order'],
+  page_fault_user: ['address', 'error_code'],
+  oom_kill: ['pid'],
+} as const;
+export type TracepointName = keyof typeof TRACEPOINTS;
+
+/** Called with the values in the order of TRACEPOINTS[name]; `atNs` is the machine's clock. */
+export type TraceListener = (atNs: number, name: TracepointName, values: readonly number[]) => void;
+
+export class Tracepoints {
+  /** Somebody listens. */
+  on = false;
+  private readonly listeners: TraceListener[] = [];
+
+  /** Returns what ends the listening. */
+  listen(listener: TraceListener): () => void {
+    this.listeners.push(listener);
+    this.on = true;
+    return () => {
+      const at = this.listeners.indexOf(listener);
+      if (at >= 0) this.listeners.splice(at, 1);
+      this.on = this.listeners.length > 0;
+    };
+  }
+
+  emit(atNs: number, name: TracepointName, ...values: number[]): void {
+    for (const listener of this.listeners) listener(atNs, name, values);
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * The invariants of a whole machine, counted the slow way.
+ *
+ * Promises  Nothing is changed. An empty list means: every promise below holds. A violation names the promise, the place and both numbers.
+ *           Entries are counted from the page tables alone, and only then compared with the counters.
+ */
+import { LRU_NAMES, LRU_UNEVICTABLE, type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
+import type { Machine } from './machine.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
+import {
+  PG_active,
+  PG_anon_exclusive,
+  PG_lru,
+  PG_mlocked,
+  PG_swapbacked,
+  PG_unevictable,
+} from './page_flags.ts';
+import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
+import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
+import { isEvictable, pageLru } from './reclaim/lru.ts';
+import { verifySwap } from './swap/verify_swap.ts';
+import { linearPageIndex, type Vma } from './vma.ts';
+import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
+import { verifyFiles } from './verify_files.ts';
+import { verifyAddressSpace } from './verify_mm.ts';
+import { verifyPhysical } from './verify_physical.ts';
+import { NO_PFN, type Pfn, type Vpn } from './units.ts';
+import { NR_ANON_MAPPED, NR_FILE_MAPPED, NR_MLOCK } from './vmstat.ts';
+import { MAX_NR_ZONES } from './zone.ts';
+
+/** What is wrong with the machine; nothing, if the list is empty. */
+export function verify(machine: Machine): string[] {
+  const found: string[] = [];
+  found.push(...verifyPhysical(machine));
+  for (const mm of machine.mms) found.push(...verifyAddressSpace(machine, mm));
+  verifyMappings(machine, found);
+  verifyAnonVmas(machine, found);
+  verifyLists(machine, found);
+  verifyCharges(machine, found);
+  found.push(...verifyFiles(machine));
+  found.push(...verifySwap(machine));
+  return found;
+}
+
+/** mapcount = entries that map the frame; each is found by the reverse walk; RSS, NR_ANON_MAPPED and NR_FILE_MAPPED agree. */
+function verifyMappings(machine: Machine, found: string[]): void {
+  const { frames, pageTables } = machine;
+  const counted = new Int32Array(frames.frames);
+  for (const mm of machine.mms) {
+    const rss = new Int32Array(4);
+    for (const vma of mm.vmas) {
+      for (let at = pageTables.nextTable(mm.pageTables, vma.vmStart, vma.vmEnd); at < vma.vmEnd; at = next(machine, vma, at)) {
+        const slot = pageTables.slotOf(mm.pageTables, at);
+        if (slot === NO_SLOT || pageTables.isNone(slot)) continue;
+        if (pageTables.isSwap(slot)) {
+          rss[MM_SWAPENTS]! += 1;
+          continue;
+        }
+        if (!pageTables.isPresent(slot) || pageTables.has(slot, PTE_SPECIAL)) continue;
+        const pfn = pageTables.pfn(slot);
+        counted[pfn]! += 1;
+        const anon = frames.isAnon(pfn);
+        rss[anon ? MM_ANONPAGES : frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! += 1;
+        verifyEntry(machine, vma, at, slot, pfn, found);
+      }
+    }
+    for (let i = 0; i < 4; i++) {
+      if (rss[i] !== mm.rss[i]) found.push(`rss counter ${i} of mm ${mm.id} is ${mm.rss[i]}, its entries are ${rss[i]}`);
+    }
+  }
+  const mapped = new Map<object, [number, number]>();
+  for (const pgdat of machine.nodes) mapped.set(pgdat, [0, 0]);
+  for (let pfn = 0 as Pfn; pfn < frames.frames; pfn++) {
+    const want = counted[pfn]!;
+    const have = frames.mapcount(pfn);
+    if (want !== have) found.push(`mapcount of frame ${pfn} is ${have}, entries that map it: ${want}`);
+    if (want === 0) continue;
+    if (frames.refcount(pfn) < want) found.push(`frame ${pfn} has ${frames.refcount(pfn)} references for ${want} entries`);
+    if (want > 1 && frames.has(pfn, PG_anon_exclusive)) found.push(`frame ${pfn} is exclusive and mapped ${want} times`);
+    const sums = mapped.get(machine.zones[frames.zoneIndex(pfn)]!.pgdat)!;
+    sums[frames.isAnon(pfn) ? 0 : 1] += 1;
+    verifyWalk(machine, pfn, want, found);
+  }
+  for (const pgdat of machine.nodes) {
+    const [anon, file] = mapped.get(pgdat)!;
+    if (pgdat.stat[NR_ANON_MAPPED] !== anon) found.push(`NR_ANON_MAPPED of node ${pgdat.nid} is ${pgdat.stat[NR_ANON_MAPPED]}, frames: ${anon}`);
+    if (pgdat.stat[NR_FILE_MAPPED] !== file) found.push(`NR_FILE_MAPPED of node ${pgdat.nid} is ${pgdat.stat[NR_FILE_MAPPED]}, frames: ${file}`);
+  }
+}
+
+function next(machine: Machine, vma: Vma, vpn: Vpn): Vpn {
+  const after = (vpn + 1) as Vpn;
+  return after % 512 === 0 ? machine.pageTables.nextTable(vma.vmMm.pageTables, after, vma.vmEnd) : after;
+}
+
+function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pfn, found: string[]): void {
+  const { frames, pageTables } = machine;
+  const where = `entry ${vpn.toString(16)} of mm ${vma.vmMm.id}`;
+  if (frames.refcount(pfn) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
+  if (frames.index(pfn) !== linearPageIndex(vma, vpn)) {
+    found.push(`${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`);
+  }
+  if (!pageTables.has(slot, PTE_RW)) return;
+  if ((vma.vmFlags & VM_WRITE) === 0) found.push(`${where} is writable in a VMA that is not`);
+  if ((vma.vmFlags & VM_SHARED) === 0 && !frames.has(pfn, PG_anon_exclusive)) {
+    found.push(`${where} is writable, and frame ${pfn} is not exclusive`);
+  }
+}
+
+/** The reverse walk meets every entry of the frame, and no entry twice. */
+function verifyWalk(machine: Machine, pfn: Pfn, want: number, found: string[]): void {
+  const { pageTables } = machine;
+  let met = 0;
+  machine.rmap.walk(pfn, (vma, vpn) => {
+    if (vpn < 0) return true;
+    const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+    if (slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn) met += 1;
+    return true;
+  });
+  if (met !== want) found.push(`the reverse walk of frame ${pfn} finds ${met} of its ${want} entries`);
+}
+
+/** Links are in their VMA's list and their anon_vma's tree; numActiveVmas and numChildren equal what they count. */
+function verifyAnonVmas(machine: Machine, found: string[]): void {
+  const active = new Map<AnonVma, number>();
+  const links = new Map<AnonVma, AnonVmaChain[]>();
+  for (const mm of machine.mms) {
+    for (const vma of mm.vmas) {
+      if (vma.anonVma !== null) {
+        active.set(vma.anonVma, (active.get(vma.anonVma) ?? 0) + 1);
+        if (!vma.anonVmaChain.some((avc) => avc.anonVma === vma.anonVma)) {
+          found.push(`a VMA of mm ${mm.id} at ${vma.vmStart.toString(16)} is not linked to its own anon_vma`);
+        }
+      }
+      for (const avc of vma.anonVmaChain) {
+        if (avc.vma !== vma) found.push(`a link of mm ${mm.id} is in the list of another VMA`);
+        const list = links.get(avc.anonVma);
+        if (list === undefined) links.set(avc.anonVma, [avc]);
+        else list.push(avc);
+      }
+    }
+  }
+  const children = new Map<AnonVma, number>();
+  for (const owner of machine.mappings) {
+    if (!(owner instanceof AnonVma)) continue;
+    children.set(owner.parent, (children.get(owner.parent) ?? 0) + 1);
+  }
+  for (const owner of machine.mappings) {
+    if (!(owner instanceof AnonVma)) continue;
+    const want = active.get(owner) ?? 0;
+    if (owner.numActiveVmas !== want) found.push(`numActiveVmas of anon_vma ${owner.id} is ${owner.numActiveVmas}, VMAs: ${want}`);
+    const linked = links.get(owner) ?? [];
+    if (owner.tree.size !== linked.length) found.push(`the tree of anon_vma ${owner.id} has ${owner.tree.size} links, VMAs ${linked.length}`);
+    for (const avc of linked) {
+      const first = avc.vma.vmPgoff;
+      let met = false;
+      for (let at = owner.tree.firstIn(first, first); at !== null && !met; at = owner.tree.nextIn(at, first, first)) met = at === avc;
+      if (!met) found.push(`the tree of anon_vma ${owner.id} does not find one of its links`);
+    }
+    // A child that nobody is linked to any more is not counted, though its root keeps it.
+    if (owner.numChildren > (children.get(owner) ?? 0)) found.push(`numChildren of anon_vma ${owner.id} is ${owner.numChildren}, anon_vmas: ${children.get(owner) ?? 0}`);
+  }
+}
+
+/** Each PG_lru page is on the list that its flags say, and sizes equal what the lists hold. */
+function verifyLists(machine: Machine, found: string[]): void {
+  const { frames } = machine;
+  const nodeSizes = machine.nodes.map(() => new Float64Array(NR_LRU_LISTS));
+  let onLists = 0;
+  for (const memcg of machine.memcgs.slice(1)) {
+    for (const lruvec of memcg.lruvecs) onLists += verifyLruvec(machine, lruvec, nodeSizes[lruvec.pgdat.nid]!, found);
+  }
+  let flagged = 0;
+  let mlocked = 0;
+  for (let pfn = 0 as Pfn; pfn < frames.frames; pfn++) {
+    if (frames.has(pfn, PG_lru)) flagged += 1;
+    if (frames.has(pfn, PG_mlocked)) mlocked += 1;
+    if (frames.has(pfn, PG_active) && frames.has(pfn, PG_unevictable)) found.push(`frame ${pfn} is active and unevictable`);
+  }
+  if (flagged !== onLists) found.push(`${flagged} frames have PG_lru, ${onLists} are on LRU lists`);
+  for (const pgdat of machine.nodes) {
+    for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
+      const want = nodeSizes[pgdat.nid]![lru]!;
+      if (pgdat.stat[lru] !== want) found.push(`node ${pgdat.nid} counts ${pgdat.stat[lru]} ${LRU_NAMES[lru]} pages, lists hold ${want}`);
+    }
+  }
+  const counted = machine.nodes.reduce((sum, pgdat) => sum + pgdat.stat[NR_MLOCK]!, 0);
+  if (counted !== mlocked) found.push(`NR_MLOCK is ${counted}, frames: ${mlocked}`);
+}
+
+function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array, found: string[]): number {
+  const { frames } = machine;
+  let all = 0;
+  for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
+    const sizes = new Int32Array(MAX_NR_ZONES);
+    for (let pfn = frames.listFirst(lruvec.lists[lru]!); pfn !== NO_PFN; pfn = frames.listNext(pfn)) {
+      const where = `frame ${pfn} on ${LRU_NAMES[lru]} of ${lruvec.memcg.name}`;
+      if (!frames.has(pfn, PG_lru)) found.push(`${where} lacks PG_lru`);
+      if (pageLru(frames, pfn) !== lru) found.push(`${where} belongs on ${LRU_NAMES[pageLru(frames, pfn)]}`);
+      if ((frames.memcg(pfn) || 1) !== lruvec.memcg.id) found.push(`${where} is charged to cgroup ${frames.memcg(pfn)}`);
+      if (frames.refcount(pfn) === 0) found.push(`${where} is free`);
+      if (lru !== LRU_UNEVICTABLE && !isEvictable(machine, pfn) && frames.has(pfn, PG_mlocked)) found.push(`${where} is mlocked`);
+      sizes[machine.zones[frames.zoneIndex(pfn)]!.type]! += 1;
+      all += 1;
+      nodeSizes[lru]! += 1;
+    }
+    for (let zone = 0; zone < MAX_NR_ZONES; zone++) {
+      const have = lruvec.zoneSize[lru * MAX_NR_ZONES + zone];
+      if (have !== sizes[zone]) found.push(`${LRU_NAMES[lru]} of ${lruvec.memcg.name} counts ${have} pages in zone ${zone}, holds ${sizes[zone]}`);
+    }
+  }
+  return all;
+}
+
+/** A cgroup's usage = pages charged to it and below + bytes of slab in whole pages + the stock. */
+function verifyCharges(machine: Machine, found: string[]): void {
+  const { frames, memcgStock } = machine;
+  const pages = new Map<number, number>();
+  for (let pfn = 0 as Pfn; pfn < frames.frames; pfn++) {
+    const id = frames.memcg(pfn);
+    if (id === 0) continue;
+    pages.set(id, (pages.get(id) ?? 0) + 1);
+    if (frames.refcount(pfn) === 0) found.push(`frame ${pfn} is free and charged to cgroup ${id}`);
+  }
+  for (const memcg of machine.memcgs.slice(2)) {
+    const left = (memcgStock.leftBytes.get(memcg.id) ?? 0) + (memcgStock.objCached === memcg ? memcgStock.objBytes : 0);
+    const slabPages = (memcg.slabBytes + left) / 4096;
+    const stock = memcgStock.cached === memcg ? memcgStock.pages : 0;
+    const children = memcg.children.reduce((sum, child) => sum + child.memory.usage, 0);
+    const want = (pages.get(memcg.id) ?? 0) + slabPages + stock + children;
+    if (memcg.memory.usage !== want) {
+      found.push(`memory usage of ${memcg.name} is ${memcg.memory.usage} pages, charged: ${want} (stock ${stock}, slab ${slabPages})`);
+    }
+  }
+}

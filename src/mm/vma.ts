@@ -1,0 +1,68 @@
+/**
+ * One region of an address space: struct vm_area_struct, and the address of a page in it.
+ *
+ * Owns      the fields. The tree of VMAs is vma_tree.ts, merging and splitting vma_merge.ts.
+ * Promises  vmStart and vmEnd are in pages (Linux: bytes); vmEnd is the first page outside.
+ * Linux     6.18 include/linux/mm_types.h: vm_area_struct; mm/internal.h: vma_address
+ */
+import type { File } from './fs.ts';
+import type { Mm } from './mm.ts';
+import type { AnonVma, AnonVmaChain } from './rmap/anon_vma.ts';
+import { NO_VPN, type Pgoff, type Vpn } from './units.ts';
+import type { VmFlags } from './vm_flags.ts';
+import { VmaLinks } from './vma_tree.ts';
+
+export class Vma {
+  vmMm: Mm;
+  vmStart: Vpn;
+  vmEnd: Vpn;
+  vmFlags: VmFlags;
+  /** Offset of vmStart in the file or object; of private anonymous memory, vmStart when it was first mapped. */
+  vmPgoff: Pgoff;
+  /** What is mapped; null is private anonymous memory. Shared anonymous memory maps an unnamed tmpfs file. */
+  vmFile: File | null;
+  anonVma: AnonVma | null = null;
+  /** Every anon_vma whose pages may be mapped here; the kernel's list head is the last element. */
+  anonVmaChain: AnonVmaChain[] = [];
+  /** Where the last swap fault was, and how often readahead hit: vma->swap_readahead_info. */
+  swapRaVpn: Vpn = 0 as Vpn;
+  swapRaWin = 0;
+  swapRaHits = 0;
+  /** Links of the address space's tree (vma_tree.ts). */
+  readonly tree: VmaLinks = new VmaLinks();
+  /** Links of the file's interval tree (address_space.i_mmap). */
+  readonly shared: IntervalLinks<Vma> = { left: null, right: null, parent: null, subtreeLast: 0, priority: 0 };
+
+  constructor(mm: Mm, vmStart: Vpn, vmEnd: Vpn, vmFlags: VmFlags, vmPgoff: Pgoff, vmFile: File | null) {
+    this.vmMm = mm;
+    this.vmStart = vmStart;
+    this.vmEnd = vmEnd;
+    this.vmFlags = vmFlags;
+    this.vmPgoff = vmPgoff;
+    this.vmFile = vmFile;
+  }
+
+  get pages(): number {
+    return this.vmEnd - this.vmStart;
+  }
+}
+
+/** What an interval tree (interval_tree.ts) needs in each of its members. */
+export interface IntervalLinks<T> {
+  left: T | null;
+  right: T | null;
+  parent: T | null;
+  subtreeLast: number;
+  priority: number;
+}
+
+/** Where in `vma` page `index` of the object would be; NO_VPN if `vma` shows another part. */
+export function vmaAddress(vma: Vma, index: Pgoff): Vpn {
+  const vpn = (vma.vmStart + (index - vma.vmPgoff)) as Vpn;
+  return vpn >= vma.vmStart && vpn < vma.vmEnd ? vpn : NO_VPN;
+}
+
+/** The other way: which page of its object `vpn` shows (linear_page_index). */
+export function linearPageIndex(vma: Vma, vpn: Vpn): Pgoff {
+  return (vma.vmPgoff + (vpn - vma.vmStart)) as Pgoff;
+}

@@ -1,0 +1,152 @@
+/**
+ * Who maps a page, with the whole way from the frame to each entry.
+ *
+ * Promises  `mappers` are exactly the entries that map the frame; `inVain` are the VMAs that the walk meets for nothing.
+ * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file; mm/page_vma_mapped.c: page_vma_mapped_walk
+ */
+import { AddressSpace } from './fs.ts';
+import { type KindOfPage, kindOfPage } from './kinds.ts';
+import { LRU_NAMES } from './lruvec.ts';
+import type { Machine } from './machine.ts';
+import { pageFlagNames, PAGE_MAPPING_FLAGS, PG_lru } from './page_flags.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from './page_table.ts';
+import { AnonVma } from './rmap/anon_vma.ts';
+import { pageLru } from './reclaim/lru.ts';
+import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
+import type { Vma } from './vma.ts';
+
+/** One VMA that the walk met. */
+export interface WhoVma {
+  pid: number;
+  comm: string;
+  mm: number;
+  /** Bounds of the VMA and the page's address there, in bytes; address is null where the VMA shows another part. */
+  start: number;
+  end: number;
+  address: number | null;
+  vmPgoff: number;
+  /** `address = vm_start + ((index − vm_pgoff) << PAGE_SHIFT)` with its numbers. */
+  formula: string;
+  /** The VMA's own anon_vma, and how many it is linked to. */
+  anonVma: number | null;
+  chainLength: number;
+  /** The entry, if it maps the page. */
+  pte: { pfn: number; writable: boolean; young: boolean; dirty: boolean } | null;
+  /** Why the entry does not map the page. */
+  why: string;
+}
+
+export interface WhoMaps {
+  pfn: number;
+  zone: string;
+  flags: string[];
+  refcount: number;
+  mapcount: number;
+  /** page->mapping: the raw word, its tag bit, and what it points to. */
+  mapping: { word: number; anonBit: number; kind: 'none' | 'anon_vma' | 'inode'; id: number; name: string };
+  index: number;
+  token: number;
+  lru: string;
+  memcg: string;
+  reclaim: KindOfPage;
+  /** anon_vmas up to the root, or nothing. */
+  parents: number[];
+  mappers: WhoVma[];
+  inVain: WhoVma[];
+}
+
+/** Everything about one frame. Builds objects: for people, not for a hot path. */
+export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
+  const { frames } = machine;
+  const word = frames.mapping(pfn);
+  const owner = frames.mapcount(pfn) > 0 || (word & PAGE_MAPPING_FLAGS) === 0 ? ownerOf(machine, word) : null;
+  const mappers: WhoVma[] = [];
+  const inVain: WhoVma[] = [];
+  if (owner !== null) {
+    machine.rmap.walk(pfn, (vma, vpn) => {
+      const met = describe(machine, pfn, vma, vpn);
+      (met.pte === null ? inVain : mappers).push(met);
+      return true;
+    });
+  }
+  return {
+    pfn,
+    zone: machine.zones[frames.zoneIndex(pfn)]!.name,
+    flags: pageFlagNames(frames.allFlags(pfn)),
+    refcount: frames.refcount(pfn),
+    mapcount: frames.mapcount(pfn),
+    mapping: {
+      word,
+      anonBit: word & 1,
+      kind: owner === null ? 'none' : owner instanceof AnonVma ? 'anon_vma' : 'inode',
+      id: owner?.id ?? 0,
+      name: owner instanceof AddressSpace ? owner.host.name : '',
+    },
+    index: frames.index(pfn),
+    token: frames.token(pfn),
+    lru: frames.has(pfn, PG_lru) ? LRU_NAMES[pageLru(frames, pfn)]! : 'none',
+    memcg: machine.memcgs[frames.memcg(pfn)]?.name ?? '',
+    reclaim: kindOfPage(machine, pfn),
+    parents: owner instanceof AnonVma ? parentsOf(owner) : [],
+    mappers,
+    inVain,
+  };
+}
+
+/** The frame at an address of a process, or null: not present. */
+export function frameAt(machine: Machine, pageTables: Vma['vmMm'], vpn: Vpn): Pfn | null {
+  const slot = machine.pageTables.slotOf(pageTables.pageTables, vpn);
+  if (slot === NO_SLOT || !machine.pageTables.isPresent(slot)) return null;
+  return machine.pageTables.pfn(slot);
+}
+
+function ownerOf(machine: Machine, word: number): AnonVma | AddressSpace | null {
+  return machine.mappings[(word - (word & PAGE_MAPPING_FLAGS)) / 4] ?? null;
+}
+
+function parentsOf(anonVma: AnonVma): number[] {
+  const ids: number[] = [];
+  for (let at = anonVma; at.parent !== at; at = at.parent) ids.push(at.parent.id);
+  return ids;
+}
+
+function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
+  const { pageTables, frames } = machine;
+  const task = machine.tasks.find((t) => t.mm === vma.vmMm);
+  const index = frames.index(pfn);
+  const slot = vpn === NO_VPN ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
+  const maps = slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
+  const start = addrOf(vma.vmStart);
+  const hex = (n: number): string => `0x${n.toString(16)}`;
+  const address = vpn === NO_VPN ? null : addrOf(vpn);
+  return {
+    pid: task?.pid ?? 0,
+    comm: task?.comm ?? '',
+    mm: vma.vmMm.id,
+    start,
+    end: addrOf(vma.vmEnd),
+    address,
+    vmPgoff: vma.vmPgoff,
+    formula: `${hex(start)} + ((${hex(index)} − ${hex(vma.vmPgoff)}) << 12) = ${address === null ? 'outside' : hex(address)}`,
+    anonVma: vma.anonVma?.id ?? null,
+    chainLength: vma.anonVmaChain.length,
+    pte: maps
+      ? {
+          pfn,
+          writable: pageTables.has(slot, PTE_RW),
+          young: pageTables.has(slot, PTE_YOUNG),
+          dirty: pageTables.has(slot, PTE_DIRTY),
+        }
+      : null,
+    why: maps ? '' : whyNot(machine, slot),
+  };
+}
+
+function whyNot(machine: Machine, slot: number): string {
+  const { pageTables } = machine;
+  if (slot === NO_SLOT) return 'no page table';
+  if (pageTables.isNone(slot)) return 'empty entry';
+  if (pageTables.isSwap(slot)) return 'swapped out';
+  if (pageTables.isPresent(slot)) return `maps frame ${pageTables.pfn(slot)}`;
+  return 'a guard region';
+}

@@ -1,0 +1,159 @@
+/**
+ * /proc/kpageflags, kpagecount and kpagecgroup: what each frame is.
+ *
+ * Owns      the KPF_ bits: the kernel's numbering for user space, which never changes.
+ * Linux     6.18 fs/proc/page.c: stable_page_flags get_kpage_count; include/uapi/linux/kernel-page-flags.h
+ */
+import type { Machine } from '../mm/machine.ts';
+import {
+  PAGE_MAPPING_KSM,
+  PG_active,
+  PG_anon_exclusive,
+  PG_buddy,
+  PG_dirty,
+  PG_error,
+  PG_head,
+  PG_locked,
+  PG_lru,
+  PG_mappedtodisk,
+  PG_mlocked,
+  PG_private,
+  PG_reclaim,
+  PG_referenced,
+  PG_reserved,
+  PG_slab,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_table,
+  PG_tail,
+  PG_unevictable,
+  PG_uptodate,
+  PG_writeback,
+} from '../mm/page_flags.ts';
+import type { Pfn } from '../mm/units.ts';
+
+/** Bit by bit, from 0. Bit 34 depends on the page: see kpageFlagNames. */
+export const KPF_NAMES: readonly string[] = [
+  'locked',
+  'error',
+  'referenced',
+  'uptodate',
+  'dirty',
+  'lru',
+  'active',
+  'slab',
+  'writeback',
+  'reclaim',
+  'buddy',
+  'mmap',
+  'anon',
+  'swapcache',
+  'swapbacked',
+  'compound_head',
+  'compound_tail',
+  'huge',
+  'unevictable',
+  'hwpoison',
+  'nopage',
+  'ksm',
+  'thp',
+  'offline',
+  'zero_page',
+  'idle',
+  'pgtable',
+  'bit27',
+  'bit28',
+  'bit29',
+  'bit30',
+  'bit31',
+  'reserved',
+  'mlocked',
+  'owner_2',
+  'private',
+  'private_2',
+  'owner_private',
+  'arch',
+  'uncached',
+];
+
+const KPF_MMAP = 11;
+const KPF_ANON = 12;
+const KPF_SWAPCACHE = 13;
+const KPF_KSM = 21;
+const KPF_THP = 22;
+const KPF_ZERO_PAGE = 24;
+const KPF_OWNER_2 = 34;
+
+/** Flags that are shown as they are. Bit 34 is one bit of the kernel's word with two meanings. */
+const COPIED: ReadonlyArray<readonly [flag: number, bit: number]> = [
+  [PG_locked, 0],
+  [PG_error, 1],
+  [PG_referenced, 2],
+  [PG_uptodate, 3],
+  [PG_dirty, 4],
+  [PG_lru, 5],
+  [PG_active, 6],
+  [PG_slab, 7],
+  [PG_writeback, 8],
+  [PG_reclaim, 9],
+  [PG_buddy, 10],
+  [PG_swapbacked, 14],
+  [PG_head, 15],
+  [PG_tail, 16],
+  [PG_unevictable, 18],
+  [PG_table, 26],
+  [PG_reserved, 32],
+  [PG_mlocked, 33],
+  [PG_mappedtodisk | PG_anon_exclusive, KPF_OWNER_2],
+  [PG_private, 35],
+  [PG_swapcache, 37],
+];
+
+/** The word of one frame: a whole number below 2**40. */
+export function kpageFlags(machine: Machine, pfn: Pfn): number {
+  const { frames } = machine;
+  let word = 0;
+  for (const [flag, bit] of COPIED) if (frames.has(pfn, flag)) word += 2 ** bit;
+  if (frames.mapcount(pfn) > 0) word += 2 ** KPF_MMAP;
+  if (frames.isAnon(pfn)) word += 2 ** KPF_ANON;
+  if ((frames.mapping(pfn) & PAGE_MAPPING_KSM) === PAGE_MAPPING_KSM) word += 2 ** KPF_KSM;
+  // A page of a file may carry the bit for its own purposes.
+  if (frames.has(pfn, PG_swapcache) && frames.has(pfn, PG_swapbacked)) word += 2 ** KPF_SWAPCACHE;
+  if (frames.has(pfn, PG_head | PG_tail) && frames.has(pfn, PG_lru) && !frames.has(pfn, PG_slab)) word += 2 ** KPF_THP;
+  if (pfn === machine.zeroPfn) word += 2 ** KPF_ZERO_PAGE;
+  return word;
+}
+
+/** `uptodate|lru|mmap|anon|swapbacked|anon_exclusive`. */
+export function kpageFlagNames(word: number): string[] {
+  const anonymous = Math.floor(word / 2 ** KPF_ANON) % 2 === 1;
+  const names: string[] = [];
+  for (let bit = 0, rest = word; rest > 0; bit++, rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 0) continue;
+    if (bit === KPF_OWNER_2) names.push(anonymous ? 'anon_exclusive' : 'mappedtodisk');
+    else names.push(KPF_NAMES[bit]!);
+  }
+  return names;
+}
+
+/** How many page-table entries map the frame. */
+export function kpageCount(machine: Machine, pfn: Pfn): number {
+  return machine.frames.mapcount(pfn);
+}
+
+/** The cgroup that the frame is charged to, by id (the kernel: by inode number); 0 is none. */
+export function kpageCgroup(machine: Machine, pfn: Pfn): number {
+  return machine.frames.memcg(pfn);
+}
+
+/** One of the three files as it is read: eight bytes a frame. */
+export function kpageFile(
+  machine: Machine,
+  word: (machine: Machine, pfn: Pfn) => number,
+  first: Pfn,
+  frames: number,
+): BigUint64Array {
+  const words = new BigUint64Array(Math.max(0, Math.min(frames, machine.frames.frames - first)));
+  for (let i = 0; i < words.length; i++) words[i] = BigInt(word(machine, (first + i) as Pfn));
+  return words;
+}

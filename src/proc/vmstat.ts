@@ -1,0 +1,101 @@
+/**
+ * /proc/vmstat, and the counters that zoneinfo shares with it.
+ *
+ * Owns      which number stands behind each name. A counter of something that this machine does not have is 0.
+ * Linux     6.18 mm/vmstat.c: vmstat_text vmstat_start
+ *
+ * DIFFERS: the numa_ counters are 0, as nobody counts where allocations were served; allocstall and pgskip are one number
+ *          each, shown with the zone that user pages ask for (movable) and where skipped pages lie (normal).
+ */
+import type { Machine } from '../mm/machine.ts';
+import { NODE_STAT_NAMES, VM_EVENT_NAMES } from '../mm/vmstat.ts';
+import { dirtyLimits } from '../mm/writeback.ts';
+import { MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type PgData, type Zone } from '../mm/zone.ts';
+import { procFormat } from './formats.ts';
+
+const STRUCT_PAGE_BYTES = 64;
+
+export function vmstat(machine: Machine): string {
+  const names = procFormat(machine).vmstat;
+  let text = '';
+  const show = (name: string, value: number): void => {
+    text += `${name} ${value}\n`;
+  };
+  for (const name of names.zone) show(name, sum(machine.zones, (zone) => zoneCounter(zone, name)));
+  for (const name of names.node) show(name, sum(machine.nodes, (pgdat) => nodeCounter(pgdat, name)));
+  for (const name of names.global) show(name, globalCounter(machine, name));
+  for (const name of names.events) show(name, eventCounter(machine, name));
+  return text;
+}
+
+const ZONE_LRU = [
+  'nr_zone_inactive_anon',
+  'nr_zone_active_anon',
+  'nr_zone_inactive_file',
+  'nr_zone_active_file',
+  'nr_zone_unevictable',
+];
+
+export function zoneCounter(zone: Zone, name: string): number {
+  switch (name) {
+    case 'nr_free_pages':
+      return zone.freePages;
+    case 'nr_free_pages_blocks':
+      return freePagesInBlocks(zone);
+    case 'nr_zone_write_pending':
+      return zone.writePending;
+    case 'nr_mlock':
+      return zone.nrMlock;
+    default:
+      return zone.lruPages[ZONE_LRU.indexOf(name)] ?? 0;
+  }
+}
+
+/** Free pages in blocks that fill a pageblock or more. */
+function freePagesInBlocks(zone: Zone): number {
+  let pages = 0;
+  for (let order = PAGEBLOCK_ORDER; order < NR_PAGE_ORDERS; order++) pages += freeBlocks(zone, order) * 2 ** order;
+  return pages;
+}
+
+/** Free blocks of one order, of every migrate type. */
+export function freeBlocks(zone: Zone, order: number): number {
+  let blocks = 0;
+  for (let type = 0; type < MIGRATE_TYPES; type++) blocks += zone.nrFree[order * MIGRATE_TYPES + type]!;
+  return blocks;
+}
+
+const NODE_STATS: ReadonlyMap<string, number> = new Map(NODE_STAT_NAMES.map((name, item) => [name, item]));
+
+export function nodeCounter(pgdat: PgData, name: string): number {
+  const item = NODE_STATS.get(name);
+  return item === undefined ? 0 : pgdat.stat[item]!;
+}
+
+function globalCounter(machine: Machine, name: string): number {
+  switch (name) {
+    case 'nr_dirty_threshold':
+      return dirtyLimits(machine).dirty;
+    case 'nr_dirty_background_threshold':
+      return dirtyLimits(machine).background;
+    case 'nr_memmap_boot_pages':
+      return Math.ceil((machine.frames.frames * STRUCT_PAGE_BYTES) / 4096);
+    default:
+      return 0;
+  }
+}
+
+const EVENTS: ReadonlyMap<string, number> = new Map<string, number>([
+  ...VM_EVENT_NAMES.map((name, event): [string, number] => [name, event]),
+  ['allocstall_movable', VM_EVENT_NAMES.indexOf('allocstall')],
+  ['pgskip_normal', VM_EVENT_NAMES.indexOf('pgskip')],
+]);
+
+export function eventCounter(machine: Machine, name: string): number {
+  const event = EVENTS.get(name);
+  return event === undefined ? 0 : machine.events[event]!;
+}
+
+export function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
