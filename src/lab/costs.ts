@@ -4,12 +4,12 @@
  * Owns      the table. It is an assumption about hardware, stated so that it can be argued with; counts are measured by the
  *           replay, times are not. Accesses and waits for the disk are on the machine's clock already.
  *
- *   what                       ns    where from
- *   access                      1    one load or store that hits the caches, about 3 cycles
- *   fault without I/O         500    entry, page cleared, charge, entry set; 0.25 to 1 µs on current x86 (lmbench, will-it-scale)
- *   page from zram           3000    lzo-rle or lz4 unpack at 1.5 to 2 GB/s, and the fault around it
- *   page to zram             6000    pack at 0.7 to 1 GB/s
- *   page scanned by reclaim   200    isolate, reverse walk, put back
+ *   what                       ns    why so many
+ *   access                      1    about 3 cycles: most hit a cache
+ *   fault without I/O         500    entry, a page cleared, charged and mapped; a quarter to a whole µs is usual on x86
+ *   page from zram           3000    4 KiB unpacked at 1.5 to 2 GB/s, and the fault around it
+ *   page to zram             6000    4 KiB packed at 0.7 to 1 GB/s
+ *   page scanned by reclaim   200    isolated, looked up in the page tables, put back
  */
 import type { TimeEstimate } from './result.ts';
 

@@ -192,6 +192,8 @@ export function deleteFromCache(machine: Machine, pfn: Pfn, entry: XaEntry): Add
   mapping.pages.replace(machine, frames.index(pfn), entry);
   frames.setMapping(pfn, 0);
   mapping.nrpages -= 1;
+  const inode = mapping.host.vfsInode;
+  if (mapping.nrpages === 0 && inode !== null) machine.vfs.pagesGone(inode);
   return mapping;
 }
 

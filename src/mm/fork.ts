@@ -13,7 +13,8 @@ import { GFP_KERNEL } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, Mm } from './mm.ts';
-import { exitMmap, vmStatAccount } from './mmap.ts';
+import { exitMmap } from './munmap.ts';
+import { vmEnoughMemory, vmStatAccount } from './vm_account.ts';
 import { allocKernelStack, freeKernelStack } from './page_alloc.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_YOUNG } from './page_table.ts';
@@ -88,7 +89,7 @@ export function exitTask(machine: Machine, task: Task): void {
     mmPut(machine, mm);
   }
   freeKernelStack(machine, task);
-  for (const name of TASK_OBJECTS) machine.slab.free(machine, name, task.memcg);
+  for (const name of TASK_OBJECTS) machine.slab.free(machine, name, task.payer);
   machine.tasks.splice(machine.tasks.indexOf(task), 1);
 }
 
@@ -135,16 +136,21 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
     vmStatAccount(mm, old.vmFlags, -old.pages);
     return 0;
   }
-  if (machine.slab.alloc(machine, 'vm_area_struct', mm.memcg, GFP_KERNEL) < 0) return -ENOMEM;
+  const accounted = (old.vmFlags & VM_ACCOUNT) !== 0 ? old.pages : 0;
+  if (accounted > 0 && vmEnoughMemory(machine, mm, accounted) < 0) return -ENOMEM;
+  if (machine.slab.alloc(machine, 'vm_area_struct', mm.memcg, GFP_KERNEL) < 0) {
+    machine.committedPages -= accounted;
+    return -ENOMEM;
+  }
   const vma = new Vma(mm, old.vmStart, old.vmEnd, old.vmFlags & ~VM_LOCKED_MASK, old.vmPgoff, old.vmFile);
   vma.swapRaVpn = old.swapRaVpn;
   vma.swapRaWin = old.swapRaWin;
   vma.swapRaHits = old.swapRaHits;
   if ((old.vmFlags & VM_WIPEONFORK) === 0 && machine.rmap.anonVmaFork(vma, old) < 0) {
     machine.slab.free(machine, 'vm_area_struct', mm.memcg);
+    machine.committedPages -= accounted;
     return -ENOMEM;
   }
-  if ((vma.vmFlags & VM_ACCOUNT) !== 0) machine.committedPages += vma.pages;
   const file = vma.vmFile;
   if (file !== null) {
     getFile(file);

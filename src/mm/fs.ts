@@ -5,6 +5,7 @@
  * Linux     6.18 include/linux/fs.h: inode file address_space file_ra_state
  */
 import type { BlockDevice } from './block.ts';
+import type { VfsObject } from './dcache.ts';
 import type { Gfp } from './gfp.ts';
 import type { IntervalTree } from './interval_tree.ts';
 import type { MemCgroup } from './memcg.ts';
@@ -58,11 +59,16 @@ export class Inode {
   /** Open files and other users; at 0 with nlink 0 the inode goes away. */
   count = 0;
   mapping!: AddressSpace;
+  /** The kernel's objects for it, while they are in memory: its name, and the inode itself. */
+  dentry: VfsObject | null = null;
+  vfsInode: VfsObject | null = null;
   /** What is on the device: token of each page; a page without an element is a hole. tmpfs: unused. */
   disk: Token[] = [];
   /** tmpfs: pages charged to the inode, in the cache or swapped out. */
   shmemPages = 0;
   shmemSwapped = 0;
+  /** tmpfs: memory is committed page by page (files, memfds), not for the whole size at once (shared anonymous memory). */
+  noreserve = true;
   /** It has dirty pages, since when, and whose: the cgroup of the first page (inode->i_wb). */
   dirtiedWhenNs = 0;
   dirty = false;
@@ -104,6 +110,8 @@ export class File {
   /** POSIX_FADV_RANDOM and _NOREUSE. */
   random = false;
   noreuse = false;
+  /** Who is charged for the struct file. */
+  memcg: MemCgroup | null = null;
 
   constructor(inode: Inode, readable: boolean, writable: boolean, append: boolean) {
     this.inode = inode;

@@ -6,7 +6,6 @@
  */
 import { EFAULT, ENOMEM } from './errno.ts';
 import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, VM_FAULT_ERROR, VM_FAULT_OOM } from './fault.ts';
-import { folioMarkDirty } from './filemap.ts';
 import type { Machine } from './machine.ts';
 import { handleMmFault } from './memory.ts';
 import type { Mm } from './mm.ts';
@@ -14,6 +13,7 @@ import { PG_dirty } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import type { Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
+import { folioMarkDirty } from './writeback.ts';
 import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 
 /** Faults in all of [start, end): private writable VMAs as if written. 0 or -errno, -ENOMEM at a hole; or always 0. */

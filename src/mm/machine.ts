@@ -8,12 +8,14 @@
  */
 import { type BlockDevice, IoRequests, newDisk, runIoDone } from './block.ts';
 import { Clock, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
+import { VfsCache } from './dcache.ts';
 import { VmFault } from './fault.ts';
 import { AddressSpace, type Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
 import { MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { Lruvec } from './lruvec.ts';
 import { MemMap } from './memmap.ts';
+import { MlockBatch } from './mlock_batch.ts';
 import type { Mm } from './mm.ts';
 import { buildZones } from './page_alloc.ts';
 import { PageTables } from './page_table.ts';
@@ -142,7 +144,11 @@ export class Machine {
   readonly memcgs: MemCgroup[] = [];
   readonly rootMemcg: MemCgroup;
   readonly memcgStock: MemcgStock = new MemcgStock();
+  /** Pages that wait to be moved to or from the unevictable list. */
+  readonly mlockBatch: MlockBatch = new MlockBatch();
   readonly slab: SlabCaches;
+  /** Dentries and inodes that nobody uses any more. */
+  readonly vfs: VfsCache = new VfsCache();
   readonly swap: SwapAreas;
   readonly disk: BlockDevice;
   /** Requests of all devices. */
@@ -187,6 +193,8 @@ export class Machine {
     this.frames.set(this.zeroPfn, PG_reserved | PG_uptodate);
     this.frames.setRefcount(this.zeroPfn, 1);
     this.slab = new SlabCaches(this);
+    this.slab.registerShrinker(this.shadowNodes);
+    this.slab.registerShrinker(this.vfs);
     this.swap = new SwapAreas();
     this.disk = newDisk('vda', config.disk);
     this.rmap = this.generation.newRmap(this);

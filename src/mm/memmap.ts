@@ -6,7 +6,7 @@
  *           2. A frame is on at most one list, and moving it allocates nothing.
  *           3. `_mapcount` starts at -1 and `mapping` carries PAGE_MAPPING_ANON in its low bit, as in Linux.
  * Linux     6.18 include/linux/mm_types.h: page folio; include/linux/list.h
- * Read      docs/decisions/0002-frames-are-columns.md
+ * Read      docs/decisions/0005-frames-are-columns.md
  *
  *   field       bytes  meaning
  *   flags           4  PG_ bits, and the zone's index in the top 8

@@ -15,7 +15,8 @@
  *   a swap entry        either               swap-in                  read-only      a store: reuse if it is ours alone, else a copy
  */
 import { bugOn } from './bug.ts';
-import { balanceDirtyPages, filemapFault, filemapMapPages, folioMarkDirty, pageMkwrite } from './filemap.ts';
+import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
+import { balanceDirtyPages, folioMarkDirty } from './writeback.ts';
 import {
   BUS_ADRERR,
   FAULT_FLAG_INSTRUCTION,

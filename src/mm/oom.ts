@@ -19,7 +19,7 @@
 import { __GFP_FS, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { isDescendant, type MemCgroup, memcgEvent } from './memcg.ts';
-import { MM_SWAPENTS, type Mm } from './mm.ts';
+import { MM_SWAPENTS } from './mm.ts';
 import type { Task } from './task.ts';
 import { OOM_KILL } from './vmstat.ts';
 import { reapMm } from './zap.ts';
@@ -35,9 +35,8 @@ export function memCgroupOutOfMemory(machine: Machine, memcg: MemCgroup): boolea
 
 /** The machine has no page left. True if it makes sense to try again. */
 export function outOfMemory(machine: Machine, gfp: Gfp, _order: number): boolean {
-  if (willFreeMemory(machine, machine.current)) return kill(machine, null);
   // Who must not enter a file system could not reclaim what others can: they will.
-  if ((gfp & __GFP_FS) === 0) return true;
+  if ((gfp & __GFP_FS) === 0 && !willFreeMemory(machine, machine.current)) return true;
   return kill(machine, null);
 }
 
@@ -135,11 +134,7 @@ function markVictim(machine: Machine, victim: Task): void {
 /** Who runs is in the middle of using its memory, and gives it back itself in a moment. */
 function reap(machine: Machine, victim: Task): void {
   const mm = victim.mm;
-  if (mm === null || mm.oomSkip || isInUse(machine, mm)) return;
+  if (mm === null || mm.oomSkip || mm === machine.current.mm) return;
   reapMm(machine, mm);
   mm.oomSkip = true;
-}
-
-function isInUse(machine: Machine, mm: Mm): boolean {
-  return machine.current.mm === mm;
 }

@@ -102,6 +102,9 @@ const MAX_RECLAIM_RETRIES = 16;
 const PAGE_ALLOC_COSTLY_ORDER = 3;
 const KERNEL_STACK_PAGES = 4;
 const KIB_PER_PAGE = 4;
+/** Not a page: the slow path begins anew. */
+const TRY_AGAIN = -2 as Pfn;
+const JIFFY_NS = 4_000_000;
 
 // what a request may have
 
@@ -274,31 +277,23 @@ function allocPagesSlowpath(
     pfn = getPageFromFreelist(m, zonelist, gfp, order, flags, highest, type, false);
     if (pfn !== NO_PFN) return pfn;
     if (!mayReclaim) return NO_PFN;
-    let retry = false;
     // Who reclaims already cannot reclaim again.
     if (!m.current.memalloc) {
-      const progress = performReclaim(m, zonelist, gfp, order);
+      const progress = m.reclaim.tryToFreePages(zonelist[0]!.pgdat, order, gfp) > 0;
       if (progress) {
         pfn = allocAfterReclaim(m, zonelist, gfp, order, flags, highest, type);
         if (pfn !== NO_PFN) return pfn;
       }
       if ((gfp & __GFP_NORETRY) === 0 && (!costly || (gfp & __GFP_RETRY_MAYFAIL) !== 0)) {
         fruitless = progress && !costly ? 0 : fruitless + 1;
-        retry =
-          shouldReclaimRetry(m, zonelist, order, flags, highest, type, fruitless) ||
-          (progress && shouldRetryWithoutCompaction(m, zonelist, order, highest, flags));
-        if (!retry) {
-          const killed = mayOom(m, gfp, order, highest);
-          if (killed && nofail) pfn = getPageFromFreelist(m, zonelist, gfp, order, ALLOC_NO_WATERMARKS, highest, type, false);
-          if (pfn !== NO_PFN) return pfn;
-          // Who was killed must not loop for ever at the end of the reserves.
-          const doomed = m.current.killed && ((flags & ALLOC_OOM) !== 0 || (gfp & __GFP_NOMEMALLOC) !== 0);
-          if (killed) fruitless = 0;
-          retry = killed && !doomed;
-        }
+        if (shouldReclaimRetry(m, zonelist, order, flags, highest, type, fruitless)) continue;
+        if (progress && shouldRetryWithoutCompaction(m, zonelist, order, highest, flags)) continue;
+        pfn = allocOrKill(m, zonelist, gfp, order, flags, highest, type);
+        if (pfn >= 0) return pfn;
+        fruitless = 0;
+        if (pfn === TRY_AGAIN) continue;
       }
     }
-    if (retry) continue;
     if (!nofail) return NO_PFN;
     pfn = getPageFromFreelist(m, zonelist, gfp, order, ALLOC_MIN_RESERVE, highest, type, false);
     if (pfn !== NO_PFN) return pfn;
@@ -315,15 +310,6 @@ function wakeAllKswapds(m: Machine, zonelist: readonly Zone[], gfp: Gfp, order: 
     m.reclaim.wakeupKswapd(zone, gfp, order);
     last = zone.pgdat;
   }
-}
-
-/** True if anything was freed. */
-function performReclaim(m: Machine, zonelist: readonly Zone[], gfp: Gfp, order: number): boolean {
-  const task = m.current;
-  task.memalloc = true;
-  const freed = m.reclaim.tryToFreePages(zonelist[0]!.pgdat, order, gfp);
-  task.memalloc = false;
-  return freed > 0;
 }
 
 /** What was freed may stand on the CPUs' lists, or in pageblocks kept for atomic requests. */
@@ -361,6 +347,8 @@ function shouldReclaimRetry(
   fruitless: number,
 ): boolean {
   if (fruitless <= MAX_RECLAIM_RETRIES) {
+    // Others get to run, kswapd first (cond_resched).
+    m.advance(0);
     for (let i = 0; i < zonelist.length; i++) {
       const zone = zonelist[i]!;
       const available = m.reclaim.zoneReclaimablePages(zone) + zone.freePages;
@@ -387,11 +375,33 @@ function shouldRetryWithoutCompaction(
   return false;
 }
 
-/** Kills somebody, if that can help. True if it may have. */
-function mayOom(m: Machine, gfp: Gfp, order: number, highest: number): boolean {
-  if (order > PAGE_ALLOC_COSTLY_ORDER || highest < ZONE_NORMAL) return false;
-  if ((gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE)) !== 0) return false;
-  return outOfMemory(m, gfp, order) || (gfp & __GFP_NOFAIL) !== 0;
+/** Reclaim has failed: a page after all, TRY_AGAIN when somebody was killed, or NO_PFN. */
+function allocOrKill(
+  m: Machine,
+  zonelist: readonly Zone[],
+  gfp: Gfp,
+  order: number,
+  flags: number,
+  highest: number,
+  type: number,
+): Pfn {
+  // A kill a moment ago may have freed a lot.
+  const pfn = getPageFromFreelist(m, zonelist, gfp, order, ALLOC_WMARK_HIGH, highest, type, false);
+  if (pfn !== NO_PFN) return pfn;
+  // Large blocks, low zones and those who can do without are not worth a life.
+  if (order > PAGE_ALLOC_COSTLY_ORDER || highest < ZONE_NORMAL) return NO_PFN;
+  if ((gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE)) !== 0) return NO_PFN;
+  const killed = outOfMemory(m, gfp, order);
+  if ((gfp & __GFP_NOFAIL) !== 0) {
+    const reserve = getPageFromFreelist(m, zonelist, gfp, order, ALLOC_NO_WATERMARKS, highest, type, false);
+    if (reserve !== NO_PFN) return reserve;
+    bugOn(!killed, 'somebody can be killed while memory that must not fail is short', order);
+  }
+  if (!killed) return NO_PFN;
+  // Who was killed itself must not loop for ever at the end of the reserves.
+  if (m.current.killed && ((flags & ALLOC_OOM) !== 0 || (gfp & __GFP_NOMEMALLOC) !== 0)) return NO_PFN;
+  m.advance(JIFFY_NS);
+  return TRY_AGAIN;
 }
 
 // freeing

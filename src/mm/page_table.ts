@@ -18,7 +18,7 @@
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { allocPageTablePage, freePageTablePage } from './page_alloc.ts';
-import type { Pfn, SwapEntry, Vpn } from './units.ts';
+import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
 
 export const PTE_PRESENT = 1;
 export const PTE_RW = 2;
@@ -46,10 +46,12 @@ const WALK_CACHE = 64;
 export class PageTableRoot {
   /** Row of the top level (pgd) in the pool, or NO_SLOT before the first table. */
   pgd = NO_SLOT;
+  /** The pgd's second page: with page-table isolation user space has a top level of its own. */
+  userPgd: Pfn = NO_PFN;
   /** Direct-mapped cache of leaf tables: first page of the 2 MiB, and its table's first slot. */
   readonly tag: Float64Array = new Float64Array(WALK_CACHE).fill(-1);
   readonly base: Int32Array = new Int32Array(WALK_CACHE);
-  /** Leaf tables (ptes), and tables of all levels; mm->pgtables_bytes is the second times 4096. */
+  /** Leaf tables (ptes), and pages of tables of all levels, the two of the pgd included. */
   leafTables = 0;
   tables = 0;
 
@@ -97,10 +99,7 @@ export class PageTables {
     const root = mm.pageTables;
     const found = this.slotOf(root, vpn);
     if (found !== NO_SLOT) return found;
-    if (root.pgd === NO_SLOT) {
-      root.pgd = this.newDir(machine, mm);
-      if (root.pgd === NO_SLOT) return NO_SLOT;
-    }
+    if (root.pgd === NO_SLOT && !this.newRoot(machine, mm)) return NO_SLOT;
     const pud = this.childDir(machine, mm, root.pgd * 512 + (Math.floor(vpn / PGD_UNIT) & 511));
     if (pud === NO_SLOT) return NO_SLOT;
     const pmd = this.childDir(machine, mm, pud * 512 + ((vpn >>> 18) & 511));
@@ -189,13 +188,42 @@ export class PageTables {
     this.freeLevel(machine, mm, root.pgd, 3, 0, start, end, floor, ceiling);
   }
 
+  /**
+   * The leaf table of `from` becomes that of `to`; both begin 2 MiB. What the entries say stays. False: `to` has a table
+   * already, or there is no memory for one above it; then nothing has moved.
+   */
+  moveTable(machine: Machine, mm: Mm, from: Vpn, to: Vpn): boolean {
+    const root = mm.pageTables;
+    const source = this.leafRow(root, from);
+    const pud = this.childDir(machine, mm, root.pgd * 512 + (Math.floor(to / PGD_UNIT) & 511));
+    if (pud === NO_SLOT) return false;
+    const pmd = this.childDir(machine, mm, pud * 512 + ((to >>> 18) & 511));
+    if (pmd === NO_SLOT) return false;
+    const target = pmd * 512 + ((to >>> 9) & 511);
+    if (this.dir[target]! > 0) return false;
+    this.dir[target] = this.dir[source]!;
+    this.dir[source] = 0;
+    root.forgetWalks();
+    return true;
+  }
+
+  /** Row of the entry that points to the leaf table of `vpn`, which exists. */
+  private leafRow(root: PageTableRoot, vpn: Vpn): number {
+    const pud = this.dir[root.pgd * 512 + (Math.floor(vpn / PGD_UNIT) & 511)]! - 1;
+    const pmd = this.dir[pud * 512 + ((vpn >>> 18) & 511)]! - 1;
+    return pmd * 512 + ((vpn >>> 9) & 511);
+  }
+
   /** Frees the top level too, at exit. */
   freeRoot(machine: Machine, mm: Mm): void {
     const root = mm.pageTables;
     if (root.pgd === NO_SLOT) return;
     root.forgetWalks();
     this.dropDir(machine, mm, root.pgd);
+    freePageTablePage(machine, root.userPgd);
+    root.tables -= 1;
     root.pgd = NO_SLOT;
+    root.userPgd = NO_PFN;
   }
 
   private freeLevel(
@@ -230,6 +258,20 @@ export class PageTables {
     const made = this.newDir(machine, mm);
     if (made !== NO_SLOT) this.dir[row] = made + 1;
     return made;
+  }
+
+  private newRoot(machine: Machine, mm: Mm): boolean {
+    const root = mm.pageTables;
+    root.userPgd = allocPageTablePage(machine, mm);
+    if (root.userPgd === NO_PFN) return false;
+    root.pgd = this.newDir(machine, mm);
+    if (root.pgd === NO_SLOT) {
+      freePageTablePage(machine, root.userPgd);
+      root.userPgd = NO_PFN;
+      return false;
+    }
+    root.tables += 1;
+    return true;
   }
 
   private newDir(machine: Machine, mm: Mm): number {

@@ -145,6 +145,18 @@ export interface Switches {
   readonly mprotectDropsAccount: boolean;
   /** MAP_STACK sets VM_NOHUGEPAGE. */
   readonly mapStackNohuge: boolean;
+  /** MAP_DROPPABLE (6.11). */
+  readonly mapDroppable: boolean;
+  /** mmap over old mappings unmaps them when nothing can be refused any more, and commits only the difference (6.12). */
+  readonly mmapGathers: boolean;
+  /** mprotect makes an exclusive anonymous page writable at once though it is clean. 6.1: only a dirty one. */
+  readonly mprotectWritableIfClean: boolean;
+  /** MADV_POPULATE_* end at a hole. 6.1: they go on behind it, and report it afterwards. */
+  readonly populateEndsAtHole: boolean;
+  /** MADV_PAGEOUT leaves the young bits of what cannot be paged out. 6.1: clears them. */
+  readonly pageoutKeepsYoung: boolean;
+  /** MADV_COLD and _PAGEOUT mark active pages as working set (6.2). */
+  readonly coldSetsWorkingset: boolean;
   /** munlock and mremap leave VMAs split that could be merged (6.1). */
   readonly lazyMerge: boolean;
   /** The per-CPU lists' limit adapts itself (6.7). 6.1: fixed. */

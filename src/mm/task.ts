@@ -13,6 +13,8 @@ export class Task {
   /** null for a kernel thread. */
   mm: Mm | null;
   memcg: MemCgroup;
+  /** Who was charged for the task itself: the cgroup it was made in. */
+  readonly payer: MemCgroup;
   parent: Task | null;
   minFlt = 0;
   majFlt = 0;
@@ -39,6 +41,7 @@ export class Task {
     this.comm = comm;
     this.mm = mm;
     this.memcg = memcg;
+    this.payer = memcg;
     this.parent = parent;
   }
 }

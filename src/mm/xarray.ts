@@ -20,6 +20,7 @@ import { __GFP_KSWAPD_RECLAIM, __GFP_NOWARN, type Gfp } from './gfp.ts';
 import { type Lruvec, modLruvecState, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
+import type { ShrinkerOps } from './slab.ts';
 import { PAGE_SIZE, type Pfn, type Pgoff } from './units.ts';
 import { NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE, WORKINGSET_NODERECLAIM, WORKINGSET_NODES } from './vmstat.ts';
 import { MAX_NR_ZONES } from './zone.ts';
@@ -477,7 +478,11 @@ class ShadowList {
  * Nodes that hold nothing but shadows, and the shrinker that frees the oldest when there are too many.
  * DIFFERS: one list per cgroup and not per node of memory; on a NUMA machine node 0 is asked for all of them.
  */
-export class ShadowNodes {
+export class ShadowNodes implements ShrinkerOps {
+  /** Nothing is lost that anybody would have to make again. */
+  readonly seeks: number = 0;
+  readonly batch: number = 0;
+  readonly memcgAware: boolean = true;
   private readonly lists: ShadowList[] = [];
 
   /** Called after each change of a node's counts (workingset_update_node). */

@@ -6,7 +6,7 @@
  * Linux     6.18 mm/memory.c: zap_pte_range unmap_vmas unmap_mapping_range; mm/swap_state.c: free_pages_and_swap_cache;
  *           mm/oom_kill.c: __oom_reap_task_mm
  */
-import { folioMarkDirty } from './filemap.ts';
+import { folioMarkDirty } from './writeback.ts';
 import type { AddressSpace } from './fs.ts';
 import type { Machine } from './machine.ts';
 import { freeSwapCacheIfUnmapped } from './memory.ts';
@@ -17,7 +17,7 @@ import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_SPECIAL, PTE_YOUNG } from './page_t
 import { freeSwapAndCache } from './swap/swapfile.ts';
 import type { Pgoff, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
-import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts';
+import { VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts';
 
 /**
  * Takes away the entries of [start, end) in `vma`. Guard markers stay unless `dropMarkers`; private copies and swapped
@@ -117,11 +117,10 @@ export function unmapMappingRange(
   }
 }
 
-/** What the OOM reaper takes from its victim: everything that is not shared and not locked. */
+/** What the OOM reaper takes from its victim: everything that is not shared. */
 export function reapMm(machine: Machine, mm: Mm): void {
   mm.exiting = true;
   for (let vma = mm.vmas.first(); vma !== null; vma = mm.vmas.next(vma)) {
-    if ((vma.vmFlags & VM_LOCKED) !== 0) continue;
     if (vma.vmFile === null || (vma.vmFlags & VM_SHARED) === 0) zapPageRange(machine, vma, vma.vmStart, vma.vmEnd);
   }
 }

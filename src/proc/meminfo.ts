@@ -6,6 +6,7 @@
  */
 import type { Machine } from '../mm/machine.ts';
 import { totalreservePages } from '../mm/page_alloc.ts';
+import { vmCommitLimit } from '../mm/vm_account.ts';
 import {
   NR_ACTIVE_ANON,
   NR_ACTIVE_FILE,
@@ -78,7 +79,7 @@ function meminfoKib(machine: Machine): Map<string, number> {
     ['SReclaimable', slabReclaimable],
     ['SUnreclaim', slabUnreclaimable],
     ['PageTables', node(NR_PAGETABLE)],
-    ['CommitLimit', Math.floor((machine.totalPages * machine.sysctl.overcommitRatio) / 100) + swap.total],
+    ['CommitLimit', vmCommitLimit(machine)],
     ['Committed_AS', machine.committedPages],
   ];
   const kib: [string, number][] = [

@@ -11,7 +11,7 @@ import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { PG_dirty, PG_referenced, PG_swapbacked, PG_young } from '../mm/page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from '../mm/page_table.ts';
-import { swapCount } from '../mm/swap/swapfile.ts';
+import { swpSwapcount } from '../mm/swap/swapfile.ts';
 import { addrOf, PAGE_SIZE, type Pfn, type Pgoff, type Vpn } from '../mm/units.ts';
 import {
   VM_ACCOUNT,
@@ -111,7 +111,7 @@ function gatherEntry(machine: Machine, vma: Vma, vpn: Vpn, holes: AddressSpace |
     gatherPage(machine, vma, slot, pageTables.pfn(slot), stats);
   } else if (pageTables.isSwap(slot)) {
     stats.swap += PAGE_SIZE;
-    stats.swapPss += share(swapCount(machine, pageTables.swapEntry(slot)));
+    stats.swapPss += share(swpSwapcount(machine, pageTables.swapEntry(slot)));
   }
 }
 

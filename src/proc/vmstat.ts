@@ -75,9 +75,9 @@ export function nodeCounter(pgdat: PgData, name: string): number {
 function globalCounter(machine: Machine, name: string): number {
   switch (name) {
     case 'nr_dirty_threshold':
-      return dirtyLimits(machine).dirty;
+      return dirtyLimits(machine).thresh;
     case 'nr_dirty_background_threshold':
-      return dirtyLimits(machine).background;
+      return dirtyLimits(machine).bgThresh;
     case 'nr_memmap_boot_pages':
       return Math.ceil((machine.frames.frames * STRUCT_PAGE_BYTES) / 4096);
     default:

@@ -15,7 +15,7 @@ import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE, type Lruvec, type 
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, lruvecOf, memcgOfPage } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
-import { mlockNewPage } from '../mlock.ts';
+import { mlockDrainLocal, mlockNewPage } from '../mlock.ts';
 import { putPage } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
@@ -196,6 +196,7 @@ class SplitLru implements Lru {
     if (this.lruDeactivate.count > 0) this.drainDeactivate();
     if (this.lruLazyfree.count > 0) this.drainLazyfree();
     if (this.lruActivate.count > 0) this.drainActivate();
+    mlockDrainLocal(this.machine);
   }
 
   isolate(pfn: Pfn): boolean {

@@ -6,7 +6,8 @@
  *           No page is lost: what goes to swap or back to its file is written before it is freed.
  * Linux     6.18 mm/vmscan.c: shrink_folio_list folio_check_references pageout __remove_mapping
  */
-import { filemapReleaseFolio, clearPageDirtyForIo, removeMapping, writepage } from '../filemap.ts';
+import { filemapReleaseFolio, removeMapping } from '../filemap.ts';
+import { clearPageDirtyForIo, writepage } from '../writeback.ts';
 import { AddressSpace } from '../fs.ts';
 import { __GFP_FS, __GFP_IO } from '../gfp.ts';
 import type { Machine } from '../machine.ts';

@@ -32,6 +32,7 @@ import type { ListHead } from '../memmap.ts';
 import { freePages, gfpZone, zoneWatermarkOk } from '../page_alloc.ts';
 import { PG_active, PG_lru, PG_unevictable, PG_workingset } from '../page_flags.ts';
 import type { Reclaim } from '../parts.ts';
+import { shrinkSlab } from '../slab.ts';
 import { memCgroupGetNrSwapPages } from '../swap/swapfile.ts';
 import { Task } from '../task.ts';
 import { intSqrt, NO_PFN, type Pfn } from '../units.ts';
@@ -65,6 +66,8 @@ import { ageNonresident, lruNoteCost } from './workingset.ts';
 /** kswapd gives a node up after so many runs without progress. */
 export const MAX_RECLAIM_RETRIES = 16;
 const JIFFY_NS = 4_000_000;
+/** What judging one page costs: about a microsecond, with its walk. */
+const SCAN_NS = 1000;
 const WRITEBACK_TIMEOUT_NS = 100_000_000;
 
 export function newVmscan(machine: Machine): Reclaim {
@@ -163,6 +166,8 @@ class Vmscan implements Reclaim {
       do {
         sc.nrScanned = 0;
         this.shrinkZones(sc, pgdat);
+        // Scanning takes time, in which I/O ends: else a disk could never be done with the pages that we wait for.
+        machine.advance(sc.nrScanned * SCAN_NS);
         if (sc.nrReclaimed >= sc.nrToReclaim) break;
         if (sc.priority < DEF_PRIORITY - 2) sc.mayWritepage = true;
         sc.priority -= 1;
@@ -291,7 +296,7 @@ class Vmscan implements Reclaim {
       }
     }
     this.shrinkLruvec(sc, memcg.lruvecs[pgdat.nid]!);
-    sc.nrReclaimed += machine.slab.shrinkSlab(machine, sc.gfp, pgdat.nid, memcg, sc.priority);
+    sc.nrReclaimed += shrinkSlab(machine, sc.gfp, pgdat.nid, memcg, sc.priority);
   }
 
   private snapshotRefaults(memcg: MemCgroup | null, pgdat: PgData): void {

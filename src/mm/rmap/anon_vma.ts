@@ -18,6 +18,7 @@ import { ENOMEM } from '../errno.ts';
 import { GFP_KERNEL } from '../gfp.ts';
 import { IntervalTree } from '../interval_tree.ts';
 import type { Machine } from '../machine.ts';
+import type { MemCgroup } from '../memcg.ts';
 import type { IntervalLinks, Vma } from '../vma.ts';
 import { VM_ACCESS_FLAGS, VM_SOFTDIRTY } from '../vm_flags.ts';
 
@@ -33,9 +34,12 @@ export class AnonVma {
   /** VMAs that put new pages here (vma.anonVma). */
   numActiveVmas = 0;
   readonly tree: IntervalTree<AnonVmaChain> = new IntervalTree(avcKeys);
+  /** Who is charged for the object itself. */
+  readonly memcg: MemCgroup;
 
-  constructor(id: number, parent: AnonVma | null) {
+  constructor(id: number, parent: AnonVma | null, memcg: MemCgroup) {
     this.id = id;
+    this.memcg = memcg;
     this.parent = parent ?? this;
     this.root = parent?.root ?? this;
     if (parent !== null) this.root.refcount += 1;
@@ -62,12 +66,13 @@ const avcKeys = {
 /** Before the first anonymous page of `vma`. A neighbour's anon_vma serves if the two could merge one day. 0 or -ENOMEM. */
 export function anonVmaPrepare(machine: Machine, vma: Vma): number {
   if (vma.anonVma !== null) return 0;
-  if (machine.slab.alloc(machine, 'anon_vma_chain', machine.current.memcg, GFP_KERNEL) < 0) return -ENOMEM;
+  const { memcg } = vma.vmMm;
+  if (machine.slab.alloc(machine, 'anon_vma_chain', memcg, GFP_KERNEL) < 0) return -ENOMEM;
   let anonVma = findMergeableAnonVma(vma);
   if (anonVma === null) {
-    anonVma = allocAnonVma(machine, null);
+    anonVma = allocAnonVma(machine, null, memcg);
     if (anonVma === null) {
-      machine.slab.free(machine, 'anon_vma_chain', machine.current.memcg);
+      machine.slab.free(machine, 'anon_vma_chain', memcg);
       return -ENOMEM;
     }
     anonVma.numChildren += 1;
@@ -81,7 +86,7 @@ export function anonVmaPrepare(machine: Machine, vma: Vma): number {
 /** Links `dst` to every anon_vma of `src`. If `dst` has none of its own yet, an idle one of them becomes it. 0 or -ENOMEM. */
 export function anonVmaClone(machine: Machine, dst: Vma, src: Vma): number {
   for (const { anonVma } of src.anonVmaChain) {
-    if (machine.slab.alloc(machine, 'anon_vma_chain', machine.current.memcg, GFP_KERNEL) < 0) {
+    if (machine.slab.alloc(machine, 'anon_vma_chain', dst.vmMm.memcg, GFP_KERNEL) < 0) {
       // The pointer may be to an anon_vma that `dst` is linked to no more; it must not count as active.
       dst.anonVma = null;
       unlinkAnonVmas(machine, dst);
@@ -101,8 +106,9 @@ export function anonVmaFork(machine: Machine, vma: Vma, parent: Vma): number {
   if (parent.anonVma === null) return 0;
   if (anonVmaClone(machine, vma, parent) < 0) return -ENOMEM;
   if (vma.anonVma !== null) return 0;
-  const anonVma = allocAnonVma(machine, parent.anonVma);
-  if (anonVma === null || machine.slab.alloc(machine, 'anon_vma_chain', machine.current.memcg, GFP_KERNEL) < 0) {
+  const { memcg } = vma.vmMm;
+  const anonVma = allocAnonVma(machine, parent.anonVma, memcg);
+  if (anonVma === null || machine.slab.alloc(machine, 'anon_vma_chain', memcg, GFP_KERNEL) < 0) {
     if (anonVma !== null) putAnonVma(machine, anonVma);
     unlinkAnonVmas(machine, vma);
     return -ENOMEM;
@@ -169,10 +175,10 @@ function link(vma: Vma, anonVma: AnonVma): void {
   anonVma.tree.insert(avc);
 }
 
-function allocAnonVma(machine: Machine, parent: AnonVma | null): AnonVma | null {
-  if (machine.slab.alloc(machine, 'anon_vma', machine.current.memcg, GFP_KERNEL) < 0) return null;
+function allocAnonVma(machine: Machine, parent: AnonVma | null, memcg: MemCgroup): AnonVma | null {
+  if (machine.slab.alloc(machine, 'anon_vma', memcg, GFP_KERNEL) < 0) return null;
   // The id is handed out first, so that the object never lacks it.
-  const anonVma = new AnonVma(machine.nextMappingId(), parent);
+  const anonVma = new AnonVma(machine.nextMappingId(), parent, memcg);
   machine.addMapping(anonVma);
   return anonVma;
 }
@@ -181,6 +187,6 @@ function putAnonVma(machine: Machine, anonVma: AnonVma): void {
   anonVma.refcount -= 1;
   if (anonVma.refcount > 0) return;
   machine.dropMapping(anonVma.id);
-  machine.slab.free(machine, 'anon_vma', machine.current.memcg);
+  machine.slab.free(machine, 'anon_vma', anonVma.memcg);
   if (anonVma.root !== anonVma) putAnonVma(machine, anonVma.root);
 }

@@ -10,7 +10,7 @@
  * Read      docs/reverse-map.md for the picture
  */
 import { bugOn } from '../bug.ts';
-import { folioMarkDirty } from '../filemap.ts';
+import { folioMarkDirty } from '../writeback.ts';
 import { AddressSpace } from '../fs.ts';
 import type { Machine } from '../machine.ts';
 import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';

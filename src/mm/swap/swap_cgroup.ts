@@ -72,7 +72,7 @@ export function memCgroupSwapinUnchargeSwap(machine: Machine, entry: SwapEntry):
 export function swapMemcg(machine: Machine, entry: SwapEntry): MemCgroup {
   const id = machine.swap.areaOf(entry).memcgId(swpOffset(entry));
   const memcg = id === 0 ? null : machine.memcgs[id]!;
-  if (memcg !== null && memcg.online) return memcg;
+  if (memcg?.online) return memcg;
   return machine.current.mm?.memcg ?? machine.rootMemcg;
 }
 

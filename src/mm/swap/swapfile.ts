@@ -355,13 +355,6 @@ export function folioFreeSwap(machine: Machine, pfn: Pfn): boolean {
   return true;
 }
 
-/** A page that was just unmapped need not stay in the swap cache (free_swap_cache). */
-export function freeSwapCache(machine: Machine, pfn: Pfn): void {
-  const frames = machine.frames;
-  if (!frames.has(pfn, PG_swapcache) || frames.mapcount(pfn) !== 0 || frames.has(pfn, PG_locked)) return;
-  folioFreeSwap(machine, pfn);
-}
-
 export const TTRS_ANYWAY = 1;
 export const TTRS_UNMAPPED = 2;
 export const TTRS_FULL = 4;

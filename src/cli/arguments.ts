@@ -1,0 +1,86 @@
+/**
+ * The options that several commands share.
+ *
+ * Promises  A value that is wrong is refused before anything is read: one line, exit code 2.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { generationNamed } from '../mm/generations/index.ts';
+import { type Limits, MACHINE_DEFAULTS, type MachineOptions, parseLimits, parseSize } from '../lab/options.ts';
+
+function size(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === null) throw new InvalidArgumentError('A size is a number and K, M or G: 64M, 12603K, 1.5G.');
+  return bytes;
+}
+
+/** Swap may be none. */
+function sizeOrNone(text: string): number {
+  return text === '0' || text === 'none' ? 0 : size(text);
+}
+
+function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const n = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(n >= low && n <= high)) throw new InvalidArgumentError(`A whole number from ${low} to ${high}.`);
+    return n;
+  };
+}
+
+function kernel(text: string): string {
+  try {
+    return generationNamed(text).version;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+function limits(text: string): Limits {
+  const found = parseLimits(text);
+  if (typeof found === 'string') throw new InvalidArgumentError(found);
+  return found;
+}
+
+export function addMachineOptions(command: Command): Command {
+  return command
+    .option('--kernel <version>', 'the kernel: 6.18, 6.1, or linux-6 for the newest', kernel, MACHINE_DEFAULTS.kernel)
+    .option('--ram <size>', 'memory of the machine', size, MACHINE_DEFAULTS.ramBytes)
+    .option('--swap <size>', 'swap space, or none', sizeOrNone, MACHINE_DEFAULTS.swapBytes)
+    .addOption(
+      new Option('--swap-device <kind>', 'where swap is').choices(['zram', 'disk']).default(MACHINE_DEFAULTS.swapDevice),
+    )
+    .option('--swappiness <n>', 'vm.swappiness', wholeNumber(0, 200), MACHINE_DEFAULTS.swappiness)
+    .option('--page-cluster <n>', 'vm.page-cluster', wholeNumber(0, 10), MACHINE_DEFAULTS.pageCluster);
+}
+
+export function addLimit(command: Command): Command {
+  return command.option('--limit <size>', "the memory cgroup's limit (memory.max); none without it", size);
+}
+
+export function addLimits(command: Command): Command {
+  return command.option(
+    '--limits <list>',
+    'limits: 8 for eight from the peak down, 64M,48M for these, 64M..16M:4M for steps',
+    limits,
+    { count: 8 } satisfies Limits,
+  );
+}
+
+export interface MachineFlags {
+  kernel: string;
+  ram: number;
+  swap: number;
+  swapDevice: 'zram' | 'disk';
+  swappiness: number;
+  pageCluster: number;
+}
+
+export function machineOptions(flags: MachineFlags): MachineOptions {
+  return {
+    kernel: flags.kernel,
+    ramBytes: flags.ram,
+    swapBytes: flags.swap,
+    swapDevice: flags.swapDevice,
+    swappiness: flags.swappiness,
+    pageCluster: flags.pageCluster,
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * What a command writes, and where: results on stdout, chatter on stderr.
+ *
+ * Promises  1. A reader that closes the pipe ends us quietly.
+ *           2. Progress is drawn only on a terminal, and is gone when the result comes.
+ */
+import Table from 'cli-table3';
+import pc from 'picocolors';
+
+/** `head | revmap` must not complain. */
+export function endQuietlyOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
+}
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Rows under a head; numbers to the right. No colour where there is none. */
+export function table(head: string[], rows: string[][]): string {
+  const drawn = new Table({
+    head: head.map((name) => pc.bold(name)),
+    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true },
+    chars: {
+      top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
+      bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+      left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: ' ',
+    },
+  });
+  drawn.push(...rows);
+  return `${drawn.toString()}\n`;
+}
+
+/** A bar on stderr. */
+export class Progress {
+  private drawn = 0;
+  private lastDraw = 0;
+
+  show(share: number, text: string): void {
+    if (!process.stderr.isTTY) return;
+    const now = Date.now();
+    if (now - this.lastDraw < 80 && share < 1) return;
+    this.lastDraw = now;
+    const full = Math.round(20 * share);
+    const line = `${'━'.repeat(full)}${pc.dim('─'.repeat(20 - full))} ${String(Math.floor(100 * share)).padStart(3)} %  ${text}`;
+    process.stderr.write(`\r\x1b[K${line}`);
+    this.drawn += 1;
+  }
+
+  done(): void {
+    if (this.drawn > 0) process.stderr.write('\r\x1b[K');
+    this.drawn = 0;
+  }
+}
+
+export function grouped(n: number): string {
+  return n.toLocaleString('en');
+}
+
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${grouped(n)} ${n === 1 ? one : many}`;
+}

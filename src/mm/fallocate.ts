@@ -1,0 +1,117 @@
+/**
+ * Changing the size of a file, and which of its pages have blocks: ftruncate(2) and fallocate(2).
+ *
+ * Owns      i_size when it is set, and which pages of Inode.disk are holes.
+ * Promises  1. After a file shrank nothing of what was behind its end is left: no page, no mapping, no private copy, no block.
+ *           2. A hole is punched in the cache and on the disk; what shares a page with its ends is zero there.
+ * Linux     6.1 fs/open.c: vfs_fallocate; fs/ext4/inode.c: ext4_setattr ext4_truncate ext4_block_truncate_page
+ *           __ext4_block_zero_page_range ext4_punch_hole; fs/ext4/extents.c: ext4_fallocate ext4_zero_range
+ * DIFFERS: FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE and UNSHARE_RANGE are refused with EOPNOTSUPP.
+ */
+import { isHole, waitOnPageLocked } from './block.ts';
+import { createEmptyBuffers } from './buffer.ts';
+import { EBADF, EINVAL, EOPNOTSUPP } from './errno.ts';
+import { filemapAllocAndAdd, filemapGetPage, lockPage, unlockPage } from './filemap.ts';
+import type { AddressSpace, File, Inode } from './fs.ts';
+import { __GFP_FS } from './gfp.ts';
+import type { Machine } from './machine.ts';
+import { putPage } from './page_alloc.ts';
+import { PG_locked, PG_uptodate } from './page_flags.ts';
+import { readFolio } from './readahead.ts';
+import { shmemFallocate, shmemPunchHole, shmemSetsize } from './shmem.ts';
+import { truncatePagecache, truncatePagecacheRange } from './truncate.ts';
+import { PAGE_SIZE, type Pgoff, pagesOf } from './units.ts';
+import { folioMarkDirty, waitOnRange, writePages } from './writeback.ts';
+
+export const FALLOC_FL_KEEP_SIZE = 1;
+export const FALLOC_FL_PUNCH_HOLE = 2;
+export const FALLOC_FL_ZERO_RANGE = 16;
+
+/** ftruncate: the file is `size` bytes long from now on. 0, or -ENOMEM (tmpfs whose memory is committed as a whole). */
+export function truncateSetsize(machine: Machine, inode: Inode, size: number): number {
+  if (inode.kind === 'tmpfs') return shmemSetsize(machine, inode, size);
+  const old = inode.size;
+  inode.size = size;
+  if (size >= old) return 0;
+  truncatePagecache(machine, inode.mapping, size);
+  if (size % PAGE_SIZE !== 0) zeroBlock(machine, inode.mapping, size, PAGE_SIZE - (size % PAGE_SIZE));
+  if (inode.disk.length > pagesOf(size)) inode.disk.length = pagesOf(size);
+  return 0;
+}
+
+/** fallocate(2). 0 or -errno. */
+export function vfsFallocate(machine: Machine, file: File, mode: number, offset: number, length: number): number {
+  const { inode } = file;
+  if (offset < 0 || length <= 0) return -EINVAL;
+  const tmpfs = inode.kind === 'tmpfs';
+  const known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | (tmpfs ? 0 : FALLOC_FL_ZERO_RANGE);
+  if ((mode & ~known) !== 0) return -EOPNOTSUPP;
+  const punch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
+  if (punch && (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+  if (punch && (mode & FALLOC_FL_KEEP_SIZE) === 0) return -EOPNOTSUPP;
+  if (!file.writable) return -EBADF;
+  if (punch) {
+    punchHole(machine, inode, offset, length);
+    return 0;
+  }
+  if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) punchHole(machine, inode, offset, length);
+  if (tmpfs) {
+    const first = Math.floor(offset / PAGE_SIZE) as Pgoff;
+    const refused = shmemFallocate(machine, inode, first, pagesOf(offset + length));
+    if (refused < 0) return refused;
+  }
+  // Blocks that ext4 allocates here are unwritten: they read as zeros, like the hole before.
+  if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && offset + length > inode.size) inode.size = offset + length;
+  return 0;
+}
+
+/** Bytes [offset, offset + length) read as zeros afterwards; the file's size stays. */
+export function punchHole(machine: Machine, inode: Inode, offset: number, length: number): void {
+  const { mapping } = inode;
+  if (inode.kind === 'tmpfs') {
+    shmemPunchHole(machine, inode, offset, offset + length - 1);
+    return;
+  }
+  if (offset >= inode.size) return;
+  // ext4 stops at the end of the page in which the file ends.
+  const end = Math.min(offset + length, pagesOf(inode.size) * PAGE_SIZE);
+  const firstTouched = Math.floor(offset / PAGE_SIZE) as Pgoff;
+  const lastTouched = Math.floor((end - 1) / PAGE_SIZE);
+  writePages(machine, mapping, firstTouched, lastTouched, Number.POSITIVE_INFINITY, true);
+  waitOnRange(machine, mapping, firstTouched, lastTouched);
+  const first = Math.ceil(offset / PAGE_SIZE);
+  const behind = Math.floor(end / PAGE_SIZE);
+  if (behind > first) truncatePagecacheRange(machine, mapping, first * PAGE_SIZE, behind * PAGE_SIZE - 1);
+  if (offset % PAGE_SIZE !== 0) zeroBlock(machine, mapping, offset, Math.min(first * PAGE_SIZE, end) - offset);
+  if (end % PAGE_SIZE !== 0 && behind >= first) zeroBlock(machine, mapping, behind * PAGE_SIZE, end % PAGE_SIZE);
+  for (let index = first; index < behind && index < inode.disk.length; index++) delete inode.disk[index];
+}
+
+/** Part of one page becomes zero on the disk, too: it is read, cleared and dirtied. A hole is zero already. */
+function zeroBlock(machine: Machine, mapping: AddressSpace, pos: number, length: number): void {
+  const { frames } = machine;
+  const index = Math.floor(pos / PAGE_SIZE) as Pgoff;
+  let pfn = filemapGetPage(machine, mapping, index);
+  if (pfn >= 0) {
+    frames.get(pfn);
+    lockPage(machine, pfn);
+  } else {
+    const gfp = mapping.gfpMask & ~__GFP_FS;
+    pfn = filemapAllocAndAdd(machine, mapping, index, gfp, gfp);
+    if (pfn < 0) return;
+  }
+  createEmptyBuffers(machine, pfn);
+  const cached = frames.has(pfn, PG_uptodate);
+  if (cached || !isHole(mapping.host, index)) {
+    if (!cached) {
+      readFolio(machine, mapping, pfn);
+      waitOnPageLocked(machine, pfn);
+      frames.set(pfn, PG_locked);
+    }
+    const from = pos % PAGE_SIZE;
+    frames.setToken(pfn, machine.contents.zeroed(machine, frames.token(pfn), from, from + length));
+    folioMarkDirty(machine, pfn);
+  }
+  unlockPage(machine, pfn);
+  putPage(machine, pfn);
+}

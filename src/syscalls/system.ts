@@ -1,0 +1,333 @@
+/**
+ * What programs may ask of a machine: every system call, with the kernel's errno.
+ *
+ * Owns      the processes, and which path names which inode.
+ * Promises  1. A call takes and returns what the kernel's does: numbers, descriptors, -errno, checked in the kernel's order.
+ *           2. While a call runs its process is the machine's current task; between calls nobody is.
+ *           3. Whoever was killed meanwhile (out of memory) is gone when the call returns.
+ * Linux     6.18 kernel/fork.c: copy_process; kernel/exit.c: do_exit; arch/x86/kernel/sys_x86_64.c: mmap; mm/mmap.c, mm/mincore.c
+ * Read      README.md
+ *
+ * Addresses and lengths are the kernel's unsigned long: a negative number is taken as its 64 bits.
+ */
+import { bugOn } from '../mm/bug.ts';
+import { EBADF, EFAULT, EINVAL, ENOMEM, type SysResult } from '../mm/errno.ts';
+import { dupMm, exitTask, newMm, newTask } from '../mm/fork.ts';
+import type { Machine } from '../mm/machine.ts';
+import type { MemCgroup } from '../mm/memcg.ts';
+import { doMadvise } from '../mm/madvise.ts';
+import { loadPage } from '../mm/memory.ts';
+import { doMlock, doMlockall, doMunlock, doMunlockall } from '../mm/mlock.ts';
+import { type Mm, TASK_SIZE } from '../mm/mm.ts';
+import { doBrk, doMmap, doMunmap, doRemapFilePages } from '../mm/mmap.ts';
+import { doMprotect } from '../mm/mprotect.ts';
+import { doMremap } from '../mm/mremap.ts';
+import { doMincore, doMsync } from '../mm/msync.ts';
+import { type SwapConfig, swapoff, swapon } from '../mm/swap/swapfile.ts';
+import { dropCaches } from '../mm/truncate.ts';
+import { MAP_ANONYMOUS, MLOCK_ONFAULT } from '../mm/uapi.ts';
+import { PAGE_SIZE, pagesOf, type Vaddr, vpnOf } from '../mm/units.ts';
+import { type ExecImage, execve } from './exec.ts';
+import * as fileCalls from './file_calls.ts';
+import { Paths } from './paths.ts';
+import { FileTable, Process } from './process.ts';
+import { CLONE_FILES, CLONE_VM } from './uapi.ts';
+import { storeByte, type UserBuffer, UserReader } from './user_copy.ts';
+
+const ULONG = 2 ** 64;
+/** A gap below the stack, between these, is left for it; mmap starts underneath. */
+const GAP_MIN = 128 * 2 ** 20;
+
+export class System {
+  readonly machine: Machine;
+  readonly paths: Paths;
+  /** Those that live, by pid. */
+  readonly processes: Map<number, Process> = new Map();
+  private nextPid = 1;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    this.paths = new Paths(machine);
+  }
+
+  // processes
+
+  /** A process with an empty address space, as no kernel makes one: what it maps comes from calls, or from exec. */
+  newProcess(memcg: MemCgroup = this.machine.rootMemcg, name = 'init'): Process {
+    const { machine } = this;
+    machine.current = machine.idle;
+    const task = newTask(machine, this.nextPid++, name, null, memcg, null);
+    const mm = newMm(machine, memcg);
+    if (task === null || mm === null) throw new Error('the machine has no memory for another process');
+    task.mm = mm;
+    mm.owner = task;
+    mm.mmapBase = mmapBase(mm);
+    return this.add(new Process(task, new FileTable()));
+  }
+
+  /** fork(2), and vfork and clone by their flags: the new process, or -errno. */
+  fork(p: Process, flags = 0): Process | number {
+    const { machine } = this;
+    const mm = this.enter(p);
+    const task = newTask(machine, this.nextPid++, p.task.comm, null, p.task.memcg, p.task);
+    if (task === null) return this.leave(-ENOMEM);
+    if ((flags & CLONE_VM) !== 0) {
+      mm.mmUsers += 1;
+      task.mm = mm;
+    } else {
+      const copy = dupMm(machine, mm, p.task.memcg);
+      if (copy === null) {
+        exitTask(machine, task);
+        return this.leave(-ENOMEM);
+      }
+      copy.owner = task;
+      task.mm = copy;
+    }
+    const sharesFiles = (flags & CLONE_FILES) !== 0;
+    if (sharesFiles) p.files.users += 1;
+    const child = this.add(new Process(task, sharesFiles ? p.files : p.files.copy()));
+    this.paths.execAgain(p, child);
+    this.leave(0);
+    return child;
+  }
+
+  /** Replaces the address space by a program's. 0 or -errno; after -ENOMEM the process may be dead, as in Linux. */
+  exec(p: Process, image: ExecImage): SysResult {
+    this.enter(p);
+    return this.leave(execve(this.machine, this.paths, p, image));
+  }
+
+  /** _exit(2). */
+  exit(p: Process): void {
+    this.enter(p);
+    this.end(p);
+    this.leave(0);
+  }
+
+  /** A load at `addr`: 0, or the signal * 256 + its code. */
+  load(p: Process, addr: number): number {
+    return this.leave(loadPage(this.machine, this.enter(p), vpnOf(addr)));
+  }
+
+  /** A store of one byte at `addr`: 0, or the signal * 256 + its code. */
+  store(p: Process, addr: number, byte: number): number {
+    return this.leave(storeByte(this.machine, this.enter(p), addr, byte));
+  }
+
+  // memory
+
+  mmap(p: Process, addr: number, length: number, prot: number, flags: number, fd: number, offset: number): SysResult {
+    const mm = this.enter(p);
+    if (offset % PAGE_SIZE !== 0) return this.leave(-EINVAL);
+    const file = (flags & MAP_ANONYMOUS) === 0 ? p.files.get(fd) : null;
+    if (file === undefined) return this.leave(-EBADF);
+    const pgoff = ulong(offset) / PAGE_SIZE;
+    return this.leave(doMmap(this.machine, mm, ulong(addr), ulong(length), prot, flags, file, pgoff));
+  }
+
+  munmap(p: Process, addr: number, length: number): SysResult {
+    return this.leave(doMunmap(this.machine, this.enter(p), ulong(addr), ulong(length)));
+  }
+
+  mprotect(p: Process, addr: number, length: number, prot: number): SysResult {
+    return this.leave(doMprotect(this.machine, this.enter(p), ulong(addr), ulong(length), prot));
+  }
+
+  mremap(p: Process, addr: number, oldLength: number, newLength: number, flags: number, newAddr = 0): SysResult {
+    const mm = this.enter(p);
+    return this.leave(
+      doMremap(this.machine, mm, ulong(addr), ulong(oldLength), ulong(newLength), flags, ulong(newAddr)),
+    );
+  }
+
+  madvise(p: Process, addr: number, length: number, advice: number): SysResult {
+    return this.leave(doMadvise(this.machine, this.enter(p), ulong(addr), ulong(length), advice));
+  }
+
+  mlock(p: Process, addr: number, length: number): SysResult {
+    return this.leave(doMlock(this.machine, this.enter(p), ulong(addr), ulong(length), false));
+  }
+
+  mlock2(p: Process, addr: number, length: number, flags: number): SysResult {
+    const mm = this.enter(p);
+    if ((flags & ~MLOCK_ONFAULT) !== 0) return this.leave(-EINVAL);
+    return this.leave(doMlock(this.machine, mm, ulong(addr), ulong(length), (flags & MLOCK_ONFAULT) !== 0));
+  }
+
+  munlock(p: Process, addr: number, length: number): SysResult {
+    return this.leave(doMunlock(this.machine, this.enter(p), ulong(addr), ulong(length)));
+  }
+
+  mlockall(p: Process, flags: number): SysResult {
+    return this.leave(doMlockall(this.machine, this.enter(p), flags));
+  }
+
+  munlockall(p: Process): SysResult {
+    return this.leave(doMunlockall(this.machine, this.enter(p)));
+  }
+
+  msync(p: Process, addr: number, length: number, flags: number): SysResult {
+    return this.leave(doMsync(this.machine, this.enter(p), ulong(addr), ulong(length), flags));
+  }
+
+  /** One byte a page goes to `vec`. */
+  mincore(p: Process, addr: number, length: number, vec: number | Uint8Array): SysResult {
+    const mm = this.enter(p);
+    const start = ulong(addr);
+    const bytes = ulong(length);
+    if (start % PAGE_SIZE !== 0) return this.leave(-EINVAL);
+    if (start + bytes > TASK_SIZE) return this.leave(-ENOMEM);
+    const pages = pagesOf(bytes);
+    if (typeof vec === 'number' && ulong(vec) + pages > TASK_SIZE) return this.leave(-EFAULT);
+    const residency = typeof vec === 'number' ? new Uint8Array(pages) : vec;
+    const refused = doMincore(this.machine, mm, start, bytes, residency);
+    if (refused < 0 || typeof vec !== 'number') return this.leave(refused);
+    const reader = new UserReader(this.machine, mm, vec);
+    const token = this.machine.newToken();
+    for (let done = 0; done < pages; done += PAGE_SIZE) {
+      const chunk = Math.min(PAGE_SIZE, pages - done);
+      if (reader.page(token, 0, chunk) < chunk) return this.leave(-EFAULT);
+    }
+    return this.leave(0);
+  }
+
+  /** The break afterwards; unchanged where the kernel refuses. */
+  brk(p: Process, addr: number): SysResult {
+    return this.leave(doBrk(this.machine, this.enter(p), ulong(addr)));
+  }
+
+  remapFilePages(p: Process, addr: number, length: number, prot: number, pgoff: number, flags: number): SysResult {
+    const mm = this.enter(p);
+    return this.leave(doRemapFilePages(this.machine, mm, ulong(addr), ulong(length), prot, ulong(pgoff), flags));
+  }
+
+  // files
+
+  open(p: Process, path: string, flags: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.open(this.machine, this.paths, p.files, path, flags));
+  }
+  memfdCreate(p: Process, name: string, flags: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.memfdCreate(this.machine, p.files, name, flags));
+  }
+  close(p: Process, fd: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.close(this.machine, p.files, fd));
+  }
+  dup(p: Process, fd: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.dup(this.machine, p.files, fd));
+  }
+  dup2(p: Process, fd: number, newFd: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.dup2(this.machine, p.files, fd, newFd));
+  }
+  unlink(p: Process, path: string): SysResult {
+    this.enter(p);
+    return this.leave(this.paths.unlink(path));
+  }
+  read(p: Process, fd: number, buffer: UserBuffer, count: number): SysResult {
+    const mm = this.enter(p);
+    return this.leave(fileCalls.read(this.machine, mm, p.files.get(fd), buffer, count));
+  }
+  pread64(p: Process, fd: number, buffer: UserBuffer, count: number, pos: number): SysResult {
+    const mm = this.enter(p);
+    return this.leave(fileCalls.pread64(this.machine, mm, p.files.get(fd), buffer, count, pos));
+  }
+  write(p: Process, fd: number, buffer: UserBuffer, count: number): SysResult {
+    const mm = this.enter(p);
+    return this.leave(fileCalls.write(this.machine, mm, p.files.get(fd), buffer, count));
+  }
+  pwrite64(p: Process, fd: number, buffer: UserBuffer, count: number, pos: number): SysResult {
+    const mm = this.enter(p);
+    return this.leave(fileCalls.pwrite64(this.machine, mm, p.files.get(fd), buffer, count, pos));
+  }
+  lseek(p: Process, fd: number, offset: number, whence: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.lseek(p.files.get(fd), offset, whence));
+  }
+  ftruncate(p: Process, fd: number, length: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.ftruncate(this.machine, p.files.get(fd), length));
+  }
+  fallocate(p: Process, fd: number, mode: number, offset: number, length: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.fallocate(this.machine, p.files.get(fd), mode, offset, length));
+  }
+  fsync(p: Process, fd: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.fsync(this.machine, p.files.get(fd)));
+  }
+  /** Metadata is not modelled, so the same as fsync. */
+  fdatasync(p: Process, fd: number): SysResult {
+    return this.fsync(p, fd);
+  }
+  fadvise64(p: Process, fd: number, offset: number, length: number, advice: number): SysResult {
+    this.enter(p);
+    return this.leave(fileCalls.fadvise64(this.machine, p.files.get(fd), offset, length, advice));
+  }
+
+  // the machine's owner
+
+  /** The type of the new area, or -errno. */
+  swapon(config: SwapConfig): SysResult {
+    return swapon(this.machine, config);
+  }
+  swapoff(type: number): SysResult {
+    return this.leave(swapoff(this.machine, type));
+  }
+  /** Writes `what` to /proc/sys/vm/drop_caches: 1 the page cache, 2 slab objects, 3 both. */
+  dropCaches(what: number): SysResult {
+    if (what < 1 || what > 4) return -EINVAL;
+    dropCaches(this.machine, what);
+    return 0;
+  }
+
+  // entry and exit of a call
+
+  private add(p: Process): Process {
+    this.processes.set(p.pid, p);
+    return p;
+  }
+
+  private enter(p: Process): Mm {
+    const { mm } = p;
+    this.machine.current = p.task;
+    return mm;
+  }
+
+  /** Back to user space: nobody runs, and who was killed ends. */
+  private leave(result: number): number {
+    this.machine.current = this.machine.idle;
+    for (const p of this.processes.values()) {
+      if (!p.task.killed) continue;
+      this.machine.current = p.task;
+      this.end(p);
+      this.machine.current = this.machine.idle;
+    }
+    return result;
+  }
+
+  private end(p: Process): void {
+    bugOn(p.exited, 'a process exits once', p.pid);
+    p.exited = true;
+    const files = p.files;
+    this.paths.execEnds(p);
+    exitTask(this.machine, p.task);
+    files.put(this.machine);
+    this.processes.delete(p.pid);
+  }
+}
+
+function ulong(value: number): number {
+  return value < 0 ? value + ULONG : value;
+}
+
+/** Where mmap starts, going down, when nothing is random: below the stack's limit and its gap (mmap_base). */
+export function mmapBase(mm: Mm): Vaddr {
+  const guard = 256 * PAGE_SIZE;
+  const most = Math.floor(TASK_SIZE / 6) * 5;
+  const gap = Math.min(Math.max(mm.rlimitStack + guard, GAP_MIN), most);
+  return (Math.floor((TASK_SIZE - gap) / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
+}
