@@ -22,7 +22,11 @@ function run(seed: number, kernel: string): RandomProgram {
       throw new Error(`seed ${seed}, step ${step}, kernel ${kernel}:\n${broken.slice(0, 8).join('\n')}\n${program.log.slice(-6).join('\n')}`);
     }
   }
-  program.checkContents();
+  try {
+    program.checkContents();
+  } catch (error) {
+    throw new Error(`seed ${seed}, at the end, kernel ${kernel}: ${(error as Error).message}`, { cause: error });
+  }
   return program;
 }
 

@@ -18,7 +18,9 @@ import { doMremap } from '../src/mm/mremap.ts';
 import { doMsync } from '../src/mm/msync.ts';
 import { swapoff, swapon } from '../src/mm/swap/swapfile.ts';
 import type { Task } from '../src/mm/task.ts';
-import { dropCaches, truncateSetsize, vfsFsync } from '../src/mm/truncate.ts';
+import { truncateSetsize } from '../src/mm/fallocate.ts';
+import { dropCaches } from '../src/mm/truncate.ts';
+import { vfsFsync } from '../src/mm/writeback.ts';
 import {
   MADV_COLD,
   MADV_DONTNEED,
@@ -36,6 +38,7 @@ import {
 } from '../src/mm/uapi.ts';
 import { type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
 import { verify } from '../src/mm/verify.ts';
+import { frameAt } from '../src/mm/who.ts';
 
 /** Small, fast and the same everywhere (xorshift32). */
 export class Random {
@@ -83,6 +86,12 @@ interface ModelFile {
   inode: Inode;
   file: File;
   object: SharedObject;
+}
+
+function describe(cell: Cell | undefined): string {
+  if (cell === undefined) return 'not mapped';
+  const object = cell.object === null ? '' : `page ${cell.index} of ${cell.object.pages}`;
+  return `${cell.shared ? 'shared' : 'private'} ${object} own ${cell.own}${cell.writable ? ' writable' : ''}${cell.maybeZero ? ' maybe zero' : ''}`;
 }
 
 export class RandomProgram {
@@ -139,7 +148,19 @@ export class RandomProgram {
     else if (what < 98) this.cycleSwap();
     else this.touchAll(at);
     this.machine.current = this.machine.idle;
+    if (what >= 74 && what < 92) this.adoptCopies(at);
     this.dropKilled();
+  }
+
+  /** Locking a private writable mapping of a file copies its pages at once: from then on they are the process's own. */
+  private adoptCopies(at: number): void {
+    const { machine } = this;
+    const { task, cells } = this.tasks[at]!;
+    for (const [page, cell] of cells) {
+      if (cell.own !== null || cell.shared || cell.object === null || task.mm === null) continue;
+      const pfn = frameAt(machine, task.mm, (ARENA + page) as Vpn);
+      if (pfn !== null && machine.frames.isAnon(pfn)) cell.own = cell.object.tokens.get(cell.index) ?? ZERO_TOKEN;
+    }
   }
 
   /** Everything every process can see, compared with the model. */
@@ -220,7 +241,7 @@ export class RandomProgram {
     const beyond = cell?.own === null && cell.index >= cell.object!.pages;
     const wantFault = cell === undefined || beyond || (write && !cell.writable);
     if ((failed !== 0) !== wantFault) {
-      throw new Error(`page ${page} of ${task.pid}: ${write ? 'store' : 'load'} met ${failed}, expected ${wantFault ? 'a signal' : 'none'}`);
+      throw new Error(`page ${page} of ${task.pid}: ${write ? 'store' : 'load'} met ${failed}, expected ${wantFault ? 'a signal' : 'none'} (${describe(cell)})`);
     }
     if (failed !== 0) return true;
     if (write) this.remember(cell!, token);
@@ -242,7 +263,7 @@ export class RandomProgram {
       cell.maybeZero = false;
       return;
     }
-    throw new Error(`page ${page} of ${task.pid} reads token ${got}, the model says ${want}`);
+    throw new Error(`page ${page} of ${task.pid} reads token ${got}, the model says ${want} (${describe(cell)})`);
   }
 
   private unmap(at: number): void {
@@ -306,7 +327,7 @@ export class RandomProgram {
     const [target] = this.range();
     if (target + pages > ARENA_PAGES || (target < start + pages && start < target + pages)) return;
     this.log.push(`${task.pid} mremap(${start}, ${pages} -> ${target})`);
-    const result = doMremap(
+    doMremap(
       this.machine,
       task.mm!,
       (ARENA + start) * 4096,
@@ -315,15 +336,16 @@ export class RandomProgram {
       MREMAP_MAYMOVE | MREMAP_FIXED,
       (ARENA + target) * 4096,
     );
-    if (result < 0) {
-      this.forgetUnmapped(at);
-      return;
-    }
-    for (let i = 0; i < pages; i++) cells.delete(target + i);
+    // A move over several VMAs that fails has moved those before: the VMAs say which.
+    const mapped = (page: number): boolean => task.mm!.vmas.findExact((ARENA + page) as Vpn) !== null;
     for (let i = 0; i < pages; i++) {
       const cell = cells.get(start + i);
-      if (cell !== undefined) cells.set(target + i, cell);
-      cells.delete(start + i);
+      if (cell !== undefined && !mapped(start + i)) {
+        cells.set(target + i, cell);
+        cells.delete(start + i);
+      } else if (!mapped(target + i)) {
+        cells.delete(target + i);
+      }
     }
   }
 
@@ -361,8 +383,9 @@ export class RandomProgram {
     } else {
       let got: Token | -1 = -1;
       const done = filemapRead(machine, chosen.file, index * 4096, 4096, {
-        page: (token) => {
+        page: (token, from, to) => {
           got = token;
+          return to - from;
         },
       });
       if (done <= 0) return;

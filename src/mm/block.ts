@@ -151,10 +151,7 @@ function joinsLast(machine: Machine, device: BlockDevice, request: IoRequest): b
   const swap = request.kind === READ_SWAP || request.kind === WRITE_SWAP;
   const offset = swap ? swpOffset(request.entry) : -1;
   const joins =
-    swap &&
-    device.lastKind === request.kind &&
-    device.lastEntry + 1 === offset &&
-    device.lastAt === machine.clock.now;
+    swap && device.lastKind === request.kind && device.lastEntry + 1 === offset && device.lastAt === machine.clock.now;
   device.lastKind = request.kind;
   device.lastEntry = offset;
   device.lastAt = machine.clock.now;

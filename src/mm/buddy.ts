@@ -37,7 +37,7 @@ import {
 export const MAX_PAGE_ORDER: number = NR_PAGE_ORDERS - 1;
 export const PAGEBLOCK_PAGES: number = 1 << PAGEBLOCK_ORDER;
 const ORDER_MASK = 15;
-const TYPE_UNIT = 16;
+const TYPE_SHIFT = 4;
 /** A pageblock is worth taking as a whole when half of it is free or alike. */
 const HALF_A_PAGEBLOCK: number = PAGEBLOCK_PAGES / 2;
 
@@ -57,7 +57,7 @@ export function buddyOrder(frames: MemMap, pfn: Pfn): number {
 
 /** Migrate type of the list on which the free block that begins at `pfn` stands. */
 export function buddyType(frames: MemMap, pfn: Pfn): number {
-  return Math.floor(frames.private_(pfn) / TYPE_UNIT);
+  return frames.private_(pfn) >>> TYPE_SHIFT;
 }
 
 export function spans(zone: Zone, pfn: number): boolean {
@@ -71,7 +71,7 @@ function isFreeBlock(frames: MemMap, zone: Zone, pfn: number, order: number): bo
 function addToFreeList(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number, tail: boolean): void {
   const list = order * MIGRATE_TYPES + type;
   frames.set(pfn, PG_buddy);
-  frames.setPrivate(pfn, order + type * TYPE_UNIT);
+  frames.setPrivate(pfn, order | (type << TYPE_SHIFT));
   if (tail) frames.listAddTail(pfn, zone.freeLists[list]!);
   else frames.listAdd(pfn, zone.freeLists[list]!);
   zone.nrFree[list]! += 1;
@@ -82,7 +82,7 @@ function delFromFreeList(frames: MemMap, zone: Zone, pfn: Pfn): void {
   frames.listDel(pfn);
   frames.clear(pfn, PG_buddy);
   frames.setPrivate(pfn, 0);
-  zone.nrFree[(word & ORDER_MASK) * MIGRATE_TYPES + Math.floor(word / TYPE_UNIT)]! -= 1;
+  zone.nrFree[(word & ORDER_MASK) * MIGRATE_TYPES + (word >>> TYPE_SHIFT)]! -= 1;
 }
 
 function accountFreePages(zone: Zone, pages: number, type: number): void {
@@ -114,14 +114,7 @@ function isMergeable(type: number): boolean {
 // freeing
 
 /** Gives a block back, as large as its free buddies make it. */
-export function freeOnePage(
-  frames: MemMap,
-  zone: Zone,
-  pfn: Pfn,
-  order: number,
-  type: number,
-  atTail: boolean,
-): void {
+export function freeOnePage(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number, atTail: boolean): void {
   accountFreePages(zone, 1 << order, type);
   let at: number = pfn;
   let size = order;

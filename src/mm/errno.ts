@@ -8,6 +8,8 @@ export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
+export const ENXIO = 6;
+export const E2BIG = 7;
 export const EBADF = 9;
 export const ECHILD = 10;
 export const EAGAIN = 11;
@@ -40,6 +42,8 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     ESRCH,
     EINTR,
     EIO,
+    ENXIO,
+    E2BIG,
     EBADF,
     ECHILD,
     EAGAIN,

@@ -13,7 +13,7 @@ import type { BlockDevice } from './block.ts';
 import { bugOn } from './bug.ts';
 import { AddressSpace, type BackingKind, File, Inode } from './fs.ts';
 import { __GFP_NOFAIL, GFP_HIGHUSER_MOVABLE, GFP_KERNEL, GFP_NOFS } from './gfp.ts';
-import { IntervalTree, type IntervalKeys } from './interval_tree.ts';
+import { type IntervalKeys, IntervalTree } from './interval_tree.ts';
 import type { Machine } from './machine.ts';
 import { shmemEvictInode } from './shmem.ts';
 import { TO_THE_END, truncateInodePagesRange } from './truncate.ts';
@@ -61,6 +61,7 @@ export function newBdevInode(machine: Machine, device: BlockDevice, pages: numbe
 export function openInode(machine: Machine, inode: Inode, readable: boolean, writable: boolean, append: boolean): File {
   const memcg = machine.current.memcg;
   inode.count += 1;
+  if (writable) inode.writeCount += 1;
   lookup(machine, inode);
   machine.slab.alloc(machine, 'filp', memcg, GFP_KERNEL | __GFP_NOFAIL);
   const file = new File(inode, readable, writable, append);
@@ -102,6 +103,7 @@ export function putFile(machine: Machine, file: File): void {
   bugOn(file.count <= 0, 'a file is put as often as it was got', file.inode.ino);
   file.count -= 1;
   if (file.count > 0) return;
+  if (file.writable) file.inode.writeCount -= 1;
   machine.slab.free(machine, 'filp', file.memcg ?? machine.rootMemcg);
   if (file.inode.dentry !== null) machine.vfs.put(file.inode.dentry);
   iput(machine, file.inode);

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { cacheState, doFadvise, POSIX_FADV_DONTNEED, POSIX_FADV_WILLNEED } from './fadvise.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, truncateSetsize, vfsFallocate } from './fallocate.ts';
+import { FAULT_FLAG_ALLOW_RETRY, FAULT_FLAG_TRIED, VM_FAULT_LOCKED, VM_FAULT_MAJOR, VM_FAULT_RETRY } from './fault.ts';
 import { newInode, openInode, putFile, unlink } from './file.ts';
-import { filemapGetPage, filemapRead, filemapWrite } from './filemap.ts';
+import { filemapFault, filemapGetPage, filemapRead, filemapWrite, type PageReader, unlockPage } from './filemap.ts';
 import { newMm, newTask } from './fork.ts';
 import type { BackingKind, File } from './fs.ts';
 import { Machine } from './machine.ts';
@@ -14,10 +15,20 @@ import type { Task } from './task.ts';
 import { dropCaches } from './truncate.ts';
 import { MADV_RANDOM, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './uapi.ts';
 import { type Pgoff, type Token, type Vpn, vpnOf, ZERO_TOKEN } from './units.ts';
-import { VM_RAND_READ } from './vm_flags.ts';
 import { verifyFiles } from './verify_files.ts';
+import { VM_RAND_READ } from './vm_flags.ts';
 import { NR_FILE_DIRTY, NR_WRITEBACK, PGFAULT, PGMAJFAULT, WORKINGSET_REFAULT_FILE } from './vmstat.ts';
 import { vfsFsync } from './writeback.ts';
+
+/** A reader that has room for everything. */
+function taking(see: (token: Token, from: number) => void): PageReader {
+  return {
+    page: (token, from, to) => {
+      see(token, from);
+      return to - from;
+    },
+  };
+}
 
 const MIB = 1024 * 1024;
 
@@ -32,7 +43,13 @@ function setup(kind: BackingKind, pages: number, kernel = '6.1'): Setup {
   const memcg = machine.newCgroup('test');
   const task = newTask(machine, 100, 'test', newMm(machine, memcg)!, memcg, null)!;
   machine.current = task;
-  const file = openInode(machine, newInode(machine, 'data', kind, kind === 'tmpfs' ? 0 : pages * 4096), true, true, false);
+  const file = openInode(
+    machine,
+    newInode(machine, 'data', kind, kind === 'tmpfs' ? 0 : pages * 4096),
+    true,
+    true,
+    false,
+  );
   if (kind === 'tmpfs') filemapWrite(machine, file, 0, pages * 4096, null);
   return { machine, task, file };
 }
@@ -56,21 +73,40 @@ test('reads give what the disk has, and zeros in a hole', () => {
   const s = setup('disk', 4);
   delete s.file.inode.disk[2];
   const seen: Token[] = [];
-  expect(filemapRead(s.machine, s.file, 0, 5 * 4096, { page: (token) => void seen.push(token) })).toBe(4 * 4096);
+  expect(filemapRead(s.machine, s.file, 0, 5 * 4096, taking((token) => seen.push(token)))).toBe(4 * 4096);
   expect(seen).toEqual([s.file.inode.disk[0], s.file.inode.disk[1], ZERO_TOKEN, s.file.inode.disk[3]]);
 });
 
 for (const { why, reads, want } of [
   { why: 'one read sets referenced', reads: [[0, 4096]], want: { referenced: true, active: false } },
-  { why: 'small reads of one page count once', reads: [[0, 100], [100, 100], [200, 100]], want: { referenced: true, active: false } },
-  { why: 'the second read of a page activates it', reads: [[0, 4096], [8192, 4096], [0, 4096]], want: { referenced: false, active: true } },
+  {
+    why: 'small reads of one page count once',
+    reads: [
+      [0, 100],
+      [100, 100],
+      [200, 100],
+    ],
+    want: { referenced: true, active: false },
+  },
+  {
+    why: 'the second read of a page activates it',
+    reads: [
+      [0, 4096],
+      [8192, 4096],
+      [0, 4096],
+    ],
+    want: { referenced: false, active: true },
+  },
 ]) {
   test(`mark accessed: ${why}`, () => {
     const s = setup('disk', 4);
     for (const [at, length] of reads) filemapRead(s.machine, s.file, at!, length!, null);
     s.machine.lru.drain();
     const pfn = filemapGetPage(s.machine, s.file.mapping, 0 as Pgoff);
-    expect({ referenced: s.machine.frames.has(pfn, PG_referenced), active: s.machine.frames.has(pfn, PG_active) }).toEqual(want);
+    expect({
+      referenced: s.machine.frames.has(pfn, PG_referenced),
+      active: s.machine.frames.has(pfn, PG_active),
+    }).toEqual(want);
   });
 }
 
@@ -149,6 +185,23 @@ test('a fault on a cold file reads a window around it', () => {
   expect(s.machine.events[PGFAULT]).toBeGreaterThanOrEqual(1);
 });
 
+test('a fault that may drop the mmap lock comes back after its read', () => {
+  const s = setup('disk', 200);
+  const at = map(s, 200, PROT_READ, MAP_SHARED);
+  const { fault } = s.machine;
+  fault.vma = s.task.mm!.vmas.find(at)!;
+  fault.pgoff = 100 as Pgoff;
+  fault.flags = FAULT_FLAG_ALLOW_RETRY;
+  expect(filemapFault(s.machine, fault)).toBe(VM_FAULT_MAJOR | VM_FAULT_RETRY);
+  fault.flags |= FAULT_FLAG_TRIED;
+  expect(filemapFault(s.machine, fault)).toBe(VM_FAULT_LOCKED);
+  unlockPage(s.machine, fault.page);
+  // The page with the marker: its fault reads on, and comes back too, though nothing had to be waited for.
+  fault.pgoff = 108 as Pgoff;
+  fault.flags = FAULT_FLAG_ALLOW_RETRY;
+  expect([filemapFault(s.machine, fault), s.file.ra.start]).toEqual([VM_FAULT_RETRY, 116]);
+});
+
 test('MADV_RANDOM reads one page', () => {
   const s = setup('disk', 200);
   const at = map(s, 200, PROT_READ, MAP_SHARED);
@@ -179,7 +232,12 @@ for (const kind of ['disk', 'tmpfs'] as const) {
     const at = map(s, 4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     for (let i = 0; i < 4; i++) storePage(s.machine, s.task.mm!, (at + i) as Vpn, s.machine.newToken());
     truncateSetsize(s.machine, s.file.inode, 4096 + 100);
-    expect([0, 1, 2, 3].map((i) => readToken(s.machine, s.task.mm!, (at + i) as Vpn) === -1)).toEqual([false, false, true, true]);
+    expect([0, 1, 2, 3].map((i) => readToken(s.machine, s.task.mm!, (at + i) as Vpn) === -1)).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
     expect(cache(s, 4).slice(2)).toBe('..');
     expect(loadPage(s.machine, s.task.mm!, (at + 2) as Vpn)).not.toBe(0);
     expect(verifyFiles(s.machine)).toEqual([]);
@@ -191,7 +249,7 @@ for (const kind of ['disk', 'tmpfs'] as const) {
     expect(vfsFallocate(s.machine, s.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 8192)).toBe(0);
     expect(cache(s, 4).slice(1, 3)).toBe('..');
     const seen: Token[] = [];
-    filemapRead(s.machine, s.file, 0, 4 * 4096, { page: (token) => void seen.push(token) });
+    filemapRead(s.machine, s.file, 0, 4 * 4096, taking((token) => seen.push(token)));
     expect(seen.map((token) => token === ZERO_TOKEN)).toEqual([false, true, true, false]);
   });
 
@@ -201,7 +259,9 @@ for (const kind of ['disk', 'tmpfs'] as const) {
     unlink(s.machine, s.file.inode);
     expect(s.machine.inodes.size).toBe(1);
     putFile(s.machine, s.file);
-    expect([s.machine.inodes.size, s.machine.slab.caches.radix_tree_node.active, s.machine.committedPages]).toEqual([0, 0, 0]);
+    expect([s.machine.inodes.size, s.machine.slab.caches.radix_tree_node.active, s.machine.committedPages]).toEqual([
+      0, 0, 0,
+    ]);
     expect(verifyFiles(s.machine)).toEqual([]);
   });
 }
@@ -238,7 +298,7 @@ test('tmpfs pages go to swap and come back', () => {
   });
   expect(s.file.inode.shmemSwapped).toBeGreaterThan(100);
   const seen: Token[] = [];
-  filemapRead(s.machine, s.file, 0, 400 * 4096, { page: (token) => void seen.push(token) });
+  filemapRead(s.machine, s.file, 0, 400 * 4096, taking((token) => seen.push(token)));
   expect(seen).toEqual(tokens);
   expect(verifyFiles(s.machine)).toEqual([]);
 });
@@ -248,7 +308,17 @@ test('a cgroup at its limit reads a file larger than itself, page by page if it 
     const s = setup('disk', 2000, kernel);
     s.task.memcg.memory.max = 120;
     let pages = 0;
-    expect(filemapRead(s.machine, s.file, 0, 2000 * 4096, { page: (token, from) => void (pages += token === s.file.inode.disk[pages] && from === 0 ? 1 : 0) })).toBe(2000 * 4096);
+    expect(
+      filemapRead(
+        s.machine,
+        s.file,
+        0,
+        2000 * 4096,
+        taking((token, from) => {
+          pages += token === s.file.inode.disk[pages] && from === 0 ? 1 : 0;
+        }),
+      ),
+    ).toBe(2000 * 4096);
     expect(pages).toBe(2000);
     expect(verifyFiles(s.machine)).toEqual([]);
   }
@@ -282,9 +352,13 @@ test('random reads, writes, truncations and time: every page holds what the mode
         });
       } else if (what < 7) {
         let at = index;
-        filemapRead(s.machine, s.file, index * 4096, count * 4096, {
-          page: (token) => expect([seed, step, at, token]).toEqual([seed, step, at, model[at++]]),
-        });
+        filemapRead(
+          s.machine,
+          s.file,
+          index * 4096,
+          count * 4096,
+          taking((token) => expect([seed, step, at, token]).toEqual([seed, step, at, model[at++]])),
+        );
       } else if (what === 7) {
         const pages = random(250);
         truncateSetsize(s.machine, s.file.inode, pages * 4096);

@@ -13,9 +13,9 @@
  *           fs/ext4/inode.c: ext4_da_write_begin ext4_da_write_end ext4_page_mkwrite; 6.18 the same
  */
 import { waitOnPageLocked } from './block.ts';
-import { bugOn } from './bug.ts';
 import { createEmptyBuffers, needsReadForWrite, tryToFreeBuffers } from './buffer.ts';
-import { EEXIST, EINTR, EIO, ENOMEM } from './errno.ts';
+import { bugOn } from './bug.ts';
+import { EEXIST, EFAULT, EINTR, EIO, ENOMEM } from './errno.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
@@ -66,9 +66,9 @@ import {
 /** Misses of a mapping, beyond hits, above which its faults read no neighbours (MMAP_LOTSAMISS). */
 const MMAP_LOTSAMISS = 100;
 
-/** Receives what read(2) copies out of a page: bytes [from, to) of one that holds `token`. */
+/** Receives what read(2) copies out of a page: bytes [from, to) of one that holds `token`. How many it could take. */
 export interface PageReader {
-  page(token: Token, from: number, to: number): void;
+  page(token: Token, from: number, to: number): number;
 }
 
 /** Says what a page holds after write(2) put bytes at [from, to) of one that held `old`. */
@@ -157,7 +157,13 @@ export function storePage(
 }
 
 /** Allocates a page and adds it, locked, with the allocation's reference. NO_PFN if that cannot be. */
-export function filemapAllocAndAdd(machine: Machine, mapping: AddressSpace, index: Pgoff, allocGfp: Gfp, addGfp: Gfp): Pfn {
+export function filemapAllocAndAdd(
+  machine: Machine,
+  mapping: AddressSpace,
+  index: Pgoff,
+  allocGfp: Gfp,
+  addGfp: Gfp,
+): Pfn {
   const pfn = allocPages(machine, allocGfp, 0);
   if (pfn < 0) return NO_PFN;
   if (filemapAddFolio(machine, mapping, pfn, index, addGfp) < 0) {
@@ -228,7 +234,13 @@ export function endPageWriteback(machine: Machine, pfn: Pfn): void {
 // read(2)
 
 /** Reads up to `length` bytes at `pos`; how many, or -errno. */
-export function filemapRead(machine: Machine, file: File, pos: number, length: number, reader: PageReader | null): number {
+export function filemapRead(
+  machine: Machine,
+  file: File,
+  pos: number,
+  length: number,
+  reader: PageReader | null,
+): number {
   if (file.inode.kind === 'tmpfs') return shmemFileRead(machine, file, pos, length, reader);
   const frames = machine.frames;
   const mapping = file.mapping;
@@ -236,7 +248,8 @@ export function filemapRead(machine: Machine, file: File, pos: number, length: n
   const ra = file.ra;
   const end = pos + length;
   let at = pos;
-  while (at < end && at < inode.size) {
+  let full = false;
+  while (!full && at < end && at < inode.size) {
     const first = Math.floor(at / PAGE_SIZE);
     const pages = filemapGetPages(machine, file, at, end - at);
     if (pages < 0) return at > pos ? at - pos : pages;
@@ -247,18 +260,19 @@ export function filemapRead(machine: Machine, file: File, pos: number, length: n
     }
     for (let i = 0; i < pages; i++) {
       const pfn = xaToPfn(mapping.pages.load(first + i));
-      if (at < endOffset && endOffset >= (first + i) * PAGE_SIZE) {
+      if (!full && at < endOffset && endOffset >= (first + i) * PAGE_SIZE) {
         if (i > 0) machine.lru.markAccessed(pfn);
         const from = at % PAGE_SIZE;
         const to = Math.min(PAGE_SIZE, from + endOffset - at);
-        reader?.page(frames.token(pfn), from, to);
-        at += to - from;
+        const copied = reader === null ? to - from : reader.page(frames.token(pfn), from, to);
+        at += copied;
         ra.prevPos = at;
+        full = copied < to - from;
       }
     }
     for (let i = 0; i < pages; i++) putPage(machine, xaToPfn(mapping.pages.load(first + i)));
   }
-  return at - pos;
+  return full && at === pos ? -EFAULT : at - pos;
 }
 
 /**
@@ -333,7 +347,13 @@ function filemapCreateFolio(machine: Machine, mapping: AddressSpace, index: Pgof
 // write(2)
 
 /** Writes `length` bytes at `pos`, page by page; how many, or -errno. */
-export function filemapWrite(machine: Machine, file: File, pos: number, length: number, writer: PageWriter | null): number {
+export function filemapWrite(
+  machine: Machine,
+  file: File,
+  pos: number,
+  length: number,
+  writer: PageWriter | null,
+): number {
   const mapping = file.mapping;
   const tmpfs = file.inode.kind === 'tmpfs';
   const end = pos + length;

@@ -56,6 +56,8 @@ export class Inode {
   /** i_size, in bytes. */
   size = 0;
   nlink = 1;
+  /** Open files that may write, or minus how many processes execute it (i_writecount). */
+  writeCount = 0;
   /** Open files and other users; at 0 with nlink 0 the inode goes away. */
   count = 0;
   mapping!: AddressSpace;

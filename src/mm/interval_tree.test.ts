@@ -52,6 +52,7 @@ test('every overlapping member is met once and in order, equal ones in the order
       const want = list.filter((r) => r.first <= last && r.last >= first).map((r) => r.id);
       expect(overlapping(tree, first, last), `seed ${seed}, step ${step}`).toEqual(want);
       expect(tree.size).toBe(list.length);
+      expect(tree.verify()).toEqual([]);
     }
     expect([...tree]).toEqual(list);
   }

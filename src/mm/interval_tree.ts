@@ -70,7 +70,8 @@ export class IntervalTree<T> {
     const links = this.keys.links(member);
     // Rotated down until one side is empty, the member can be cut out.
     while (links.left !== null && links.right !== null) {
-      const up: T = this.keys.links(links.left).priority > this.keys.links(links.right).priority ? links.left : links.right;
+      const up: T =
+        this.keys.links(links.left).priority > this.keys.links(links.right).priority ? links.left : links.right;
       this.rotateUp(up);
     }
     const child = links.left ?? links.right;
@@ -116,6 +117,51 @@ export class IntervalTree<T> {
       yield at;
       at = this.nextIn(at, 0, Number.POSITIVE_INFINITY);
     }
+  }
+
+  /** What is wrong with the tree, counted the slow way; nothing if all is well. */
+  verify(): string[] {
+    const wrong: string[] = [];
+    let count = 0;
+    let before = Number.NEGATIVE_INFINITY;
+    for (let at = this.leftmost(); at !== null; at = this.successor(at)) {
+      const { keys } = this;
+      const links = keys.links(at);
+      const first = keys.first(at);
+      count += 1;
+      if (first < before) wrong.push(`the member at ${first} stands behind one at ${before}`);
+      before = first;
+      const left = links.left === null ? -1 : keys.links(links.left).subtreeLast;
+      const right = links.right === null ? -1 : keys.links(links.right).subtreeLast;
+      const last = Math.max(keys.last(at), left, right);
+      if (links.subtreeLast !== last)
+        wrong.push(`the member at ${first}: subtreeLast ${links.subtreeLast}, counted ${last}`);
+    }
+    if (count !== this.size) wrong.push(`size is ${this.size}, ${count} members are in the tree`);
+    return wrong;
+  }
+
+  private leftmost(): T | null {
+    let at = this.root;
+    for (let left = at; left !== null; left = this.keys.links(left).left) at = left;
+    return at;
+  }
+
+  private successor(member: T): T | null {
+    const { keys } = this;
+    const { right } = keys.links(member);
+    if (right !== null) {
+      let at: T = right;
+      for (let left = keys.links(at).left; left !== null; left = keys.links(at).left) at = left;
+      return at;
+    }
+    let at = member;
+    let up = keys.links(at).parent;
+    while (up !== null && keys.links(up).right === at) {
+      at = up;
+      up = keys.links(at).parent;
+    }
+    return up;
   }
 
   /** Leftmost in the subtree: what lies left may still reach into the range, what lies right may begin behind it. */

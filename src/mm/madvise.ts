@@ -116,7 +116,8 @@ export function doMadvise(machine: Machine, mm: Mm, addr: number, length: number
 
 /** DIFFERS: MADV_HWPOISON and MADV_SOFT_OFFLINE are unknown, as in a kernel without CONFIG_MEMORY_FAILURE. */
 function isValid(machine: Machine, behavior: number): boolean {
-  if (behavior === MADV_GUARD_INSTALL || behavior === MADV_GUARD_REMOVE) return machine.generation.switches.guardRegions;
+  if (behavior === MADV_GUARD_INSTALL || behavior === MADV_GUARD_REMOVE)
+    return machine.generation.switches.guardRegions;
   return behavior >= 0 && behavior <= MADV_LAST_COMMON && !(behavior >= FIRST_GAP && behavior < MADV_FREE);
 }
 
@@ -183,7 +184,14 @@ function adviseVma(machine: Machine, prev: Vma | null, vma: Vma, start: Vpn, end
 
 // advice that changes flags
 
-function adviseFlags(machine: Machine, prev: Vma | null, vma: Vma, start: Vpn, end: Vpn, behavior: number): Vma | number {
+function adviseFlags(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  behavior: number,
+): Vma | number {
   if (refusesFlag(vma, behavior)) return -EINVAL;
   const newFlags = advisedFlags(vma, behavior);
   if (newFlags === vma.vmFlags) return vma;
@@ -231,7 +239,9 @@ function advisedFlags(vma: Vma, behavior: number): VmFlags {
     case MADV_DODUMP:
       return vmFlags & ~VM_DONTDUMP;
     case MADV_MERGEABLE:
-      return (vmFlags & (VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE)) !== 0 ? vmFlags : vmFlags | VM_MERGEABLE;
+      return (vmFlags & (VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE)) !== 0
+        ? vmFlags
+        : vmFlags | VM_MERGEABLE;
     case MADV_UNMERGEABLE:
       return vmFlags & ~VM_MERGEABLE;
     case MADV_HUGEPAGE:
@@ -250,6 +260,8 @@ function madviseDontneedFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn, b
   if ((vma.vmFlags & forbidden) !== 0) return -EINVAL;
   if (behavior !== MADV_FREE) {
     zapPageRange(machine, vma, start, end);
+    // Pages that were locked wait in a batch, and must not be kept by that.
+    if ((vma.vmFlags & VM_LOCKED) !== 0) machine.lru.drain();
     return 0;
   }
   if (vma.vmFile !== null) return -EINVAL;

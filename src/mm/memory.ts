@@ -244,9 +244,10 @@ function doSharedFault(machine: Machine): number {
   if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) return result;
   const pfn = fault.page;
   if (wantsWriteNotify(fault.vma)) {
+    // It locks the page itself, after the file system has made room.
+    frames.clear(pfn, PG_locked);
     const allowed = pageMkwrite(machine, fault);
     if ((allowed & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
-      frames.clear(pfn, PG_locked);
       putPage(machine, pfn);
       return allowed;
     }
@@ -465,12 +466,9 @@ function wpPageShared(machine: Machine, pfn: Pfn): number {
   const { fault, frames, pageTables } = machine;
   if (!wantsWriteNotify(fault.vma)) return wpPageReuse(machine);
   frames.get(pfn);
-  waitOnPageLocked(machine, pfn);
-  frames.set(pfn, PG_locked);
   fault.page = pfn;
   const result = pageMkwrite(machine, fault);
   if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
-    frames.clear(pfn, PG_locked);
     putPage(machine, pfn);
     return result;
   }

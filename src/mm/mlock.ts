@@ -216,7 +216,14 @@ function applyMlockallFlags(machine: Machine, mm: Mm, flags: number): void {
   const toAdd = (flags & MCL_CURRENT) !== 0 ? lockFlags : 0;
   let prev: Vma | null = null;
   for (let vma = mm.vmas.first(); vma !== null; vma = mm.vmas.next(prev)) {
-    const changed: Vma | number = mlockFixup(machine, prev, vma, vma.vmStart, vma.vmEnd, (vma.vmFlags & ~VM_LOCKED_MASK) | toAdd);
+    const changed: Vma | number = mlockFixup(
+      machine,
+      prev,
+      vma,
+      vma.vmStart,
+      vma.vmEnd,
+      (vma.vmFlags & ~VM_LOCKED_MASK) | toAdd,
+    );
     prev = typeof changed === 'number' ? vma : changed;
   }
 }
@@ -243,7 +250,14 @@ function applyLockFlags(machine: Machine, mm: Mm, start: Vpn, pages: number, loc
 }
 
 /** One VMA's part of the range. Returns the VMA that covers it then, or -errno. */
-function mlockFixup(machine: Machine, prev: Vma | null, vma: Vma, start: Vpn, end: Vpn, newFlags: VmFlags): Vma | number {
+function mlockFixup(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  newFlags: VmFlags,
+): Vma | number {
   const oldFlags = vma.vmFlags;
   if (newFlags === oldFlags || (oldFlags & (VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE)) !== 0) return vma;
   const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);

@@ -9,18 +9,7 @@
  * Linux     6.18 mm/mmap.c: do_mmap ksys_mmap_pgoff brk remap_file_pages; mm/vma.c: __mmap_region do_brk_flags expand_downwards
  *           acct_stack_growth; mm/gup.c: __mm_populate
  */
-import {
-  EACCES,
-  EBADF,
-  EEXIST,
-  EAGAIN,
-  EFAULT,
-  EINVAL,
-  ENOMEM,
-  EOPNOTSUPP,
-  EOVERFLOW,
-  EPERM,
-} from './errno.ts';
+import { EACCES, EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } from './errno.ts';
 import { getFile, newShmemFile, putFile } from './file.ts';
 import type { File } from './fs.ts';
 import { populateRange } from './gup.ts';
@@ -55,6 +44,14 @@ import {
 import { PAGE_SIZE, type Pgoff, pagesOf, type Vaddr, type Vpn, vpnOf } from './units.ts';
 import { getUnmappedArea, vmStartGap } from './unmapped_area.ts';
 import {
+  accountableMapping,
+  mayExpandVm,
+  mlockFutureOk,
+  vmEnoughMemory,
+  vmStatAccount,
+  vmUnacctMemory,
+} from './vm_account.ts';
+import {
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
   VM_DONTDUMP,
@@ -76,7 +73,6 @@ import {
   VM_WRITE,
   type VmFlags,
 } from './vm_flags.ts';
-import { accountableMapping, mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import type { Vma } from './vma.ts';
 import { freeVma, linkFileVma, newVma, vmaMergeNewRange } from './vma_merge.ts';
 
@@ -135,12 +131,14 @@ function mapFileOrMemory(
   const at = getUnmappedArea(machine, mm, file, hint, pages, pgoff as Pgoff, flags);
   if (at < 0) return at;
   const start = vpnOf(at);
-  if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(start, (start + pages) as Vpn) !== null) return -EEXIST;
+  if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(start, (start + pages) as Vpn) !== null)
+    return -EEXIST;
   if ((flags & MAP_LOCKED) !== 0 && mm.rlimitMemlock === 0) return -EPERM;
   let vmFlags = flagsOfMapping(machine, mm, prot, flags);
   if (!mlockFutureOk(mm, vmFlags, pages)) return -EAGAIN;
 
-  const typed = file !== null ? fileVmFlags(file, vmFlags, prot, flags, pages, pgoff) : anonVmFlags(machine, vmFlags, flags);
+  const typed =
+    file !== null ? fileVmFlags(file, vmFlags, prot, flags, pages, pgoff) : anonVmFlags(machine, vmFlags, flags);
   if (typed.errno < 0) return typed.errno;
   vmFlags = typed.vmFlags;
   if ((flags & MAP_NORESERVE) !== 0 && machine.sysctl.overcommitMemory !== OVERCOMMIT_NEVER) vmFlags |= VM_NORESERVE;
@@ -378,7 +376,19 @@ function growHeap(machine: Machine, mm: Mm, start: Vpn, end: Vpn): number {
   const before = mm.vmas.findBefore(start);
   const prev = before !== null && before.vmEnd * PAGE_SIZE > mm.startBrk ? before : null;
   const pgoff = start as number as Pgoff;
-  const request = { mm, prev, next: null, middle: null, copiedFrom: null, start, end, vmFlags, pgoff, file: null, anonVma: null };
+  const request = {
+    mm,
+    prev,
+    next: null,
+    middle: null,
+    copiedFrom: null,
+    start,
+    end,
+    vmFlags,
+    pgoff,
+    file: null,
+    anonVma: null,
+  };
   if (vmaMergeNewRange(machine, request, true, true) === null) {
     const vma = newVma(machine, mm, start, end, vmFlags, pgoff, null);
     if (vma === null) {
@@ -468,4 +478,3 @@ function coversAlike(mm: Mm, vma: Vma, end: Vpn): boolean {
   }
   return true;
 }
-

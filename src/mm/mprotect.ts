@@ -21,6 +21,7 @@ import { PG_anon_exclusive } from './page_flags.ts';
 import { PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
 import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE } from './uapi.ts';
 import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
+import { mayExpandVm, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import {
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
@@ -32,7 +33,6 @@ import {
   VM_WRITE,
   type VmFlags,
 } from './vm_flags.ts';
-import { mayExpandVm, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vma_merge.ts';
 
@@ -85,7 +85,14 @@ function protectRange(machine: Machine, first: Vma, start: Vpn, end: Vpn, access
 }
 
 /** One VMA's part of the range. Returns the VMA that covers it then, or -errno. */
-function mprotectFixup(machine: Machine, prev: Vma | null, vma: Vma, start: Vpn, end: Vpn, wanted: VmFlags): Vma | number {
+function mprotectFixup(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  wanted: VmFlags,
+): Vma | number {
   const mm = vma.vmMm;
   const oldFlags = vma.vmFlags;
   const pages = end - start;

@@ -23,16 +23,8 @@ import { NO_SLOT } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { getUnmappedArea } from './unmapped_area.ts';
-import {
-  VM_ACCOUNT,
-  VM_DONTEXPAND,
-  VM_LOCKED,
-  VM_LOCKED_MASK,
-  VM_MAYSHARE,
-  VM_PFNMAP,
-  VM_SHARED,
-} from './vm_flags.ts';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
+import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { copyVma, splitVma, vmaMergeExtend } from './vma_merge.ts';
 
@@ -167,7 +159,11 @@ function remapMove(machine: Machine, remap: Remap): number {
   let target = remap.newStart as number;
   let last: Vpn = start;
   let moved = false;
-  for (let vma = vmas.findIntersection(start, end); vma !== null; vma = last < end ? vmas.findIntersection(last, end) : null) {
+  for (
+    let vma = vmas.findIntersection(start, end);
+    vma !== null;
+    vma = last < end ? vmas.findIntersection(last, end) : null
+  ) {
     if (!moved && vma.vmStart > start) return -EFAULT;
     if (moved) target += vma.vmStart - last;
     const from = Math.max(vma.vmStart, start) as Vpn;
@@ -215,12 +211,7 @@ function moveToNewAddr(machine: Machine, remap: Remap, vma: Vma): number {
 /** Unmaps what is too much. It may reach over the end of the VMA, not over that of user space. */
 function shrink(machine: Machine, remap: Remap): number {
   if ((remap.start + remap.oldPages) * PAGE_SIZE > remap.mm.taskSize) return -EINVAL;
-  return unmapRange(
-    machine,
-    remap.mm,
-    (remap.start + remap.newPages) as Vpn,
-    (remap.start + remap.oldPages) as Vpn,
-  );
+  return unmapRange(machine, remap.mm, (remap.start + remap.newPages) as Vpn, (remap.start + remap.oldPages) as Vpn);
 }
 
 // 6.1
@@ -384,7 +375,11 @@ function movePageTables(machine: Machine, mm: Mm, from: Vpn, to: Vpn, pages: num
   const { pageTables } = machine;
   const end = (from + pages) as Vpn;
   const shift = to - from;
-  for (let at = pageTables.nextTable(mm.pageTables, from, end); at < end; at = pageTables.nextTable(mm.pageTables, at, end)) {
+  for (
+    let at = pageTables.nextTable(mm.pageTables, from, end);
+    at < end;
+    at = pageTables.nextTable(mm.pageTables, at, end)
+  ) {
     const target = (at + shift) as Vpn;
     const left = Math.min(end - at, TABLE_PAGES - (at % TABLE_PAGES), TABLE_PAGES - (target % TABLE_PAGES));
     const next = (at + left) as Vpn;

@@ -74,7 +74,8 @@ export function doMincore(machine: Machine, mm: Mm, addr: number, length: number
 function isInCore(machine: Machine, vma: Vma, vpn: Vpn): boolean {
   const { pageTables } = machine;
   const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
-  if (slot === NO_SLOT || pageTables.isNone(slot) || pageTables.has(slot, PTE_MARKER)) return isCached(machine, vma, vpn);
+  if (slot === NO_SLOT || pageTables.isNone(slot) || pageTables.has(slot, PTE_MARKER))
+    return isCached(machine, vma, vpn);
   return pageTables.isPresent(slot) || isSwapCached(machine, pageTables.swapEntry(slot));
 }
 

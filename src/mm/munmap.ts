@@ -10,8 +10,8 @@ import { EINVAL, ENOMEM } from './errno.ts';
 import type { Machine } from './machine.ts';
 import { type Mm, updateHiwaterRss } from './mm.ts';
 import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
-import { VM_ACCOUNT, VM_LOCKED } from './vm_flags.ts';
 import { vmStatAccount, vmUnacctMemory } from './vm_account.ts';
+import { VM_ACCOUNT, VM_LOCKED } from './vm_flags.ts';
 import { freeVma, splitVmaUnchecked, unlinkFileVma } from './vma_merge.ts';
 import { unmapVmas } from './zap.ts';
 
@@ -64,7 +64,10 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   const before = vmas.prev(first);
   updateHiwaterRss(mm);
   if (mm.totalVm > mm.hiwaterVm) mm.hiwaterVm = mm.totalVm;
+  const { rssPages } = mm;
   unmapVmas(machine, mm, start, end);
+  // Pages that were locked wait in a batch, and must not be kept by that.
+  if (mm.rssPages !== rssPages) machine.lru.drain();
   let tableEnd = first.vmEnd;
   for (let vma: typeof first | null = first; vma !== null && vma.vmStart < end; vma = vmas.next(vma)) {
     machine.rmap.unlinkAnonVmas(vma);
@@ -73,7 +76,14 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   }
   const behind = vmas.find(end);
   const floor = before === null ? (0 as Vpn) : before.vmEnd;
-  machine.pageTables.freeTables(machine, mm, first.vmStart, tableEnd, floor, behind === null ? CEILING : behind.vmStart);
+  machine.pageTables.freeTables(
+    machine,
+    mm,
+    first.vmStart,
+    tableEnd,
+    floor,
+    behind === null ? CEILING : behind.vmStart,
+  );
   for (let vma = vmas.findIntersection(start, end); vma !== null; vma = vmas.findIntersection(start, end)) {
     vmas.remove(vma);
     vmStatAccount(mm, vma.vmFlags, -vma.pages);

@@ -49,10 +49,14 @@ beforeEach(() => {
   vi.mocked(outOfMemory).mockReturnValue(false);
 });
 
+/** The boost would end some of these allocations early, waiting for kswapd. */
+const NO_BOOST = { watermarkBoostFactor: 0 };
+
 /** Everything that can be had with these flags. */
 function exhaust(machine: Machine, gfp: Gfp, order = 0): Pfn[] {
   const pages: Pfn[] = [];
-  for (let pfn = allocPages(machine, gfp, order); pfn !== NO_PFN; pfn = allocPages(machine, gfp, order)) pages.push(pfn);
+  for (let pfn = allocPages(machine, gfp, order); pfn !== NO_PFN; pfn = allocPages(machine, gfp, order))
+    pages.push(pfn);
   return pages;
 }
 
@@ -68,7 +72,8 @@ for (const { why, gfp, want } of [
   { why: 'the kernel', gfp: GFP_KERNEL, want: ZONE_NORMAL },
   { why: 'anonymous memory', gfp: GFP_HIGHUSER_MOVABLE, want: ZONE_MOVABLE },
   { why: 'user memory that cannot move', gfp: GFP_HIGHUSER_MOVABLE & ~(1 << 3), want: ZONE_HIGHMEM },
-]) test(`gfpZone: ${why}`, () => expect(gfpZone(gfp)).toBe(want));
+])
+  test(`gfpZone: ${why}`, () => expect(gfpZone(gfp)).toBe(want));
 
 test('a page is handed out clean, whatever it was before', () => {
   const { machine } = physicalMachine({});
@@ -130,7 +135,7 @@ for (const { why, spoil, want } of [
 
 test('the slow path wakes kswapd below low and stops at min', () => {
   // Per-CPU lists of 6.1 in zones so small that a batch is one page: what is free is exact.
-  const { machine, reclaim } = physicalMachine({ ramBytes: 24 * MIB }, false);
+  const { machine, reclaim } = physicalMachine({ ramBytes: 24 * MIB }, false, NO_BOOST);
   const [dma, dma32] = machine.zones;
   exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
   expect(reclaim.kswapdWoken).toBeGreaterThan(0);
@@ -140,12 +145,31 @@ test('the slow path wakes kswapd below low and stops at min', () => {
 });
 
 for (const { why, prepare, gfp, marks } of [
-  { why: 'an atomic request goes down to three eighths of min', prepare: () => {}, gfp: GFP_ATOMIC, marks: (min: number) => min - (min >> 1) - ((min - (min >> 1)) >> 2) },
-  { why: 'who frees memory may have all of it', prepare: (m: Machine) => { m.current.memalloc = true; }, gfp: GFP_KERNEL, marks: () => 0 },
-  { why: 'who was killed may have half of min', prepare: (m: Machine) => { m.current.killed = true; }, gfp: GFP_KERNEL, marks: (min: number) => min - (min >> 1) },
+  {
+    why: 'an atomic request goes down to three eighths of min',
+    prepare: () => {},
+    gfp: GFP_ATOMIC,
+    marks: (min: number) => min - (min >> 1) - ((min - (min >> 1)) >> 2),
+  },
+  {
+    why: 'who frees memory may have all of it',
+    prepare: (m: Machine) => {
+      m.current.memalloc = true;
+    },
+    gfp: GFP_KERNEL,
+    marks: () => 0,
+  },
+  {
+    why: 'who was killed may have half of min',
+    prepare: (m: Machine) => {
+      m.current.killed = true;
+    },
+    gfp: GFP_KERNEL,
+    marks: (min: number) => min - (min >> 1),
+  },
 ]) {
   test(`reserves: ${why}`, () => {
-    const { machine } = physicalMachine({ ramBytes: 12 * MIB }, false);
+    const { machine } = physicalMachine({ ramBytes: 12 * MIB }, false, NO_BOOST);
     const zone = machine.zones[0]!;
     prepare(machine);
     exhaust(machine, gfp);
@@ -155,8 +179,14 @@ for (const { why, prepare, gfp, marks } of [
 }
 
 test('reclaim that goes on freeing is asked again; what it freed is found on the per-CPU lists', () => {
-  const { machine, reclaim } = physicalMachine({});
-  const pages = exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+  const { machine, reclaim } = physicalMachine({}, true, NO_BOOST);
+  const pages: Pfn[] = [];
+  for (let more = exhaust(machine, GFP_KERNEL | __GFP_NORETRY); more.length > 0; ) {
+    pages.push(...more);
+    drainAllPages(machine);
+    more = exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+  }
+  drainAllPages(machine);
   reclaim.asked = 0;
   reclaim.reclaimable = 10000;
   reclaim.reclaim = () => {
@@ -185,7 +215,11 @@ test('nobody is killed for a block above order 3, for DMA, or if the caller can 
   const { machine } = physicalMachine({});
   exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
   exhaust(machine, GFP_KERNEL | __GFP_NORETRY | __GFP_DMA);
-  for (const [gfp, order] of [[GFP_KERNEL, 4], [GFP_KERNEL | __GFP_DMA, 0], [GFP_KERNEL | __GFP_NORETRY, 0]] as const) {
+  for (const [gfp, order] of [
+    [GFP_KERNEL, 4],
+    [GFP_KERNEL | __GFP_DMA, 0],
+    [GFP_KERNEL | __GFP_NORETRY, 0],
+  ] as const) {
     expect(allocPages(machine, gfp, order)).toBe(NO_PFN);
   }
   expect(vi.mocked(outOfMemory)).not.toHaveBeenCalled();
@@ -263,7 +297,12 @@ function randomProgram(seed: number, modern: boolean): void {
   };
   const { machine } = physicalMachine({ ramBytes: (8 + random(80)) * MIB, cpus: 1 + random(4) }, modern);
   const held: { pfn: Pfn; order: number }[] = [];
-  const kinds = [GFP_KERNEL | __GFP_NORETRY, GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, GFP_KERNEL | __GFP_RECLAIMABLE | __GFP_NORETRY, GFP_ATOMIC];
+  const kinds = [
+    GFP_KERNEL | __GFP_NORETRY,
+    GFP_HIGHUSER_MOVABLE | __GFP_NORETRY,
+    GFP_KERNEL | __GFP_RECLAIMABLE | __GFP_NORETRY,
+    GFP_ATOMIC,
+  ];
   for (let step = 0; step < 40; step++) {
     const grow = random(3) > 0;
     const kind = kinds[random(kinds.length)]!;

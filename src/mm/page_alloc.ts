@@ -102,6 +102,7 @@ const MAX_RECLAIM_RETRIES = 16;
 const PAGE_ALLOC_COSTLY_ORDER = 3;
 const KERNEL_STACK_PAGES = 4;
 const KIB_PER_PAGE = 4;
+const TYPE_SHIFT: number = 31 - Math.clz32(__GFP_MOVABLE);
 /** Not a page: the slow path begins anew. */
 const TRY_AGAIN = -2 as Pfn;
 const JIFFY_NS = 4_000_000;
@@ -118,7 +119,7 @@ export function gfpZone(gfp: Gfp): number {
 
 /** __GFP_MOVABLE and __GFP_RECLAIMABLE, side by side, are the migrate type's number. */
 function gfpMigratetype(gfp: Gfp): number {
-  return (gfp / __GFP_MOVABLE) & 3;
+  return (gfp >> TYPE_SHIFT) & 3;
 }
 
 /** Normal memory does not mix types while DMA32, behind it, has a block of the right type. */

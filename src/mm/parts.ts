@@ -135,6 +135,10 @@ export interface Switches {
   readonly fullWalkRetry: boolean;
   /** An existing VMA may take up a neighbour with an anon_vma if that one's chain is singular. 6.1: if its own is. */
   readonly mergeUnfaulted: boolean;
+  /** fallocate: modes that do not go together are EOPNOTSUPP (6.12). 6.1: some are EINVAL. */
+  readonly fallocateOneMode: boolean;
+  /** memfd_create knows MFD_EXEC and MFD_NOEXEC_SEAL (6.3). */
+  readonly memfdExec: boolean;
   /** Anonymous mappings of whole 2 MiB are placed on 2 MiB boundaries. */
   readonly thpAlignment: boolean;
   /** MADV_GUARD_INSTALL and _REMOVE. */
@@ -155,7 +159,7 @@ export interface Switches {
   readonly populateEndsAtHole: boolean;
   /** MADV_PAGEOUT leaves the young bits of what cannot be paged out. 6.1: clears them. */
   readonly pageoutKeepsYoung: boolean;
-  /** MADV_COLD and _PAGEOUT mark active pages as working set (6.2). */
+  /** MADV_COLD and _PAGEOUT mark active pages as working set. */
   readonly coldSetsWorkingset: boolean;
   /** munlock and mremap leave VMAs split that could be merged (6.1). */
   readonly lazyMerge: boolean;

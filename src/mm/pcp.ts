@@ -17,7 +17,7 @@ import type { Machine } from './machine.ts';
 import { NO_PFN, type Pfn } from './units.ts';
 import { PGFREE } from './vmstat.ts';
 import { zoneWatermarkOk } from './watermark.ts';
-import { MIGRATE_MOVABLE, type PerCpuPages, type Zone, ZONE_MOVABLE } from './zone.ts';
+import { MIGRATE_MOVABLE, type PerCpuPages, ZONE_MOVABLE, type Zone } from './zone.ts';
 
 /** Blocks up to this order are kept (PAGE_ALLOC_COSTLY_ORDER). */
 export const PCP_MAX_ORDER = 3;

@@ -48,15 +48,61 @@ function cached(machine: Machine, file: File): string {
 
 for (const { why, kernel, reads, pages, want } of [
   { why: 'the first page', kernel: '6.1', reads: [[0, 1]], pages: 100, want: '0 1* 2-3' },
-  { why: 'one page after the other', kernel: '6.1', reads: [[0, 1], [1, 1]], pages: 100, want: '0-3 4* 5-11' },
-  { why: 'at the marker the next window begins', kernel: '6.1', reads: [[0, 1], [1, 1], [2, 3]], pages: 100, want: '0-11 12* 13-27' },
+  {
+    why: 'one page after the other',
+    kernel: '6.1',
+    reads: [
+      [0, 1],
+      [1, 1],
+    ],
+    pages: 100,
+    want: '0-3 4* 5-11',
+  },
+  {
+    why: 'at the marker the next window begins',
+    kernel: '6.1',
+    reads: [
+      [0, 1],
+      [1, 1],
+      [2, 3],
+    ],
+    pages: 100,
+    want: '0-11 12* 13-27',
+  },
   { why: 'four pages at once', kernel: '6.1', reads: [[0, 4]], pages: 100, want: '0-3 4* 5-7' },
   { why: 'a random page stays alone', kernel: '6.1', reads: [[50, 1]], pages: 100, want: '50' },
-  { why: 'a window that the file cuts short marks its first page, which the read itself then passes', kernel: '6.1', reads: [[0, 1]], pages: 3, want: '0-2' },
-  { why: 'history of a stream that this file did not start', kernel: '6.1', reads: [[50, 1], [51, 1]], pages: 100, want: '50-51 52* 53-54' },
-  { why: 'a request of the whole window passes the marker in its middle', kernel: '6.1', reads: [[0, 32]], pages: 200, want: '0-31 32* 33-63' },
+  {
+    why: 'a window that the file cuts short marks its first page, which the read itself then passes',
+    kernel: '6.1',
+    reads: [[0, 1]],
+    pages: 3,
+    want: '0-2',
+  },
+  {
+    why: 'history of a stream that this file did not start',
+    kernel: '6.1',
+    reads: [
+      [50, 1],
+      [51, 1],
+    ],
+    pages: 100,
+    want: '50-51 52* 53-54',
+  },
+  {
+    why: 'a request of the whole window passes the marker in its middle',
+    kernel: '6.1',
+    reads: [[0, 32]],
+    pages: 200,
+    want: '0-31 32* 33-63',
+  },
   { why: 'the same in 6.18', kernel: '6.18', reads: [[0, 32]], pages: 200, want: '0-31 32* 33-63' },
-  { why: 'more than the window: as much as the device likes', kernel: '6.1', reads: [[0, 100]], pages: 300, want: '0-99 100* 101-199' },
+  {
+    why: 'more than the window: as much as the device likes',
+    kernel: '6.1',
+    reads: [[0, 100]],
+    pages: 300,
+    want: '0-99 100* 101-199',
+  },
 ]) {
   test(`read: ${why}`, () => {
     const { machine, file } = open(kernel, pages);

@@ -19,7 +19,7 @@
  *
  * A sequential reader gets 4, 8, 16, 32, 32 … pages (read of one page, 128 KiB maximum); a random one just what it asks for.
  */
-import { addPage, beginRead, BIO_MAX_PAGES, type IoRequest, isHole, submit } from './block.ts';
+import { addPage, BIO_MAX_PAGES, beginRead, type IoRequest, isHole, submit } from './block.ts';
 import { filemapAddFolio } from './filemap.ts';
 import type { AddressSpace, File, FileRaState } from './fs.ts';
 import { __GFP_NORETRY, __GFP_NOWARN, type Gfp } from './gfp.ts';
@@ -185,7 +185,13 @@ export function readWindow(machine: Machine, mapping: AddressSpace, ra: FileRaSt
 }
 
 /** Reads `pages` pages without a window: FMODE_RANDOM, POSIX_FADV_WILLNEED, MADV_WILLNEED. */
-export function forcePageCacheRa(machine: Machine, mapping: AddressSpace, ra: FileRaState, index: Pgoff, pages: number): void {
+export function forcePageCacheRa(
+  machine: Machine,
+  mapping: AddressSpace,
+  ra: FileRaState,
+  index: Pgoff,
+  pages: number,
+): void {
   let left = Math.min(pages, Math.max(mapping.host.device?.ioPages ?? 0, ra.raPages));
   let at = index as number;
   while (left > 0) {
@@ -205,7 +211,13 @@ function doPageCacheRa(machine: Machine, mapping: AddressSpace, index: Pgoff, pa
   pageCacheRaUnbounded(machine, mapping, index, pages > last - index ? last - index + 1 : pages, lookahead);
 }
 
-function pageCacheRaUnbounded(machine: Machine, mapping: AddressSpace, index: Pgoff, pages: number, lookahead: number): void {
+function pageCacheRaUnbounded(
+  machine: Machine,
+  mapping: AddressSpace,
+  index: Pgoff,
+  pages: number,
+  lookahead: number,
+): void {
   const frames = machine.frames;
   const task = machine.current;
   const gfp: Gfp = mapping.gfpMask | __GFP_NORETRY | __GFP_NOWARN;

@@ -13,27 +13,38 @@
  *          see a page's slot freed one access later.
  */
 import { waitOnPageWriteback } from './block.ts';
-import { EINVAL, ENOMEM, ENOSPC } from './errno.ts';
+import { EFAULT, EINVAL, ENOMEM, ENOSPC } from './errno.ts';
 import { VM_FAULT_LOCKED, VM_FAULT_MAJOR, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from './fault.ts';
-import {
-  deleteFromCache,
-  filemapGetPage,
-  lockPage,
-  type PageReader,
-  storePage,
-  unlockPage,
-} from './filemap.ts';
+import { deleteFromCache, filemapGetPage, lockPage, type PageReader, storePage, unlockPage } from './filemap.ts';
 import type { AddressSpace, File, Inode } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, type MemCgroup, memCgroupCharge } from './memcg.ts';
 import { allocPages, putPage } from './page_alloc.ts';
-import { PG_locked, PG_referenced, PG_swapbacked, PG_swapcache, PG_unevictable, PG_uptodate, PG_writeback } from './page_flags.ts';
+import {
+  PG_locked,
+  PG_referenced,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_unevictable,
+  PG_uptodate,
+  PG_writeback,
+} from './page_flags.ts';
 import { swapWritepage } from './swap/page_io.ts';
 import { addToSwapCache, deleteFromSwapCache, swapCacheGetForFault, swapClusterReadahead } from './swap/swap_state.ts';
 import { folioAllocSwap, freeSwapAndCache, swapFree, swapShmemAlloc } from './swap/swapfile.ts';
 import { TO_THE_END, truncateInodeFolio, truncatePartialFolio } from './truncate.ts';
-import { NO_PFN, NO_SWAP, PAGE_SIZE, type Pfn, type Pgoff, type SwapEntry, swpType, type Vpn, ZERO_TOKEN } from './units.ts';
+import {
+  NO_PFN,
+  NO_SWAP,
+  PAGE_SIZE,
+  type Pfn,
+  type Pgoff,
+  type SwapEntry,
+  swpType,
+  type Vpn,
+  ZERO_TOKEN,
+} from './units.ts';
 import { vmEnoughMemory, vmUnacctMemory } from './vm_account.ts';
 import { PGMAJFAULT } from './vmstat.ts';
 import { folioMarkDirty } from './writeback.ts';
@@ -57,7 +68,14 @@ const HOLE = NO_PFN;
  * The page at `index`, locked and with a reference; HOLE; or -errno (none of which is HOLE). `memcg` pays for a new page.
  * A swap-in that had to read says so in fault.page, if there is a fault.
  */
-function shmemGetFolio(machine: Machine, inode: Inode, index: Pgoff, sgp: Sgp, memcg: MemCgroup, fault: VmFault | null): Pfn {
+function shmemGetFolio(
+  machine: Machine,
+  inode: Inode,
+  index: Pgoff,
+  sgp: Sgp,
+  memcg: MemCgroup,
+  fault: VmFault | null,
+): Pfn {
   const frames = machine.frames;
   const mapping = inode.mapping;
   if (sgp <= SGP_CACHE && index * PAGE_SIZE >= inode.size) return -EINVAL as Pfn;
@@ -196,26 +214,34 @@ export function shmemFault(machine: Machine, fault: VmFault): number {
 }
 
 /** read(2): bytes, or -errno if there are none. */
-export function shmemFileRead(machine: Machine, file: File, pos: number, length: number, reader: PageReader | null): number {
+export function shmemFileRead(
+  machine: Machine,
+  file: File,
+  pos: number,
+  length: number,
+  reader: PageReader | null,
+): number {
   const inode = file.inode;
   const end = pos + length;
   let at = pos;
   while (at < end && at < inode.size) {
     const index = Math.floor(at / PAGE_SIZE) as Pgoff;
+    let copied: number;
     const pfn = shmemGetFolio(machine, inode, index, SGP_READ, machine.current.memcg, null);
     if (pfn < HOLE) return at > pos || pfn === -EINVAL ? at - pos : pfn;
     const from = at % PAGE_SIZE;
     const to = Math.min(PAGE_SIZE, from + Math.min(end, inode.size) - at);
     if (pfn === HOLE) {
-      reader?.page(ZERO_TOKEN, from, to);
+      copied = reader === null ? to - from : reader.page(ZERO_TOKEN, from, to);
     } else {
       unlockPage(machine, pfn);
       // Reads of the rest of a page are the same access.
       if (from === 0) machine.lru.markAccessed(pfn);
-      reader?.page(machine.frames.token(pfn), from, to);
+      copied = reader === null ? to - from : reader.page(machine.frames.token(pfn), from, to);
       putPage(machine, pfn);
     }
-    at += to - from;
+    at += copied;
+    if (copied < to - from) return at > pos ? at - pos : -EFAULT;
   }
   return at - pos;
 }

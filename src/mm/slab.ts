@@ -230,9 +230,7 @@ function doShrinkSlab(
   const key = memcg.id * machine.nodes.length + nid;
   const before = deferred.get(key) ?? 0;
   const share =
-    ops.seeks > 0
-      ? Math.floor((Math.floor(freeable / 2 ** priority) * 4) / ops.seeks)
-      : Math.floor(freeable / 2);
+    ops.seeks > 0 ? Math.floor((Math.floor(freeable / 2 ** priority) * 4) / ops.seeks) : Math.floor(freeable / 2);
   const batch = ops.batch || SHRINK_BATCH;
   let total = Math.min(Math.floor(before / 2 ** priority) + share, 2 * freeable);
   let scanned = 0;

@@ -10,7 +10,15 @@
  */
 import { waitOnPageWriteback } from './block.ts';
 import { dropBuffers } from './buffer.ts';
-import { filemapGetPage, filemapReleaseFolio, filemapRemoveFolio, lockPage, removeMapping, trylockPage, unlockPage } from './filemap.ts';
+import {
+  filemapGetPage,
+  filemapReleaseFolio,
+  filemapRemoveFolio,
+  lockPage,
+  removeMapping,
+  trylockPage,
+  unlockPage,
+} from './filemap.ts';
 import type { AddressSpace } from './fs.ts';
 import { GFP_KERNEL } from './gfp.ts';
 import type { Machine } from './machine.ts';

@@ -18,8 +18,8 @@ import type { Machine } from './machine.ts';
 import { MMAP_MIN_ADDR, type Mm } from './mm.ts';
 import { MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED } from './uapi.ts';
 import { NO_VPN, PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from './units.ts';
-import type { Vma } from './vma.ts';
 import { VM_GROWSDOWN } from './vm_flags.ts';
+import type { Vma } from './vma.ts';
 
 const PMD_PAGES = 512;
 /** MAP_32BIT: the second gigabyte. */
@@ -40,7 +40,11 @@ export function getUnmappedArea(
   if (pages * PAGE_SIZE > mm.taskSize) return -ENOMEM;
   const onDisk = file !== null && file.inode.kind !== 'tmpfs';
   const wholeHuge =
-    file === null && (flags & MAP_SHARED) === 0 && addr === 0 && pages % PMD_PAGES === 0 && machine.generation.switches.thpAlignment;
+    file === null &&
+    (flags & MAP_SHARED) === 0 &&
+    addr === 0 &&
+    pages % PMD_PAGES === 0 &&
+    machine.generation.switches.thpAlignment;
   const found =
     (flags & MAP_FIXED) !== 0
       ? addr
@@ -60,7 +64,14 @@ export function vmStartGap(machine: Machine, vma: Vma): Vpn {
 }
 
 /** Looks for 2 MiB more than needed, and takes of that the part that is aligned as the file offset is. */
-function thpGetUnmappedArea(machine: Machine, mm: Mm, addr: number, pages: number, pgoff: number, flags: number): number {
+function thpGetUnmappedArea(
+  machine: Machine,
+  mm: Mm,
+  addr: number,
+  pages: number,
+  pgoff: number,
+  flags: number,
+): number {
   const firstHuge = Math.ceil(pgoff / PMD_PAGES) * PMD_PAGES;
   if (pgoff + pages - firstHuge >= PMD_PAGES) {
     const padded = plainGetUnmappedArea(machine, mm, addr, pages + PMD_PAGES, flags);

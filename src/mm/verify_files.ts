@@ -36,7 +36,8 @@ export function verifyFiles(machine: Machine): string[] {
   for (const memcg of new Set(machine.memcgs)) {
     const counted = shadowNodes.get(memcg.id) ?? 0;
     const listed = machine.shadowNodes.length(memcg);
-    if (listed !== counted) wrong.push(`cgroup ${memcg.name}: ${listed} nodes on the shadow list, ${counted} hold only shadows`);
+    if (listed !== counted)
+      wrong.push(`cgroup ${memcg.name}: ${listed} nodes on the shadow list, ${counted} hold only shadows`);
   }
   return wrong;
 }
@@ -69,7 +70,8 @@ function checkMapping(machine: Machine, inode: Inode, cached: Set<Pfn>, wrong: s
   if (nrpages !== mapping.nrpages) wrong.push(`${inode.name}: nrpages ${mapping.nrpages}, counted ${nrpages}`);
   if (values !== mapping.nrshadows) wrong.push(`${inode.name}: nrshadows ${mapping.nrshadows}, counted ${values}`);
   for (const mark of MARKS) {
-    if (pages.marked(mark) !== ((marked & (1 << mark)) !== 0)) wrong.push(`${inode.name}: mark ${mark} of the whole tree`);
+    if (pages.marked(mark) !== ((marked & (1 << mark)) !== 0))
+      wrong.push(`${inode.name}: mark ${mark} of the whole tree`);
   }
 }
 
@@ -82,18 +84,21 @@ function checkMarks(machine: Machine, inode: Inode, where: string, pfn: Pfn, wro
   const dirty = !tmpfs && frames.has(pfn, PG_dirty);
   const writeback = !tmpfs && frames.has(pfn, PG_writeback);
   if (pages.getMark(index, PAGECACHE_TAG_DIRTY) !== dirty) wrong.push(`${where}: mark DIRTY and PG_dirty differ`);
-  if (pages.getMark(index, PAGECACHE_TAG_WRITEBACK) !== writeback) wrong.push(`${where}: mark WRITEBACK and PG_writeback differ`);
+  if (pages.getMark(index, PAGECACHE_TAG_WRITEBACK) !== writeback)
+    wrong.push(`${where}: mark WRITEBACK and PG_writeback differ`);
 }
 
 function checkInode(machine: Machine, inode: Inode, wrong: string[]): void {
   const listed = machine.writeback.dirtyInodes.includes(inode);
   if (listed !== inode.dirty) wrong.push(`${inode.name}: dirty is ${inode.dirty}, on the flusher's list ${listed}`);
-  if (inode.mapping.pages.marked(PAGECACHE_TAG_DIRTY) && !listed) wrong.push(`${inode.name}: nobody will write its dirty pages`);
+  if (inode.mapping.pages.marked(PAGECACHE_TAG_DIRTY) && !listed)
+    wrong.push(`${inode.name}: nobody will write its dirty pages`);
   if (inode.kind !== 'tmpfs') return;
   if (inode.shmemSwapped !== inode.mapping.nrshadows) {
     wrong.push(`${inode.name}: ${inode.shmemSwapped} pages swapped out, ${inode.mapping.nrshadows} swap entries`);
   }
-  if (inode.shmemPages < inode.mapping.nrpages + inode.shmemSwapped) wrong.push(`${inode.name}: more pages than it is charged for`);
+  if (inode.shmemPages < inode.mapping.nrpages + inode.shmemSwapped)
+    wrong.push(`${inode.name}: more pages than it is charged for`);
 }
 
 /** Node counts, values, and marks of every level. */
@@ -113,7 +118,8 @@ function checkNodes(inode: Inode, shadowNodes: Map<number, number>, wrong: strin
       if (child === null) continue;
       if (child.parent !== node || child.offset !== i) wrong.push(`${inode.name}: a node does not know its parent`);
       for (const mark of MARKS) {
-        if (node.hasMark(i, mark) !== child.anyMark(mark)) wrong.push(`${inode.name}: mark ${mark} differs between levels`);
+        if (node.hasMark(i, mark) !== child.anyMark(mark))
+          wrong.push(`${inode.name}: mark ${mark} differs between levels`);
       }
       walk(child);
     }
@@ -122,7 +128,8 @@ function checkNodes(inode: Inode, shadowNodes: Map<number, number>, wrong: strin
       wrong.push(`${inode.name}: node says ${node.count} (${node.nrValues} values), counted ${count} (${values})`);
     }
     const onlyShadows = pages.shrinkable && count > 0 && count === values;
-    if (onlyShadows !== node.onShadowList) wrong.push(`${inode.name}: shadow list ${node.onShadowList}, only shadows ${onlyShadows}`);
+    if (onlyShadows !== node.onShadowList)
+      wrong.push(`${inode.name}: shadow list ${node.onShadowList}, only shadows ${onlyShadows}`);
     if (onlyShadows) shadowNodes.set(node.memcg.id, (shadowNodes.get(node.memcg.id) ?? 0) + 1);
   };
   if (pages.head !== null) walk(pages.head);

@@ -9,8 +9,8 @@ import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { NO_SLOT } from './page_table.ts';
 import { PAGE_SIZE, type Vpn } from './units.ts';
-import { VM_LOCKED, VM_LOCKONFAULT, VM_MAYREAD, VM_SHARED } from './vm_flags.ts';
 import { vmStatAccount } from './vm_account.ts';
+import { VM_LOCKED, VM_LOCKONFAULT, VM_MAYREAD, VM_SHARED } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { isSharedMaywrite } from './vma_merge.ts';
 
@@ -31,20 +31,23 @@ function verifyVma(mm: Mm, vma: Vma, found: string[]): void {
   if (vma.vmMm !== mm) found.push(`${where}: it says that it belongs to mm ${vma.vmMm.id}`);
   if (vma.vmEnd * PAGE_SIZE > mm.taskSize) found.push(`${where}: it reaches over the end of user space`);
   if (vma.vmFile === null && (vma.vmFlags & VM_SHARED) !== 0) found.push(`${where}: shared, and no object behind it`);
-  if ((vma.vmFlags & VM_LOCKONFAULT) !== 0 && (vma.vmFlags & VM_LOCKED) === 0) found.push(`${where}: locked on fault, but not locked`);
+  if ((vma.vmFlags & VM_LOCKONFAULT) !== 0 && (vma.vmFlags & VM_LOCKED) === 0)
+    found.push(`${where}: locked on fault, but not locked`);
   if ((vma.vmFlags & VM_MAYREAD) === 0) found.push(`${where}: may never be read`);
   if (vma.vmFile === null && vma.anonVma === null && vma.vmPgoff !== (vma.vmStart as number)) {
     found.push(`${where}: untouched memory with offset 0x${vma.vmPgoff.toString(16)}: it would not merge`);
   }
   const own = vma.anonVma;
   if (own === null && vma.anonVmaChain.length > 0) found.push(`${where}: links to anon_vmas, and none of its own`);
-  if (own !== null && !vma.anonVmaChain.some((avc) => avc.anonVma === own)) found.push(`${where}: not linked to its own anon_vma`);
+  if (own !== null && !vma.anonVmaChain.some((avc) => avc.anonVma === own))
+    found.push(`${where}: not linked to its own anon_vma`);
   for (const avc of vma.anonVmaChain) {
     if (avc.vma !== vma) found.push(`${where}: a link of its chain leads to another VMA`);
     const last = vma.vmPgoff + vma.pages - 1;
     let at = avc.anonVma.tree.firstIn(vma.vmPgoff, last);
     while (at !== null && at !== avc) at = avc.anonVma.tree.nextIn(at, vma.vmPgoff, last);
     if (at === null) found.push(`${where}: anon_vma ${avc.anonVma.id} does not find it`);
+    for (const wrong of avc.anonVma.tree.verify()) found.push(`${where}, anon_vma ${avc.anonVma.id}: ${wrong}`);
   }
 }
 
@@ -100,11 +103,13 @@ function verifyMappings(machine: Machine, found: string[]): void {
     const vmas = mapped.get(owner) ?? new Set();
     const listed = [...owner.iMmap];
     const name = owner.host.name;
+    for (const wrong of owner.iMmap.verify()) found.push(`${name}, i_mmap: ${wrong}`);
     if (listed.length !== vmas.size) found.push(`${name}: ${listed.length} VMAs in i_mmap, ${vmas.size} map the file`);
     for (const vma of listed) {
       if (!vmas.has(vma)) found.push(`${name}: i_mmap holds a VMA of mm ${vma.vmMm.id} that is gone`);
     }
     const writable = [...vmas].filter((vma) => isSharedMaywrite(vma.vmFlags)).length;
-    if (owner.iMmapWritable !== writable) found.push(`${name}: iMmapWritable is ${owner.iMmapWritable}, counted ${writable}`);
+    if (owner.iMmapWritable !== writable)
+      found.push(`${name}: iMmapWritable is ${owner.iMmapWritable}, counted ${writable}`);
   }
 }

@@ -42,7 +42,9 @@ export function verifyPhysical(m: Machine): string[] {
 function claim(state: Uint8Array, pfn: number, order: number, as: number, broken: string[]): void {
   for (let at = pfn; at < pfn + (1 << order); at++) {
     if (state[at] !== UNSEEN) {
-      broken.push(`frame ${at}: is ${STATE_NAMES[state[at]!]} and again ${STATE_NAMES[as]} (block ${pfn}, order ${order})`);
+      broken.push(
+        `frame ${at}: is ${STATE_NAMES[state[at]!]} and again ${STATE_NAMES[as]} (block ${pfn}, order ${order})`,
+      );
     }
     state[at] = as;
   }
@@ -63,12 +65,15 @@ function checkFreeLists(m: Machine, zone: Zone, state: Uint8Array, broken: strin
       if (length > zone.spannedPages) break;
     }
     if (length !== zone.nrFree[list]) {
-      broken.push(`zone ${zone.name}: nrFree of order ${order}, type ${type} is ${zone.nrFree[list]}, its list has ${length}`);
+      broken.push(
+        `zone ${zone.name}: nrFree of order ${order}, type ${type} is ${zone.nrFree[list]}, its list has ${length}`,
+      );
     }
     pages += length << order;
     if (type === MIGRATE_HIGHATOMIC) highatomic += length << order;
   }
-  if (pages !== zone.freePages) broken.push(`zone ${zone.name}: freePages is ${zone.freePages}, its lists have ${pages}`);
+  if (pages !== zone.freePages)
+    broken.push(`zone ${zone.name}: freePages is ${zone.freePages}, its lists have ${pages}`);
   if (highatomic !== zone.nrFreeHighatomic) {
     broken.push(`zone ${zone.name}: nrFreeHighatomic is ${zone.nrFreeHighatomic}, its lists have ${highatomic}`);
   }
@@ -94,7 +99,8 @@ function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): 
   for (let list = 0; list < NR_PCP_LISTS; list++) {
     const order = pcpOrder(list);
     for (let pfn = m.frames.listFirst(pcp.lists[list]!); pfn >= 0; pfn = m.frames.listNext(pfn)) {
-      if (!spans(zone, pfn)) broken.push(`frame ${pfn}: a page on a per-CPU list of zone ${zone.name} lies in that zone`);
+      if (!spans(zone, pfn))
+        broken.push(`frame ${pfn}: a page on a per-CPU list of zone ${zone.name} lies in that zone`);
       if (m.frames.has(pfn, PG_buddy)) broken.push(`frame ${pfn}: a page on a per-CPU list is not PG_buddy`);
       claim(state, pfn, order, ON_CPU, broken);
       pages += 1 << order;
@@ -116,7 +122,8 @@ function checkMerged(m: Machine, zone: Zone, broken: string[]): void {
       const buddy = (pfn ^ (1 << order)) as Pfn;
       if (buddy < pfn || !spans(zone, buddy) || !frames.has(buddy, PG_buddy)) continue;
       if (buddyOrder(frames, buddy) !== order) continue;
-      const apart = (pageblockType(zone, pfn) === MIGRATE_HIGHATOMIC) !== (pageblockType(zone, buddy) === MIGRATE_HIGHATOMIC);
+      const apart =
+        (pageblockType(zone, pfn) === MIGRATE_HIGHATOMIC) !== (pageblockType(zone, buddy) === MIGRATE_HIGHATOMIC);
       if (order < PAGEBLOCK_ORDER || !apart) {
         broken.push(`frames ${pfn} and ${buddy}: free buddies of order ${order} are merged`);
       }
@@ -131,7 +138,8 @@ function checkFrames(m: Machine, zone: Zone, state: Uint8Array, broken: string[]
   let tailsLeft = 0;
   for (let at = zone.startPfn as number; at < zone.startPfn + zone.spannedPages; at++) {
     const pfn = at as Pfn;
-    if (frames.zoneIndex(pfn) !== zone.index) broken.push(`frame ${at}: its flags name zone ${frames.zoneIndex(pfn)}, not ${zone.index}`);
+    if (frames.zoneIndex(pfn) !== zone.index)
+      broken.push(`frame ${at}: its flags name zone ${frames.zoneIndex(pfn)}, not ${zone.index}`);
     const reserved = frames.has(pfn, PG_reserved);
     if (!reserved) managed += 1;
     if (state[at] === UNSEEN) {
@@ -150,11 +158,13 @@ function checkAllocated(m: Machine, pfn: Pfn, reserved: boolean, tailsLeft: numb
   const { frames } = m;
   if (frames.has(pfn, PG_buddy)) broken.push(`frame ${pfn}: carries PG_buddy, and no free list has it`);
   if (tailsLeft > 0) {
-    if (!frames.has(pfn, PG_tail) || frames.refcount(pfn) !== 0) broken.push(`frame ${pfn}: is a tail without reference`);
+    if (!frames.has(pfn, PG_tail) || frames.refcount(pfn) !== 0)
+      broken.push(`frame ${pfn}: is a tail without reference`);
     return tailsLeft - 1;
   }
   if (frames.has(pfn, PG_tail)) broken.push(`frame ${pfn}: a tail follows its head`);
-  if (frames.refcount(pfn) <= 0) broken.push(`frame ${pfn}: is free, on a per-CPU list, reserved or has a reference; it is lost`);
+  if (frames.refcount(pfn) <= 0)
+    broken.push(`frame ${pfn}: is free, on a per-CPU list, reserved or has a reference; it is lost`);
   if (reserved || !frames.has(pfn, PG_head)) return 0;
   return (1 << compoundOrder(m, pfn)) - 1;
 }
@@ -184,9 +194,14 @@ function checkMachine(m: Machine, broken: string[]): void {
   for (const pgdat of m.nodes) {
     const tables = countFrames(m, pgdat.nid, PG_table);
     if (tables !== pgdat.stat[NR_PAGETABLE]) {
-      broken.push(`node ${pgdat.nid}: nr_page_table_pages is ${pgdat.stat[NR_PAGETABLE]}, ${tables} frames carry PG_table`);
+      broken.push(
+        `node ${pgdat.nid}: nr_page_table_pages is ${pgdat.stat[NR_PAGETABLE]}, ${tables} frames carry PG_table`,
+      );
     }
-    const least = m.zones.reduce((sum, zone) => (zone.pgdat === pgdat ? sum + zoneReserve(zone) - zone.watermarkBoost : sum), 0);
+    const least = m.zones.reduce(
+      (sum, zone) => (zone.pgdat === pgdat ? sum + zoneReserve(zone) - zone.watermarkBoost : sum),
+      0,
+    );
     if (pgdat.totalreservePages < least) {
       broken.push(`node ${pgdat.nid}: totalreservePages is ${pgdat.totalreservePages}, its zones reserve ${least}`);
     }
@@ -229,6 +244,7 @@ function checkCache(m: Machine, cache: SlabCache, broken: string[]): number {
     room += objectsIn(cache, order);
   }
   if (room !== cache.room) broken.push(`${cache.name}: room is ${cache.room}, its slabs have ${room}`);
-  if (cache.active < 0 || cache.active > room) broken.push(`${cache.name}: ${cache.active} objects in room for ${room}`);
+  if (cache.active < 0 || cache.active > room)
+    broken.push(`${cache.name}: ${cache.active} objects in room for ${room}`);
   return pages;
 }

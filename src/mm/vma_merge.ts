@@ -25,8 +25,8 @@ import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
-import { Vma } from './vma.ts';
 import { VM_MAYWRITE, VM_SHARED, VM_SOFTDIRTY, VM_SPECIAL, type VmFlags } from './vm_flags.ts';
+import { Vma } from './vma.ts';
 
 /** What shall be mapped in [start, end), and beside whom. */
 export interface MergeRequest {
@@ -51,7 +51,12 @@ export interface MergeRequest {
  * Grows the neighbours of a new range over it; null if neither fits. `justExpand` (brk): only the previous one may.
  * `forMmap`: nothing of the range was mapped before, which 6.1 asks in another order.
  */
-export function vmaMergeNewRange(machine: Machine, req: MergeRequest, forMmap: boolean, justExpand = false): Vma | null {
+export function vmaMergeNewRange(
+  machine: Machine,
+  req: MergeRequest,
+  forMmap: boolean,
+  justExpand = false,
+): Vma | null {
   if ((req.vmFlags & VM_SPECIAL) !== 0) return null;
   const { prev, next } = req;
   let left: boolean;

@@ -77,7 +77,12 @@ test('the tree answers as a sorted array does, whatever was inserted, removed an
 
 test('first and last of an empty tree are none, and its one gap is everything', () => {
   const tree = new VmaTree();
-  expect([tree.first(), tree.last(), tree.find(0 as Vpn), tree.findIntersection(0 as Vpn, 9 as Vpn)]).toEqual([null, null, null, null]);
+  expect([tree.first(), tree.last(), tree.find(0 as Vpn), tree.findIntersection(0 as Vpn, 9 as Vpn)]).toEqual([
+    null,
+    null,
+    null,
+    null,
+  ]);
   expect(tree.highestGap(4, 10 as Vpn, 20 as Vpn)).toBe(16);
   expect(tree.lowestGap(11, 10 as Vpn, 20 as Vpn)).toBe(NO_VPN);
 });

@@ -312,7 +312,12 @@ function verifySubtree(vma: Vma, parent: Vma | null, wrong: string[]): void {
   if (Math.abs(heightOf(links.left) - heightOf(links.right)) > 1) wrong.push(`${where}: out of balance`);
   const leftHigh = links.left?.tree.high ?? vma.vmStart;
   const rightLow = links.right?.tree.low ?? vma.vmEnd;
-  const widest = Math.max(links.left?.tree.gap ?? 0, links.right?.tree.gap ?? 0, vma.vmStart - leftHigh, rightLow - vma.vmEnd);
+  const widest = Math.max(
+    links.left?.tree.gap ?? 0,
+    links.right?.tree.gap ?? 0,
+    vma.vmStart - leftHigh,
+    rightLow - vma.vmEnd,
+  );
   if (height !== 1 + Math.max(heightOf(links.left), heightOf(links.right))) wrong.push(`${where}: height`);
   if (low !== (links.left?.tree.low ?? vma.vmStart)) wrong.push(`${where}: lowest start`);
   if (high !== (links.right?.tree.high ?? vma.vmEnd)) wrong.push(`${where}: highest end`);

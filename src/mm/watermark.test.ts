@@ -23,9 +23,10 @@ function withManaged(built: PhysicalMachine, managed: number[]): PhysicalMachine
   return built;
 }
 
-const host = withManaged(physicalMachine({ ramBytes: 6 * 1024 * MIB, cpus: 2 }, true, { thpEnabled: true }), [
-  3840, 772915, 950272,
-]);
+const host = withManaged(
+  physicalMachine({ ramBytes: 6 * 1024 * MIB, cpus: 2 }, true, { thpEnabled: true }),
+  [3840, 772915, 950272],
+);
 const debian = withManaged(physicalMachine({ ramBytes: 384 * MIB }, false, { minFreeKbytes: 2318 }), [3840, 81002]);
 
 for (const { why, built, zone, want } of [
@@ -61,7 +62,8 @@ for (const { why, pages, want } of [
   { why: 'a tiny machine has 128 kB', pages: 100, want: 128 },
   { why: '16 MiB have 512 kB', pages: 4096, want: 512 },
   { why: 'a huge machine has 256 MiB', pages: 2 ** 33, want: 262144 },
-]) test(`min_free_kbytes: ${why}`, () => expect(minFreeKbytes(pages)).toBe(want));
+])
+  test(`min_free_kbytes: ${why}`, () => expect(minFreeKbytes(pages)).toBe(want));
 
 for (const { managed, want } of [
   { managed: 100, want: 1 },
@@ -69,7 +71,8 @@ for (const { managed, want } of [
   { managed: 81002, want: 15 },
   { managed: 262144, want: 63 },
   { managed: 2 ** 24, want: 63 },
-]) test(`a zone of ${managed} pages moves ${want} at once`, () => expect(zoneBatchsize(managed)).toBe(want));
+])
+  test(`a zone of ${managed} pages moves ${want} at once`, () => expect(zoneBatchsize(managed)).toBe(want));
 
 test('movable memory keeps little, since the kernel does not live in it', () => {
   const { machine } = physicalMachine({ ramBytes: 512 * MIB, movableBytes: 128 * MIB });
@@ -82,7 +85,13 @@ for (const { why, free, flags, order, want } of [
   { why: 'the mark itself is not', free: 100, flags: 0, order: 0, want: false },
   { why: '__GFP_HIGH may use half', free: 51, flags: ALLOC_MIN_RESERVE, order: 0, want: true },
   { why: '__GFP_HIGH may not use more', free: 50, flags: ALLOC_MIN_RESERVE, order: 0, want: false },
-  { why: 'an atomic request leaves three eighths', free: 39, flags: ALLOC_MIN_RESERVE | ALLOC_NON_BLOCK, order: 0, want: true },
+  {
+    why: 'an atomic request leaves three eighths',
+    free: 39,
+    flags: ALLOC_MIN_RESERVE | ALLOC_NON_BLOCK,
+    order: 0,
+    want: true,
+  },
   { why: 'not to block alone is no reason', free: 100, flags: ALLOC_NON_BLOCK, order: 0, want: false },
   { why: 'an OOM victim may use half', free: 51, flags: ALLOC_OOM, order: 0, want: true },
   { why: 'a larger block must be there', free: 500, flags: 0, order: 4, want: false },

@@ -81,7 +81,7 @@ export function minFreeKbytes(lowmemPages: number): number {
 /** Huge pages want two free pageblocks per zone, and one for each type that falls back to each; at most 5 % of low memory. */
 function recommendedMinFreeKbytes(m: Machine): number {
   const zones = m.zones.filter((zone) => zone.type <= ZONE_NORMAL).length;
-  const pages = (2 + PCP_TYPES * PCP_TYPES) * zones << PAGEBLOCK_ORDER;
+  const pages = ((2 + PCP_TYPES * PCP_TYPES) * zones) << PAGEBLOCK_ORDER;
   return Math.min(pages, Math.floor(bufferPages(m, true) / 20)) * KB_PER_PAGE;
 }
 
@@ -102,8 +102,7 @@ function setWatermarks(m: Machine, kbytes: number): void {
   for (const zone of m.zones) {
     const share = lowmem === 0 ? 0 : Math.floor((pagesMin * zone.managedPages) / lowmem);
     // The kernel itself does not live in high and movable memory: there a little is enough.
-    const min =
-      zone.type < ZONE_HIGHMEM ? share : Math.min(Math.max(zone.managedPages >>> 10, SWAP_CLUSTER_MAX), 128);
+    const min = zone.type < ZONE_HIGHMEM ? share : Math.min(Math.max(zone.managedPages >>> 10, SWAP_CLUSTER_MAX), 128);
     const step = watermarkStep(m, zone, share);
     zone.watermarkBoost = 0;
     zone.wmarkMin = min;

@@ -15,7 +15,7 @@
  * DIFFERS: no rate control (pos_ratio, bandwidth estimates): a task above the limits sleeps until writes are done. A user
  *          sees other pauses; the number of dirty pages settles at the same point. No journal is written.
  */
-import { addPage, beginWrite, BIO_MAX_PAGES, type IoRequest, isHole, submit, waitOnPageWriteback } from './block.ts';
+import { addPage, BIO_MAX_PAGES, beginWrite, type IoRequest, isHole, submit, waitOnPageWriteback } from './block.ts';
 import { EVENT_FLUSHER } from './clock.ts';
 import { pageMapping, trylockPage, unlockPage } from './filemap.ts';
 import type { AddressSpace, File, Inode } from './fs.ts';
@@ -52,6 +52,9 @@ export class Writeback {
   readonly dirtyInodes: Inode[] = [];
   /** When the flusher is due; Infinity while nothing is dirty. */
   wakeAt: number = Number.POSITIVE_INFINITY;
+  /** Its event on the clock, perhaps for an earlier time than wakeAt; and whether another says "now". At most these two. */
+  timerAt: number = Number.POSITIVE_INFINITY;
+  wokenNow = false;
   lastOldFlush = 0;
   /** Reclaim wants everything written (WB_start_all). */
   startAll = false;
@@ -102,7 +105,8 @@ function accountCleaned(machine: Machine, pfn: Pfn): void {
 
 /** The page is truncated: what was written to it does not matter. */
 export function cancelDirtyPage(machine: Machine, pfn: Pfn): void {
-  if (machine.frames.testAndClear(pfn, PG_dirty) && canWriteback(pageMapping(machine, pfn))) accountCleaned(machine, pfn);
+  if (machine.frames.testAndClear(pfn, PG_dirty) && canWriteback(pageMapping(machine, pfn)))
+    accountCleaned(machine, pfn);
 }
 
 /** Before a page is written: clean, and every mapping will notice the next store. False if it was clean. */
@@ -211,7 +215,11 @@ export function writePages(
 /** What is dirty now is to be written; what becomes dirty while we write is not, or sync would never end. */
 function tagPagesForWriteback(mapping: AddressSpace, from: number, to: number): void {
   const pages = mapping.pages;
-  for (let at = pages.findMarked(from, to, PAGECACHE_TAG_DIRTY); at >= 0; at = pages.findMarked(at + 1, to, PAGECACHE_TAG_DIRTY)) {
+  for (
+    let at = pages.findMarked(from, to, PAGECACHE_TAG_DIRTY);
+    at >= 0;
+    at = pages.findMarked(at + 1, to, PAGECACHE_TAG_DIRTY)
+  ) {
     pages.setMark(at, PAGECACHE_TAG_TOWRITE);
   }
 }
@@ -314,22 +322,23 @@ function throttle(machine: Machine, task: Task): void {
   for (;;) {
     const global = dirtyLimits(machine);
     const own = ownDomain ? memcgDirtyLimits(machine, memcg, global) : null;
-    if (nrDirty(machine) > global.bgThresh && !machine.sysctl.laptopMode) wakeFlusherAt(machine, clock.now);
-    if (global.dirty <= freerun(global) && (own === null || own.dirty <= freerun(own))) {
+    const free = global.dirty <= freerun(global) && (own === null || own.dirty <= freerun(own));
+    const backlog = nrDirty(machine) > global.bgThresh || (own !== null && memcgDirty(memcg) > own.bgThresh);
+    if (backlog && (!free || !machine.sysctl.laptopMode)) wakeFlusherNow(machine);
+    if (free) {
       task.nrDirtiedPause = Math.min(pollInterval(global), own === null ? Number.POSITIVE_INFINITY : pollInterval(own));
       writeback.dirtyExceeded = false;
       break;
     }
-    wakeFlusherAt(machine, clock.now);
     const exceeded = global.dirty > global.thresh || (own !== null && own.dirty > own.thresh);
     writeback.dirtyExceeded = exceeded;
     const settled = belowSetpoint(global) && (own === null || belowSetpoint(own));
-    if (settled || task.killed || (!exceeded && clock.now >= until)) {
+    // Without a request under way or about to be made, waiting would not help.
+    const stuck = machine.io.pending === 0 && !writeback.wokenNow;
+    if (settled || stuck || task.killed || (!exceeded && clock.now >= until)) {
       task.nrDirtiedPause = EXCEEDED_PAUSE;
       break;
     }
-    // Nothing is being written and nothing will be: waiting would not help.
-    if (machine.io.pending === 0 && writeback.dirtyInodes.length === 0) break;
     machine.runUntil(clock.nextAt);
   }
   task.nrDirtied = 0;
@@ -346,34 +355,48 @@ function nrDirty(machine: Machine): number {
   return pages;
 }
 
+function memcgDirty(memcg: MemCgroup): number {
+  let pages = 0;
+  for (const lruvec of memcg.lruvecs) pages += lruvec.stat[NR_FILE_DIRTY]!;
+  return pages;
+}
+
 // the flusher
 
 /** Sees to it that the flusher comes in five seconds at the latest, if anything is dirty. */
 export function startFlusher(machine: Machine): void {
-  const interval = machine.sysctl.dirtyWritebackCentisecs * NS_PER_CENTISEC;
-  if (machine.writeback.dirtyInodes.length === 0 || interval === 0) return;
-  wakeFlusherAt(machine, machine.clock.now + interval);
+  const { writeback, clock, sysctl } = machine;
+  const interval = sysctl.dirtyWritebackCentisecs * NS_PER_CENTISEC;
+  if (writeback.dirtyInodes.length === 0 || interval === 0) return;
+  writeback.wakeAt = Math.min(writeback.wakeAt, clock.now + interval);
+  if (writeback.timerAt !== Number.POSITIVE_INFINITY) return;
+  writeback.timerAt = writeback.wakeAt;
+  clock.schedule(writeback.timerAt, EVENT_FLUSHER, 0, 0);
 }
 
 /** Reclaim meets too many dirty pages: everything dirty is to be written, as soon as the flusher can run. */
 export function wakeupFlusher(machine: Machine): void {
-  if (machine.writeback.dirtyInodes.length === 0) return;
-  machine.writeback.startAll = true;
-  wakeFlusherAt(machine, machine.clock.now);
+  machine.writeback.startAll = machine.writeback.dirtyInodes.length > 0;
+  wakeFlusherNow(machine);
 }
 
-function wakeFlusherAt(machine: Machine, at: number): void {
-  const writeback = machine.writeback;
-  if (writeback.dirtyInodes.length === 0 || writeback.wakeAt <= at) return;
-  writeback.wakeAt = at;
-  machine.clock.schedule(at, EVENT_FLUSHER, 0, 0);
+function wakeFlusherNow(machine: Machine): void {
+  const { writeback, clock } = machine;
+  if (writeback.dirtyInodes.length === 0 || writeback.wokenNow) return;
+  writeback.wokenNow = true;
+  clock.schedule(clock.now, EVENT_FLUSHER, 0, 0);
 }
 
 /** The flusher's turn on the clock. */
 export function runFlusher(machine: Machine): void {
   const { writeback, clock, sysctl } = machine;
-  // Woken for a later time, then for an earlier one: the later event finds nothing to do.
-  if (clock.now < writeback.wakeAt) return;
+  if (writeback.timerAt <= clock.now) writeback.timerAt = Number.POSITIVE_INFINITY;
+  if (!writeback.wokenNow && clock.now < writeback.wakeAt) {
+    // It ran meanwhile, and its time was put off.
+    startFlusher(machine);
+    return;
+  }
+  writeback.wokenNow = false;
   writeback.wakeAt = Number.POSITIVE_INFINITY;
   const task = machine.current;
   machine.current = machine.idle;
@@ -416,7 +439,8 @@ function writeInode(machine: Machine, inode: Inode, chunk: number): number {
   const mapping = inode.mapping;
   const start = mapping.writebackIndex as Pgoff;
   let written = writePages(machine, mapping, start, Number.MAX_SAFE_INTEGER, chunk, false);
-  if (written < chunk && start > 0) written += writePages(machine, mapping, 0 as Pgoff, start - 1, chunk - written, false);
+  if (written < chunk && start > 0)
+    written += writePages(machine, mapping, 0 as Pgoff, start - 1, chunk - written, false);
   return written;
 }
 
@@ -425,9 +449,7 @@ function overBackground(machine: Machine, inode: Inode): boolean {
   if (nrDirty(machine) > global.bgThresh) return true;
   const memcg = inode.dirtyMemcg;
   if (memcg === null || memcg.v1 || memcg.parent === null) return false;
-  let dirty = 0;
-  for (const lruvec of memcg.lruvecs) dirty += lruvec.stat[NR_FILE_DIRTY]!;
-  return dirty > memcgDirtyLimits(machine, memcg, global).bgThresh;
+  return memcgDirty(memcg) > memcgDirtyLimits(machine, memcg, global).bgThresh;
 }
 
 /** Nothing of the inode is dirty any more, or it goes away. */

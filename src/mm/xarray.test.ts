@@ -61,7 +61,9 @@ test('a random tree finds what a map finds, upwards and by mark', () => {
     const from = random(100_000);
     const sorted = [...model.keys()].filter((i) => i >= from).sort((a, b) => a - b);
     expect(array.find(from, 200_000)).toBe(sorted[0] ?? NO_INDEX);
-    expect(array.findMarked(from, 200_000, PAGECACHE_TAG_DIRTY)).toBe(sorted.find((i) => model.get(i)!.dirty) ?? NO_INDEX);
+    expect(array.findMarked(from, 200_000, PAGECACHE_TAG_DIRTY)).toBe(
+      sorted.find((i) => model.get(i)!.dirty) ?? NO_INDEX,
+    );
     expect(array.load(index)).toBe(model.get(index)?.entry ?? XA_NONE);
   }
   expect(array.values).toBe([...model.values()].filter(({ entry }) => entry < 0).length);

@@ -19,7 +19,7 @@ import { bugOn } from './bug.ts';
 import type { Machine } from './machine.ts';
 import { PG_reserved } from './page_flags.ts';
 import { NR_PCP_LISTS } from './pcp.ts';
-import { pagesOf, type Pfn } from './units.ts';
+import { type Pfn, pagesOf } from './units.ts';
 import { setupPerZoneWmarks } from './watermark.ts';
 import {
   MAX_NR_ZONES,

@@ -20,14 +20,19 @@ import {
   type SysResult,
 } from '../mm/errno.ts';
 import { doFadvise } from '../mm/fadvise.ts';
-import { vfsFallocate } from '../mm/fallocate.ts';
+import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+  truncateSetsize,
+  vfsFallocate,
+} from '../mm/fallocate.ts';
 import { getFile, newShmemFile, openInode, putFile } from '../mm/file.ts';
 import { filemapRead, filemapWrite } from '../mm/filemap.ts';
 import type { File, Inode } from '../mm/fs.ts';
 import type { Machine } from '../mm/machine.ts';
 import { type Mm, TASK_SIZE } from '../mm/mm.ts';
 import { PG_dirty } from '../mm/page_flags.ts';
-import { truncateSetsize } from '../mm/truncate.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
 import { vfsFsync } from '../mm/writeback.ts';
 import { XA_NONE, xaIsPage, xaToPfn } from '../mm/xarray.ts';
@@ -36,10 +41,7 @@ import { type FileTable, isPossibleFd } from './process.ts';
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
-  FALLOC_FL_KEEP_SIZE,
-  FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_UNSHARE_RANGE,
-  FALLOC_FL_ZERO_RANGE,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   MFD_EXEC,
@@ -260,8 +262,7 @@ export function ftruncate(machine: Machine, file: File | undefined, length: numb
   if (file === undefined) return -EBADF;
   if (!file.writable) return -EINVAL;
   if (length > maxBytes(file.inode)) return -EFBIG;
-  truncateSetsize(machine, file.inode, length);
-  return 0;
+  return truncateSetsize(machine, file.inode, length);
 }
 
 const FALLOC_MODES =

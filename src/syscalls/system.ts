@@ -26,17 +26,16 @@ import { doMincore, doMsync } from '../mm/msync.ts';
 import { type SwapConfig, swapoff, swapon } from '../mm/swap/swapfile.ts';
 import { dropCaches } from '../mm/truncate.ts';
 import { MAP_ANONYMOUS, MLOCK_ONFAULT } from '../mm/uapi.ts';
-import { PAGE_SIZE, pagesOf, type Vaddr, vpnOf } from '../mm/units.ts';
-import { type ExecImage, execve } from './exec.ts';
+import { PAGE_SIZE, pagesOf, vpnOf } from '../mm/units.ts';
+import { endExe, type ExecImage, execve, shareExe } from './exec.ts';
 import * as fileCalls from './file_calls.ts';
+import { mmapBase } from './layout.ts';
 import { Paths } from './paths.ts';
 import { FileTable, Process } from './process.ts';
 import { CLONE_FILES, CLONE_VM } from './uapi.ts';
 import { storeByte, type UserBuffer, UserReader } from './user_copy.ts';
 
 const ULONG = 2 ** 64;
-/** A gap below the stack, between these, is left for it; mmap starts underneath. */
-const GAP_MIN = 128 * 2 ** 20;
 
 export class System {
   readonly machine: Machine;
@@ -61,7 +60,7 @@ export class System {
     if (task === null || mm === null) throw new Error('the machine has no memory for another process');
     task.mm = mm;
     mm.owner = task;
-    mm.mmapBase = mmapBase(mm);
+    mm.mmapBase = mmapBase(machine, mm);
     return this.add(new Process(task, new FileTable()));
   }
 
@@ -86,7 +85,7 @@ export class System {
     const sharesFiles = (flags & CLONE_FILES) !== 0;
     if (sharesFiles) p.files.users += 1;
     const child = this.add(new Process(task, sharesFiles ? p.files : p.files.copy()));
-    this.paths.execAgain(p, child);
+    shareExe(p, child);
     this.leave(0);
     return child;
   }
@@ -245,7 +244,7 @@ export class System {
   }
   lseek(p: Process, fd: number, offset: number, whence: number): SysResult {
     this.enter(p);
-    return this.leave(fileCalls.lseek(p.files.get(fd), offset, whence));
+    return this.leave(fileCalls.lseek(this.machine, p.files.get(fd), offset, whence));
   }
   ftruncate(p: Process, fd: number, length: number): SysResult {
     this.enter(p);
@@ -312,22 +311,13 @@ export class System {
   private end(p: Process): void {
     bugOn(p.exited, 'a process exits once', p.pid);
     p.exited = true;
-    const files = p.files;
-    this.paths.execEnds(p);
     exitTask(this.machine, p.task);
-    files.put(this.machine);
+    if (p.exeFile !== null) endExe(this.machine, p.exeFile);
+    p.files.put(this.machine);
     this.processes.delete(p.pid);
   }
 }
 
 function ulong(value: number): number {
   return value < 0 ? value + ULONG : value;
-}
-
-/** Where mmap starts, going down, when nothing is random: below the stack's limit and its gap (mmap_base). */
-export function mmapBase(mm: Mm): Vaddr {
-  const guard = 256 * PAGE_SIZE;
-  const most = Math.floor(TASK_SIZE / 6) * 5;
-  const gap = Math.min(Math.max(mm.rlimitStack + guard, GAP_MIN), most);
-  return (Math.floor((TASK_SIZE - gap) / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
 }

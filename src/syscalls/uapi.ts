@@ -5,7 +5,19 @@
  * Promises  A constant has one value in every generation; a kernel that does not know it says so with an errno.
  * Linux     6.18 include/uapi/asm-generic/fcntl.h; include/uapi/linux/fadvise.h, falloc.h, memfd.h, fs.h, sched.h
  */
+import {
+  POSIX_FADV_DONTNEED,
+  POSIX_FADV_NOREUSE,
+  POSIX_FADV_NORMAL,
+  POSIX_FADV_RANDOM,
+  POSIX_FADV_SEQUENTIAL,
+  POSIX_FADV_WILLNEED,
+} from '../mm/fadvise.ts';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../mm/fallocate.ts';
 import * as memory from '../mm/uapi.ts';
+
+export * from '../mm/uapi.ts';
+export { POSIX_FADV_NORMAL, POSIX_FADV_RANDOM };
 
 export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;
@@ -30,19 +42,9 @@ export const MFD_HUGETLB = 0x4;
 export const MFD_NOEXEC_SEAL = 0x8;
 export const MFD_EXEC = 0x10;
 
-export const FALLOC_FL_KEEP_SIZE = 0x1;
-export const FALLOC_FL_PUNCH_HOLE = 0x2;
 export const FALLOC_FL_COLLAPSE_RANGE = 0x8;
-export const FALLOC_FL_ZERO_RANGE = 0x10;
 export const FALLOC_FL_INSERT_RANGE = 0x20;
 export const FALLOC_FL_UNSHARE_RANGE = 0x40;
-
-export const POSIX_FADV_NORMAL = 0;
-export const POSIX_FADV_RANDOM = 1;
-export const POSIX_FADV_SEQUENTIAL = 2;
-export const POSIX_FADV_WILLNEED = 3;
-export const POSIX_FADV_DONTNEED = 4;
-export const POSIX_FADV_NOREUSE = 5;
 
 export const CLONE_VM = 0x100;
 export const CLONE_FILES = 0x400;

@@ -9,7 +9,7 @@
  * what was read or mapped at least. ld.so maps a library in two steps, first the whole span of addresses, then each part
  * over it; of the span only what was not covered again counts, for it reaches over the file's end into .bss.
  */
-import { MAP_ANONYMOUS, MAP_FIXED, O_DIRECTORY, O_TRUNC, SEEK_END } from '../syscalls/uapi.ts';
+import { O_DIRECTORY, O_TRUNC, SEEK_END } from '../syscalls/uapi.ts';
 import type { BodyDecoder } from './decode.ts';
 import { EVENT_END, EVENT_PATH, EVENT_SYSCALL, EVENT_TICK } from './decode.ts';
 import { decoderOf, type Recording } from './source.ts';
@@ -17,6 +17,8 @@ import {
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   isFork,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
   SYS_brk,
   SYS_close,
   SYS_creat,

@@ -8,7 +8,7 @@
 /** From 0 on. */
 const FIRST_NAMES =
   'read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask ' +
-  'rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe pipe2 select sched_yield mremap msync mincore madvise ' +
+  'rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore madvise ' +
   'shmget shmat shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile socket connect accept ' +
   'sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername socketpair setsockopt getsockopt ' +
   'clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd msgrcv msgctl fcntl flock ' +
@@ -142,3 +142,8 @@ export function isFork(nr: number): boolean {
 
 export const F_DUPFD = 0;
 export const F_DUPFD_CLOEXEC = 1030;
+
+/** Of mmap's flags and clone's, what a survey must know. */
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const CLONE_THREAD = 0x10000;

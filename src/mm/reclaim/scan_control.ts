@@ -61,6 +61,8 @@ export class ScanControl {
   mayUnmap = true;
   maySwap = true;
   mayDeactivate = 0;
+  /** That a page was used does not keep it: MADV_PAGEOUT since 6.18 (before, it cleared the young bits itself). */
+  ignoreReferences = false;
   forceDeactivate = false;
   skippedDeactivate = false;
   memcgLowReclaim = false;
@@ -116,6 +118,7 @@ export class ScanControl {
     this.mayUnmap = true;
     this.maySwap = true;
     this.mayDeactivate = 0;
+    this.ignoreReferences = false;
     this.forceDeactivate = false;
     this.skippedDeactivate = false;
     this.memcgLowReclaim = false;

@@ -106,7 +106,7 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
     return ACTIVATE_LOCKED;
   }
 
-  const references = checkReferences(machine, sc, pfn);
+  const references = sc.ignoreReferences ? RECLAIM : checkReferences(machine, sc, pfn);
   if (references === ACTIVATE) return ACTIVATE_LOCKED;
   if (references === KEEP) {
     stat.refKeep += 1;

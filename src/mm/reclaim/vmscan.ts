@@ -122,6 +122,7 @@ class Vmscan implements Reclaim {
       const here = pages.filter((pfn) => machine.zones[frames.zoneIndex(pfn)]!.pgdat === pgdat);
       if (here.length === 0) continue;
       sc.start(here.length, GFP_KERNEL, null);
+      sc.ignoreReferences = machine.generation.switches.pageoutKeepsYoung;
       for (const pfn of here) {
         frames.clear(pfn, PG_active);
         frames.listAdd(pfn, sc.isolated);

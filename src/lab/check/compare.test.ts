@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { parseMmp } from '../../syscalls/mmp.ts';
+import { type Comparison, compareRecordings } from './compare.ts';
+import type { FileRecord, OpRecord, PageRun, Recording, VmaRecord } from './recording.ts';
+
+const VMA = { start: '0x100000000000', end: '0x100000004000', perms: 'rw-p', offset: 0, name: '', Rss: 8, VmFlags: 'rd' };
+const PAGES: PageRun[] = [
+  [0, 2, 'f1', 1, 'uptodate|lru|mmap|anon', 'x'],
+  [2, 1, 's1', 0, '', ''],
+  [3, 1, 'z', 0, 'zero_page', ''],
+];
+
+interface Parts {
+  op?: Partial<OpRecord>;
+  vma?: VmaRecord;
+  pages?: PageRun[];
+  later?: PageRun[];
+  files?: Record<string, FileRecord>;
+  kernel?: string;
+}
+
+/** One call with a snapshot, another with another. */
+function recording(parts: Parts): Recording {
+  const kernel = parts.kernel ?? '6.18.44';
+  const header = { rec: 1, program: 'x', kernel, arch: 'x86_64', page: 4096, arena: ['', ''], uid: 0 } as const;
+  const vmas = [{ ...VMA, ...parts.vma }];
+  const files = parts.files ?? {};
+  const op = { proc: 1, call: '1 brk(0)', ret: 0, minflt: 1, majflt: 0 };
+  return {
+    header,
+    lines: [
+      { op: 1, ...op, ...parts.op },
+      { snap: 1, procs: { '1': { vmas, pages: parts.pages ?? PAGES } }, files },
+      { op: 2, ...op },
+      { snap: 2, procs: { '1': { vmas, pages: parts.later ?? parts.pages ?? PAGES } }, files: '=' },
+    ],
+  };
+}
+
+function compared(kernel: Parts, engine: Parts, directives = '', file = 'x.mmp'): Comparison {
+  const program = parseMmp(`%mmp 1\n${directives}1 brk(0)\n`, file);
+  return compareRecordings(program, recording(kernel), recording(engine));
+}
+
+test('a recording equals itself, and every field is counted', () => {
+  const result = compared({}, {});
+  expect(result).toMatchObject({ equal: true, first: null, differentFields: 0 });
+  // Twice: a call's 3 fields, 2 of the snapshot, 25 of the region and 1 for its range, 5 of each of 4 pages.
+  expect(result.equalFields).toBe(2 * (3 + 2 + 25 + 20));
+});
+
+const renamed: PageRun[] = [
+  [0, 1, 'f8', 1, 'uptodate|lru|mmap|anon', 'x'],
+  [1, 1, 'f3', 1, 'uptodate|lru|mmap|anon', 'x'],
+  [2, 1, 's7', 0, '', ''],
+  [3, 1, 'z', 0, 'zero_page', ''],
+];
+const alias: PageRun[] = [[0, 1, 'f1', 2, 'lru', ''], [1, 1, 'f1', 2, 'lru', '']];
+const apart: PageRun[] = [[0, 1, 'f1', 2, 'lru', ''], [1, 1, 'f2', 2, 'lru', '']];
+const moved: PageRun[] = [[0, 2, 'f5', 1, 'uptodate|lru|mmap|anon', 'x'], ...PAGES.slice(1)];
+
+for (const { why, kernel = {}, engine = {}, field } of [
+  { why: 'a result', engine: { op: { ret: 1 } }, field: 'ret' },
+  { why: 'an error that only one has', engine: { op: { err: 'EINVAL' } }, field: 'err' },
+  { why: 'a fault more', engine: { op: { minflt: 2 } }, field: 'minflt' },
+  { why: 'a region that ends elsewhere', engine: { vma: { end: '0x100000005000' } }, field: 'regions' },
+  { why: 'a number of smaps', engine: { vma: { Pss: 4 } }, field: 'Pss' },
+  { why: 'flags of a region', engine: { vma: { VmFlags: 'rd wr' } }, field: 'VmFlags' },
+  { why: 'a page that is not there', engine: { pages: PAGES.slice(1) }, field: 'state' },
+  { why: 'a page that is swapped out', engine: { pages: [[0, 2, 's5', 0, '', ''], ...PAGES.slice(1)] as PageRun[] }, field: 'state' },
+  { why: 'a flag of the core', engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|active|mmap|anon', 'x'], ...PAGES.slice(1)] as PageRun[] }, field: 'flags' },
+  { why: 'a mapcount', engine: { pages: [[0, 2, 'f1', 2, 'uptodate|lru|mmap|anon', 'x'], ...PAGES.slice(1)] as PageRun[] }, field: 'mapcount' },
+  { why: 'letters of pagemap', engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|mmap|anon', ''], ...PAGES.slice(1)] as PageRun[] }, field: 'pm' },
+  { why: 'two pages that share a frame', kernel: { pages: alias }, engine: { pages: apart }, field: 'id' },
+  { why: 'a frame shared that is not', kernel: { pages: apart }, engine: { pages: alias }, field: 'id' },
+  { why: 'a page that moved only in the kernel', kernel: { later: moved }, field: 'id' },
+  { why: 'a size', kernel: { files: { A: { size: 1, cache: 'c' } } }, engine: { files: { A: { size: 2, cache: 'c' } } }, field: 'size' },
+  { why: 'a letter of the cache', kernel: { files: { A: { size: 1, cache: 'c' } } }, engine: { files: { A: { size: 1, cache: 'd' } } }, field: 'cache' },
+  { why: 'a file more', engine: { files: { A: { size: 1, cache: 'c' } } }, field: 'files' },
+]) {
+  test(`it differs: ${why}`, () => {
+    const result = compared(kernel, engine);
+    expect(result.equal).toBe(false);
+    expect(result.first?.field).toBe(field);
+    expect(result.byField.get(field)).toBeGreaterThan(0);
+  });
+}
+
+for (const { why, kernel = {}, engine = {} } of [
+  { why: 'frames and slots have other names', engine: { pages: renamed } },
+  { why: 'a page moved only in the engine', engine: { later: moved } },
+  { why: 'flags of the file system are not compared', engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|mmap|anon|private|reclaim', 'x'], ...PAGES.slice(1)] as PageRun[] } },
+  {
+    why: 'without cachestat dirty is as good as clean',
+    kernel: { kernel: '6.1.192', files: { A: { size: 1, cache: 'c.' } } },
+    engine: { kernel: '6.1', files: { A: { size: 1, cache: 'de' } } },
+  },
+]) {
+  test(`it is equal: ${why}`, () => expect(compared(kernel, engine).first).toBeNull());
+}
+
+test('a file read through readahead has latitude, its layout has none', () => {
+  const disk = '%file A 64 disk\n';
+  const file = { name: 'file:A' };
+  const page = (flags: string): PageRun[] => [[0, 1, 'f1', 1, flags, 'xf']];
+  const kernel = { vma: { ...file, Rss: 64, Pss: 64 }, pages: page('referenced|lru|thp|compound_head') };
+  const near = { vma: { ...file, Rss: 100, Pss: 1 }, pages: page('lru'), op: { minflt: 9 } };
+  expect(compared(kernel, near, disk).first).toBeNull();
+  expect(compared(kernel, { ...near, vma: { ...file, Rss: 300 } }, disk).first?.field).toBe('Rss');
+  expect(compared(kernel, { ...near, vma: { ...file, Rss: 64, perms: 'r--p' } }, disk).first?.field).toBe('perms');
+  expect(compared(kernel, { ...near, pages: page('lru|active') }, disk).first?.field).toBe('flags');
+  expect(compared(kernel, near, '%file A 64 disk cached\n').equal).toBe(false);
+});
+
+test('of a huge page only the head has a frame of its own', () => {
+  const whole: PageRun[] = [[0, 1, 'f1', 1, 'lru|compound_head', ''], [1, 2, 'f2', 1, 'lru|compound_tail', '']];
+  const other: PageRun[] = [[0, 1, 'f7', 1, 'lru|compound_head', ''], [1, 1, 'f3', 1, 'lru|compound_tail', ''], [2, 1, 'f9', 1, 'lru|compound_tail', '']];
+  expect(compared({ pages: whole }, { pages: other }, '', 'thp-basic.mmp').first).toBeNull();
+});
+
+test('a recording that ends early differs', () => {
+  const program = parseMmp('%mmp 1\n1 brk(0)\n', 'x');
+  const short = { ...recording({}), lines: recording({}).lines.slice(0, 2) };
+  expect(compareRecordings(program, recording({}), short).first).toMatchObject({ kernel: 'op 2', engine: 'nothing' });
+});

@@ -1,0 +1,592 @@
+/**
+ * A recording on a machine: each access an access, each system call a system call.
+ *
+ * Owns      the processes of a replay, who runs when, and the list of what went otherwise than recorded.
+ * Promises  1. Addresses are the recording's own: what mmap returned then is where it maps now.
+ *           2. Nothing is dropped in silence: a call that is not replayed, a result that differs, a page that nothing mapped and a
+ *              process that is never forked are counted.
+ *           3. The order between processes depends on the recording alone: who has made the fewest accesses so far runs, the
+ *              older one if two have made as many. A parent waits for whom wait4 returned; after vfork, for the child's exec.
+ *
+ * One CPU: a process runs from one of its ticks to the next (65,536 accesses in the recorders we know), and the machine's
+ * clock moves by ACCESS_NS for each.
+ */
+import type { File } from '../mm/fs.ts';
+import { SIGKILL, SIGSEGV, SEGV_MAPERR } from '../mm/fault.ts';
+import { filemapRead, filemapWrite } from '../mm/filemap.ts';
+import { errnoName } from '../mm/errno.ts';
+import type { Machine } from '../mm/machine.ts';
+import type { MemCgroup } from '../mm/memcg.ts';
+import type { Mm } from '../mm/mm.ts';
+import { accessPages, loadPage, storePage } from '../mm/memory.ts';
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from '../mm/uapi.ts';
+import { addrOf, PAGE_SIZE, type Vpn, vpnOf } from '../mm/units.ts';
+import type { Process } from '../syscalls/process.ts';
+import { System } from '../syscalls/system.ts';
+import { CLONE_VFORK, CLONE_VM, O_DIRECTORY } from '../syscalls/uapi.ts';
+import {
+  type BodyDecoder,
+  EVENT_ACCESSES,
+  EVENT_END,
+  EVENT_PATH,
+  EVENT_SYSCALL,
+  EVENT_TICK,
+} from '../trace/decode.ts';
+import { printable } from '../trace/error.ts';
+import { decoderOf, type Recording } from '../trace/source.ts';
+import type { Survey } from '../trace/survey.ts';
+import * as nr from '../trace/x86_64.ts';
+import { ACCESS_NS } from './costs.ts';
+import { imageOf, type RecordedImage } from './image.ts';
+import type { CallDifference } from './result.ts';
+
+const DIFFERENCES_KEPT = 5;
+/** A result that needs no comparison, because the call was not made. */
+const NOT_MADE = Number.NaN;
+const O_PATH = 0o10000000;
+const KILLED = SIGKILL * 256;
+const UNMAPPED = SIGSEGV * 256 + SEGV_MAPERR;
+
+const RUNNING = 0;
+/** For the end of `waitsFor`. */
+const WAITING = 1;
+/** vfork: for the exec or the end of `waitsFor`. */
+const SUSPENDED = 2;
+const ENDED = 3;
+
+class ReplayProcess {
+  /** In the recording. */
+  readonly pid: number;
+  readonly index: number;
+  readonly decoder: BodyDecoder;
+  readonly process: Process;
+  /** Accesses before this process's own first one, and since: its place in time. */
+  time: number;
+  state = RUNNING;
+  waitsFor: ReplayProcess | null = null;
+  hasExeced = false;
+  /** Of the batch at hand, what is done. */
+  done = 0;
+  /** The path of the open that comes next. */
+  path = '';
+  /** An execve that has not failed yet. */
+  execPending = false;
+
+  constructor(pid: number, index: number, decoder: BodyDecoder, process: Process, time: number) {
+    this.pid = pid;
+    this.index = index;
+    this.decoder = decoder;
+    this.process = process;
+    this.time = time;
+  }
+}
+
+export class Replay {
+  readonly machine: Machine;
+  readonly system: System;
+  readonly memcg: MemCgroup;
+  /** Page events made so far. */
+  events = 0;
+  rawAccesses = 0;
+  oomKilled = false;
+  syscalls = 0;
+  syscallsDifferent = 0;
+  readonly differences: CallDifference[] = [];
+  readonly syscallsUnknown: Map<string, number> = new Map();
+  unseenPages = 0;
+  refusedAccesses = 0;
+  /** Called after every tick. */
+  onTick: () => void = () => {};
+  /** Called with the address space of a process that is about to end. */
+  onEnd: (mm: Mm) => void = () => {};
+  private readonly recording: Recording;
+  private readonly survey: Survey;
+  private readonly processes: ReplayProcess[] = [];
+  private current: ReplayProcess;
+
+  /** Makes the files and starts the program in `memcg`. The machine is new; nothing of it was replayed yet. */
+  constructor(machine: Machine, memcg: MemCgroup, recording: Recording, survey: Survey) {
+    this.machine = machine;
+    this.memcg = memcg;
+    this.recording = recording;
+    this.survey = survey;
+    this.system = new System(machine);
+    const recorded = imageOf(recording.header, survey.firstBrk);
+    this.makeFiles(recorded);
+    const process = this.system.newProcess();
+    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside.
+    process.task.memcg = memcg;
+    const root = survey.parents.indexOf(-1);
+    this.current = new ReplayProcess(0, root, decoderOf(recording, root), process, 0);
+    this.processes.push(this.current);
+    if (recorded !== null) this.start(this.current, recorded);
+  }
+
+  /** Whoever made the files is not the program: they are not charged to it, and not in memory. */
+  private makeFiles(recorded: RecordedImage | null): void {
+    const wanted = new Map<string, { bytes: number; kind: 'disk' | 'tmpfs' }>();
+    for (const { path, bytes } of recorded?.files ?? []) wanted.set(path, { bytes, kind: 'disk' });
+    for (const { path, bytes, kind } of this.survey.files) {
+      if (kind !== 'outside') wanted.set(path, { kind, bytes: Math.max(bytes, wanted.get(path)?.bytes ?? 0) });
+    }
+    for (const [path, { bytes, kind }] of wanted) this.system.paths.createFile(path, bytes, kind);
+  }
+
+  private start(p: ReplayProcess, recorded: RecordedImage): void {
+    const failed = this.system.exec(p.process, recorded.image);
+    if (p.process.exited) return this.ended(p, true);
+    if (failed < 0) this.differ(p, 'execve', '0', errnoName(failed));
+    for (const range of recorded.leftOver) {
+      const prot = (range.read ? PROT_READ : 0) | (range.write ? PROT_WRITE : 0) | (range.execute ? PROT_EXEC : 0);
+      this.system.mmap(p.process, range.start, range.end - range.start, prot, FIXED_ANONYMOUS, -1, 0);
+    }
+  }
+
+  get processCount(): number {
+    return this.processes.length;
+  }
+
+  get unstarted(): number {
+    return this.survey.parents.length - this.processes.length;
+  }
+
+  /** Share of the recording that is behind us, 0 to 1. */
+  get progress(): number {
+    let bytes = 0;
+    let all = 0;
+    for (const { pid, bytes: length } of this.recording.header.processes) {
+      const found = this.processes.find((p) => p.pid === pid);
+      all += length;
+      bytes += found === undefined ? 0 : found.state === ENDED ? length : found.decoder.position;
+    }
+    return all === 0 ? 1 : bytes / all;
+  }
+
+  /** The processes that live, with their numbers in the recording. */
+  living(): { pid: number; process: Process }[] {
+    return this.processes.filter((p) => p.state !== ENDED).map(({ pid, process }) => ({ pid, process }));
+  }
+
+  /** Replays until `events` page events are made, or to the end; true if there is more. Stops before the exit of the last process if `stopBeforeExit`. */
+  run(events: number = Number.POSITIVE_INFINITY, stopBeforeExit = false): boolean {
+    while (this.events < events) {
+      const p = this.current;
+      if (p.state !== RUNNING) {
+        if (!this.chooseNext()) return false;
+        continue;
+      }
+      if (p.done < p.decoder.count) {
+        this.access(p, events);
+        continue;
+      }
+      const event = p.decoder.next();
+      p.done = 0;
+      if (p.execPending) this.exec(p, event);
+      if (event === EVENT_ACCESSES) continue;
+      if (event === EVENT_TICK) this.tick(p);
+      else if (event === EVENT_PATH) p.path = p.decoder.text;
+      else if (event === EVENT_SYSCALL) {
+        if (stopBeforeExit && this.isLastExit(p)) return true;
+        this.syscall(p);
+      } else if (event === EVENT_END) this.end(p);
+    }
+    return true;
+  }
+
+  private isLastExit(p: ReplayProcess): boolean {
+    const number = p.decoder.call[0];
+    const living = this.processes.filter((other) => other.state !== ENDED).length;
+    return living === 1 && (number === nr.SYS_exit_group || number === nr.SYS_exit);
+  }
+
+  // accesses
+
+  private access(p: ReplayProcess, events: number): void {
+    const { machine } = this;
+    const { decoder } = p;
+    const to = Math.min(decoder.count, p.done + (events - this.events));
+    machine.current = p.process.task;
+    let at = p.done;
+    while (at < to) {
+      const stopped = accessPages(machine, p.process.mm, decoder.vpns, decoder.kinds, at, to);
+      this.events += stopped - at;
+      at = stopped;
+      if (at === to) break;
+      if (machine.lastSignal === KILLED) {
+        machine.current = machine.idle;
+        this.ended(p, true);
+        return;
+      }
+      if (!this.mend(p, decoder.vpns[at]! as Vpn)) {
+        this.refusedAccesses += 1;
+        this.events += 1;
+        at += 1;
+      }
+    }
+    machine.current = machine.idle;
+    p.done = at;
+  }
+
+  /** An access met a signal. True if it can be made now: nothing was mapped there, and we put memory there. */
+  private mend(p: ReplayProcess, vpn: Vpn): boolean {
+    if (this.machine.lastSignal !== UNMAPPED) return false;
+    const made = this.system.mmap(p.process, addrOf(vpn), PAGE_SIZE, ALL_ACCESS, FIXED_ANONYMOUS, -1, 0);
+    this.machine.current = p.process.task;
+    if (made < 0) return false;
+    this.unseenPages += 1;
+    return true;
+  }
+
+  /** The kernel writes to the program's memory, or reads it, on behalf of a call on something that is not modelled. */
+  private touch(p: ReplayProcess, addr: number, bytes: number, write: boolean): void {
+    if (bytes <= 0 || addr <= 0) return;
+    const { machine } = this;
+    const mm = p.process.mm;
+    machine.current = p.process.task;
+    for (let vpn = vpnOf(addr); vpn <= vpnOf(addr + bytes - 1); vpn = (vpn + 1) as Vpn) {
+      const failed = write ? storePage(machine, mm, vpn, machine.newToken()) : loadPage(machine, mm, vpn);
+      if (failed !== 0) break;
+    }
+    machine.current = machine.idle;
+  }
+
+  // time, and who runs
+
+  private tick(p: ReplayProcess): void {
+    const { ticks } = p.decoder;
+    p.time += ticks;
+    this.rawAccesses += ticks;
+    this.machine.advance(ticks * ACCESS_NS);
+    this.onTick();
+    if (this.processes.length > 1) this.chooseNext();
+  }
+
+  /** False if nobody can run any more. */
+  private chooseNext(): boolean {
+    let next: ReplayProcess | null = null;
+    for (const p of this.processes) {
+      this.wake(p);
+      // The OOM killer may have taken somebody who was not running.
+      if (p.state !== ENDED && p.process.exited) this.ended(p, true);
+      if (p.state === RUNNING && (next === null || p.time < next.time)) next = p;
+    }
+    if (next === null) return false;
+    this.current = next;
+    return true;
+  }
+
+  private wake(p: ReplayProcess): void {
+    const other = p.waitsFor;
+    if (other === null || p.state === ENDED) return;
+    if (other.state !== ENDED && !(p.state === SUSPENDED && other.hasExeced)) return;
+    p.time = Math.max(p.time, other.time);
+    p.waitsFor = null;
+    p.state = RUNNING;
+  }
+
+  private wait(p: ReplayProcess, other: ReplayProcess, state: number): void {
+    if (other.state === ENDED) return;
+    p.waitsFor = other;
+    p.state = state;
+  }
+
+  private ended(p: ReplayProcess, killed: boolean): void {
+    if (killed) this.oomKilled = true;
+    p.state = ENDED;
+    p.done = 0;
+    p.decoder.count = 0;
+    if (p.process.exited) return;
+    this.onEnd(p.process.mm);
+    this.system.exit(p.process);
+  }
+
+  private end(p: ReplayProcess): void {
+    this.ended(p, false);
+  }
+
+  // system calls
+
+  private syscall(p: ReplayProcess): void {
+    const { call } = p.decoder;
+    const number = call[0]!;
+    const recorded = call[7]!;
+    this.syscalls += 1;
+    const { path } = p;
+    p.path = '';
+    const here = this.make(p, number, call, path);
+    if (p.process.exited && p.state !== ENDED) this.ended(p, true);
+    if (Number.isNaN(here) || here === recorded) return;
+    this.differ(p, describeCall(number, call, path), describeResult(number, recorded), describeResult(number, here));
+  }
+
+  private differ(p: ReplayProcess, call: string, recorded: string, here: string): void {
+    this.syscallsDifferent += 1;
+    if (this.differences.length < DIFFERENCES_KEPT) this.differences.push({ pid: p.pid, call, recorded, here });
+  }
+
+  /** Makes the call. Its result, as far as it can be compared, else NOT_MADE. */
+  private make(p: ReplayProcess, number: number, call: Float64Array, path: string): number {
+    const { system } = this;
+    const { process } = p;
+    const a = call[1]!;
+    const b = call[2]!;
+    const c = call[3]!;
+    const d = call[4]!;
+    const ret = call[7]!;
+    switch (number) {
+      case nr.SYS_mmap:
+        return this.mmap(p, call);
+      case nr.SYS_mremap:
+        return this.mremap(p, call);
+      case nr.SYS_brk:
+        return a === 0 ? system.brk(process, 0) : ret === a ? system.brk(process, a) : NOT_MADE;
+      case nr.SYS_munmap:
+        return system.munmap(process, a, b);
+      case nr.SYS_mprotect:
+        return system.mprotect(process, a, b, c);
+      case nr.SYS_madvise:
+        return system.madvise(process, a, b, c);
+      case nr.SYS_msync:
+        return system.msync(process, a, b, c);
+      case nr.SYS_mincore:
+        // What it answers depends on the machine; only whether it answers can be compared.
+        return system.mincore(process, a, b, c);
+      case nr.SYS_mlock:
+        return system.mlock(process, a, b);
+      case nr.SYS_mlock2:
+        return system.mlock2(process, a, b, c);
+      case nr.SYS_munlock:
+        return system.munlock(process, a, b);
+      case nr.SYS_mlockall:
+        return system.mlockall(process, a);
+      case nr.SYS_munlockall:
+        return system.munlockall(process);
+      case nr.SYS_remap_file_pages:
+        return system.remapFilePages(process, a, b, c, d, call[5]!);
+      case nr.SYS_open:
+        return this.open(p, path, b, ret);
+      case nr.SYS_openat:
+        return this.open(p, path, c, ret);
+      case nr.SYS_creat:
+        return this.open(p, path, 0o1101, ret);
+      case nr.SYS_memfd_create:
+        return this.place(p, ret < 0 ? ret : system.memfdCreate(process, 'recorded', b), ret);
+      case nr.SYS_read:
+      case nr.SYS_write:
+      case nr.SYS_readv:
+      case nr.SYS_writev:
+      case nr.SYS_pread64:
+      case nr.SYS_pwrite64:
+        return this.transfer(p, number, call);
+      case nr.SYS_wait4:
+      case nr.SYS_waitid:
+        return this.waitFor(p, number === nr.SYS_wait4 ? ret : -1);
+      case nr.SYS_clone:
+      case nr.SYS_fork:
+      case nr.SYS_vfork:
+      case nr.SYS_clone3:
+        return this.fork(p, number, a, ret);
+      case nr.SYS_execve:
+      case nr.SYS_execveat:
+        // Written before it is made, and again only if it failed: what comes next tells.
+        p.execPending = ret === 0;
+        return NOT_MADE;
+      case nr.SYS_exit:
+      case nr.SYS_exit_group:
+        this.end(p);
+        return NOT_MADE;
+      case nr.SYS_unlink:
+      case nr.SYS_unlinkat:
+        // Recorders do not write the path down.
+        return this.unknown(number);
+    }
+    const fd = a;
+    if (this.fileOf(p, fd) !== undefined) {
+      switch (number) {
+        case nr.SYS_close:
+          return system.close(process, fd);
+        case nr.SYS_lseek:
+          return system.lseek(process, fd, b, c);
+        case nr.SYS_ftruncate:
+          return system.ftruncate(process, fd, b);
+        case nr.SYS_fallocate:
+          return system.fallocate(process, fd, b, c, d);
+        case nr.SYS_fsync:
+          return system.fsync(process, fd);
+        case nr.SYS_fdatasync:
+          return system.fdatasync(process, fd);
+        case nr.SYS_fadvise64:
+          return system.fadvise64(process, fd, b, c, d);
+        case nr.SYS_dup:
+          return this.place(p, system.dup(process, fd), ret);
+        case nr.SYS_dup2:
+        case nr.SYS_dup3:
+          return ret < 0 ? ret : system.dup2(process, fd, ret);
+        case nr.SYS_fcntl:
+          if (b !== nr.F_DUPFD && b !== nr.F_DUPFD_CLOEXEC) return NOT_MADE;
+          return this.place(p, system.dup(process, fd), ret);
+      }
+    }
+    return OF_FILES.has(number) || nr.leavesMemoryAlone(number) ? NOT_MADE : this.unknown(number);
+  }
+
+  private unknown(number: number, why = ''): number {
+    const name = nr.syscallName(number) + why;
+    this.syscallsUnknown.set(name, (this.syscallsUnknown.get(name) ?? 0) + 1);
+    return NOT_MADE;
+  }
+
+  /** At the address that it got then. A call that failed then changed nothing and is not made. */
+  private mmap(p: ReplayProcess, call: Float64Array): number {
+    const ret = call[7]!;
+    if (ret < 0) return NOT_MADE;
+    const length = call[2]!;
+    const prot = call[3]!;
+    let flags = (call[4]! & ~MAP_FIXED_NOREPLACE) | MAP_FIXED;
+    const fd = call[5]! | 0;
+    const anonymous = (flags & MAP_ANONYMOUS) !== 0;
+    if (!anonymous && this.fileOf(p, fd) === undefined) {
+      // A device, or a file that was opened before the recording began.
+      this.unknown(nr.SYS_mmap, ' (of a file that is not known)');
+      flags |= MAP_ANONYMOUS;
+      return this.system.mmap(p.process, ret, length, prot, flags, -1, 0);
+    }
+    return this.system.mmap(p.process, ret, length, prot, flags, fd, anonymous ? 0 : call[6]!);
+  }
+
+  private mremap(p: ReplayProcess, call: Float64Array): number {
+    const ret = call[7]!;
+    const old = call[1]!;
+    if (ret < 0) return NOT_MADE;
+    const moved = ret !== old;
+    const flags = moved ? call[4]! | MREMAP_MAYMOVE | MREMAP_FIXED : call[4]! & ~(MREMAP_MAYMOVE | MREMAP_FIXED);
+    return this.system.mremap(p.process, old, call[2]!, call[3]!, flags, moved ? ret : 0);
+  }
+
+  private fileOf(p: ReplayProcess, fd: number): File | undefined {
+    return fd >= 0 ? p.process.files.get(fd) : undefined;
+  }
+
+  private open(p: ReplayProcess, path: string, flags: number, ret: number): number {
+    const kind = this.survey.files.find((f) => f.path === path)?.kind;
+    // Devices, folders and files of the kernel have no pages; what failed for other reasons than a missing name fails again.
+    if (path === '' || kind === 'outside' || (flags & (O_DIRECTORY | O_PATH)) !== 0) return NOT_MADE;
+    if (ret < 0 && this.system.paths.get(path) !== undefined) return NOT_MADE;
+    return this.place(p, this.system.open(p.process, path, flags), ret);
+  }
+
+  /** Puts a new descriptor where it was in the recording. */
+  private place(p: ReplayProcess, fd: number, wanted: number): number {
+    if (fd < 0 || wanted < 0 || fd === wanted) return fd;
+    const { files } = p.process;
+    const old = files.get(wanted) === undefined ? 0 : this.system.close(p.process, wanted);
+    const file = files.remove(fd);
+    if (old < 0 || file === undefined) return fd;
+    files.set(wanted, file, false);
+    return wanted;
+  }
+
+  private transfer(p: ReplayProcess, number: number, call: Float64Array): number {
+    const { system, machine } = this;
+    const fd = call[1]!;
+    const buffer = call[2]!;
+    const count = call[3]!;
+    const pos = call[4]!;
+    const ret = call[7]!;
+    const file = this.fileOf(p, fd);
+    const writes = number === nr.SYS_write || number === nr.SYS_pwrite64 || number === nr.SYS_writev;
+    const vector = number === nr.SYS_readv || number === nr.SYS_writev;
+    if (file === undefined) {
+      // Where the pieces of a vector lie is not recorded.
+      if (!vector) this.touch(p, buffer, Math.min(ret, count), !writes);
+      return NOT_MADE;
+    }
+    if (number === nr.SYS_read) return system.read(p.process, fd, buffer, count);
+    if (number === nr.SYS_write) return system.write(p.process, fd, buffer, count);
+    if (number === nr.SYS_pread64) return system.pread64(p.process, fd, buffer, count, pos);
+    if (number === nr.SYS_pwrite64) return system.pwrite64(p.process, fd, buffer, count, pos);
+    if (ret <= 0) return NOT_MADE;
+    machine.current = p.process.task;
+    const at = writes && file.append ? file.inode.size : file.pos;
+    const done = writes ? filemapWrite(machine, file, at, ret, null) : filemapRead(machine, file, at, ret, null);
+    machine.current = machine.idle;
+    if (done > 0) file.pos = at + done;
+    return done;
+  }
+
+  // processes
+
+  private fork(p: ReplayProcess, number: number, flags: number, ret: number): number {
+    if (ret <= 0) return NOT_MADE;
+    const bits = number === nr.SYS_clone ? flags : 0;
+    if ((bits & nr.CLONE_THREAD) !== 0) return this.unknown(number, ' (a thread)');
+    const index = this.recording.header.processes.findIndex((q) => q.pid === ret);
+    if (index < 0 || this.processes.some((q) => q.index === index)) return this.unknown(number, ' (a process that was not recorded)');
+    // A copy even after vfork: emulators that record make one, too.
+    const child = this.system.fork(p.process, 0);
+    if (typeof child === 'number') return child;
+    const started = new ReplayProcess(ret, index, decoderOf(this.recording, index), child, p.time);
+    this.processes.push(started);
+    if (number === nr.SYS_vfork || (bits & CLONE_VFORK) !== 0 || (bits & CLONE_VM) !== 0) this.wait(p, started, SUSPENDED);
+    return NOT_MADE;
+  }
+
+  private waitFor(p: ReplayProcess, pid: number): number {
+    const child = this.processes.find((q) => q.pid === pid);
+    if (child !== undefined) this.wait(p, child, WAITING);
+    return NOT_MADE;
+  }
+
+  /** The event behind an execve is here: unless it is the same call again, with its error, a new program runs now. */
+  private exec(p: ReplayProcess, event: number): void {
+    p.execPending = false;
+    const { call } = p.decoder;
+    const number = call[0];
+    if (event === EVENT_SYSCALL && (number === nr.SYS_execve || number === nr.SYS_execveat) && call[7]! < 0) return;
+    p.hasExeced = true;
+    // Format 1 does not say what it maps: its pages are put where they are used.
+    this.unknown(nr.SYS_execve, ' (a program that is not described)');
+    this.system.munmap(p.process, 0, 2 ** 47 - PAGE_SIZE);
+  }
+}
+
+const FIXED_ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+const ALL_ACCESS = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+/** Calls on descriptors: on one that is not a file here, they do nothing. */
+const OF_FILES: ReadonlySet<number> = new Set([
+  nr.SYS_close,
+  nr.SYS_lseek,
+  nr.SYS_ftruncate,
+  nr.SYS_fallocate,
+  nr.SYS_fsync,
+  nr.SYS_fdatasync,
+  nr.SYS_fadvise64,
+  nr.SYS_dup,
+  nr.SYS_dup2,
+  nr.SYS_dup3,
+  nr.SYS_fcntl,
+]);
+
+const ADDRESSES: ReadonlySet<number> = new Set([nr.SYS_mmap, nr.SYS_mremap, nr.SYS_brk]);
+
+function describeResult(number: number, result: number): string {
+  if (result < 0) return errnoName(result);
+  return ADDRESSES.has(number) ? `0x${result.toString(16)}` : String(result);
+}
+
+function describeCall(number: number, call: Float64Array, path: string): string {
+  if (path !== '') return `${nr.syscallName(number)}("${printable(path)}")`;
+  const hex = (n: number) => (n < 4096 ? String(n) : `0x${n.toString(16)}`);
+  return `${nr.syscallName(number)}(${[...call.subarray(1, 7)].map(hex).join(', ')})`;
+}
