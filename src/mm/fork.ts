@@ -17,7 +17,7 @@ import { exitMmap } from './munmap.ts';
 import { vmEnoughMemory, vmStatAccount } from './vm_account.ts';
 import { allocKernelStack, freeKernelStack } from './page_alloc.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_YOUNG } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_TLB, PTE_YOUNG } from './page_table.ts';
 import type { SlabName } from './slab.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
 import { Task } from './task.ts';
@@ -104,6 +104,7 @@ export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null
       return null;
     }
   }
+  machine.pageTables.flushTlb();
   return mm;
 }
 
@@ -155,7 +156,7 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
   if (file !== null) {
     getFile(file);
     if ((vma.vmFlags & (VM_SHARED | VM_MAYWRITE)) === (VM_SHARED | VM_MAYWRITE)) file.mapping.iMmapWritable += 1;
-    file.mapping.iMmap.insert(vma);
+    file.mapping.iMmap.insertAfter(vma, old);
   }
   mm.vmas.insert(vma);
   return (old.vmFlags & VM_WIPEONFORK) === 0 && needsCopy(old) ? copyPageRange(machine, vma, old) : 0;
@@ -223,7 +224,7 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
     }
   }
   if (cow) pageTables.clear(from, PTE_RW);
-  let bits = pageTables.bits[from]! & ~PTE_YOUNG;
+  let bits = pageTables.bits[from]! & ~(PTE_YOUNG | PTE_TLB);
   if ((src.vmFlags & VM_SHARED) !== 0) bits &= ~PTE_DIRTY;
   pageTables.setPresent(to, pfn, bits);
 }

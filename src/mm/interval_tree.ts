@@ -13,7 +13,7 @@
  *           vma_interval_tree_remove vma_interval_tree_iter_first vma_interval_tree_iter_next anon_vma_interval_tree_insert
  */
 import { bugOn } from './bug.ts';
-import type { IntervalLinks, Vma } from './vma.ts';
+import type { IntervalLinks } from './vma.ts';
 
 /** How to read a member. `last` belongs to the interval. */
 export interface IntervalKeys<T> {
@@ -21,13 +21,6 @@ export interface IntervalKeys<T> {
   last(member: T): number;
   links(member: T): IntervalLinks<T>;
 }
-
-/** For address_space.i_mmap: a VMA covers the pages of the file that it shows. */
-export const I_MMAP_KEYS: IntervalKeys<Vma> = {
-  first: (vma) => vma.vmPgoff,
-  last: (vma) => vma.vmPgoff + (vma.vmEnd - vma.vmStart) - 1,
-  links: (vma) => vma.shared,
-};
 
 export class IntervalTree<T> {
   size = 0;

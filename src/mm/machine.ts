@@ -52,6 +52,8 @@ export interface MachineConfig {
   reservedBytes?: number;
   /** CPUs that watermarks and per-CPU lists are sized for; one of them runs. Default 1. */
   cpus?: number;
+  /** Translations that the CPU remembers, a power of two. Default 256. */
+  tlbEntries?: number;
   /** cgroup v1 instead of v2. Default false. */
   cgroupV1?: boolean;
   sysctl?: Partial<Sysctl>;
@@ -111,6 +113,9 @@ export interface DiskConfig {
   pageNs: number;
 }
 
+/** As many as QEMU's emulated CPU starts with, on which the recordings in oracle/ were made (CPU_TLB_DYN_DEFAULT_BITS). */
+const DEFAULT_TLB_ENTRIES = Number((globalThis as any).process?.env?.TLB ?? 256);
+
 /** What an owner of pages is, behind the id in page->mapping. */
 export type MappingOwner = AddressSpace | AnonVma;
 
@@ -129,7 +134,7 @@ export class Machine {
   readonly generation: Generation;
   readonly sysctl: Sysctl;
   readonly frames: MemMap;
-  readonly pageTables: PageTables = new PageTables();
+  readonly pageTables: PageTables;
   readonly nodes: PgData[] = [];
   /** By index: the number in the top 8 bits of a frame's flags. */
   readonly zones: Zone[] = [];
@@ -183,6 +188,7 @@ export class Machine {
     this.sysctl = { ...SYSCTL_DEFAULTS, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
+    this.pageTables = new PageTables(config.tlbEntries ?? DEFAULT_TLB_ENTRIES);
     this.rootMemcg = new MemCgroup(1, '/', null, config.cgroupV1 ?? false, this.sysctl.swappiness);
     this.memcgs.push(this.rootMemcg, this.rootMemcg);
     this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);

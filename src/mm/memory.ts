@@ -51,7 +51,7 @@ import {
   PG_uptodate,
   PG_writeback,
 } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_YOUNG } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_TLB, PTE_YOUNG } from './page_table.ts';
 import { shmemFault } from './shmem.ts';
 import { swapReadpage } from './swap/page_io.ts';
 import { swapCacheGetForFault, swapinReadahead } from './swap/swap_state.ts';
@@ -498,7 +498,7 @@ function wpPageCopy(machine: Machine, old: Pfn): number {
   // Reclaim for the copy may have unmapped the old page; its young bit may be gone, too.
   const same =
     at === slot &&
-    (pageTables.bits[slot]! & ~PTE_YOUNG) === (bits & ~PTE_YOUNG) &&
+    (pageTables.bits[slot]! & ~(PTE_YOUNG | PTE_TLB)) === (bits & ~(PTE_YOUNG | PTE_TLB)) &&
     pageTables.pfn(slot) === (old === NO_PFN ? machine.zeroPfn : old);
   if (!same) {
     putPage(machine, copy);
@@ -599,6 +599,7 @@ export function accessPages(
   const { pageTables, frames } = machine;
   const root = mm.pageTables;
   const { tag, base } = root;
+  pageTables.switchTo(root);
   let bits = pageTables.bits;
   let value = pageTables.value;
   for (let i = from; i < to; i++) {
@@ -611,12 +612,12 @@ export function accessPages(
     const entry = bits[slot]!;
     if (kind === ACCESS_WRITE) {
       if ((entry & (PTE_PRESENT | PTE_RW)) === (PTE_PRESENT | PTE_RW)) {
-        bits[slot] = entry | PTE_YOUNG | PTE_DIRTY;
+        if ((entry & (PTE_TLB | PTE_DIRTY)) !== (PTE_TLB | PTE_DIRTY)) pageTables.walked(slot, vpn, PTE_DIRTY);
         frames.setToken(value[slot]! as Pfn, machine.newToken());
         continue;
       }
     } else if ((entry & PTE_PRESENT) !== 0) {
-      bits[slot] = entry | PTE_YOUNG;
+      if ((entry & PTE_TLB) === 0) pageTables.walked(slot, vpn, 0);
       continue;
     }
     const failed =

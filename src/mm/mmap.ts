@@ -77,7 +77,7 @@ import type { Vma } from './vma.ts';
 import { freeVma, linkFileVma, newVma, vmaMergeNewRange } from './vma_merge.ts';
 
 export { doMunmap, exitMmap } from './munmap.ts';
-export { vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
+export { vmEnoughMemory, vmStatAccount } from './vm_account.ts';
 
 const VM_DATA_DEFAULT_FLAGS: VmFlags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 /** Page of the last byte that a file can have (MAX_LFS_FILESIZE), plus one. */

@@ -128,7 +128,7 @@ function mprotectFixup(
 }
 
 /** Makes the entries of [start, end) agree with the VMA's flags. */
-export function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
+function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
   const { pageTables } = machine;
   const root = vma.vmMm.pageTables;
   const base = pageProtection(vma);

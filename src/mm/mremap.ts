@@ -19,7 +19,7 @@ import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { mmPopulate } from './mmap.ts';
 import { unmapRange } from './munmap.ts';
-import { NO_SLOT } from './page_table.ts';
+import { NO_SLOT, PTE_TLB } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { getUnmappedArea } from './unmapped_area.ts';
@@ -400,7 +400,7 @@ function moveEntries(machine: Machine, mm: Mm, from: Vpn, to: Vpn, pages: number
   for (let i = 0; i < pages; i++, slot++, target++) {
     if (pageTables.isNone(slot)) continue;
     // Whatever it says, frame or swap entry: it says it there from now on.
-    pageTables.setPresent(target, pageTables.pfn(slot), pageTables.bits[slot]!);
+    pageTables.setPresent(target, pageTables.pfn(slot), pageTables.bits[slot]! & ~PTE_TLB);
     pageTables.setNone(slot);
   }
   return true;

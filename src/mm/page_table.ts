@@ -14,6 +14,10 @@
  *   protnone  PTE_PROTNONE | (RW never) | YOUNG? | DIRTY?                      value = frame; the kernel calls it present, the CPU faults
  *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
  *   marker    PTE_MARKER                                                       a guard region, value = 0
+ *
+ * The TLB is a bit, too: PTE_TLB says that the CPU knows the entry, and a small table says which entry goes when another comes.
+ * Linux flushes what it unmaps, write-protects or cleans; it does not flush when it clears a young bit. So a page that the
+ * program uses all the time can look idle to reclaim, here as there.
  */
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
@@ -30,6 +34,8 @@ export const PTE_SWAP = 32;
 export const PTE_SWP_EXCLUSIVE = 64;
 export const PTE_MARKER = 128;
 export const PTE_PROTNONE = 256;
+/** The CPU has the entry in its TLB: it will not look here again, so it sets no young bit. */
+export const PTE_TLB = 512;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
@@ -68,12 +74,43 @@ export class PageTables {
   bits: Uint16Array = new Uint16Array(0);
   /** Frame or swap entry of each slot. */
   value: Uint32Array = new Uint32Array(0);
+  /** The CPU's TLB: slots, by the low bits of the page number. A slot counts only while its entry has PTE_TLB. */
+  readonly tlb: Int32Array;
+  /** Whose entries they are: another address space starts with an empty TLB. */
+  private tlbRoot: PageTableRoot | null = null;
   private dir: Int32Array = new Int32Array(0);
   /** Frames under the tables: by leaf number, by directory number. */
   private readonly leafPfn: Pfn[] = [];
   private readonly dirPfn: Pfn[] = [];
   private readonly freeLeaves: number[] = [];
   private readonly freeDirs: number[] = [];
+
+  /** `tlbEntries`: a power of two. */
+  constructor(tlbEntries: number) {
+    this.tlb = new Int32Array(tlbEntries);
+  }
+
+  // the TLB
+
+  /** A page walk for an access: the entry is young now (dirty, for a store), and in the TLB in place of another. */
+  walked(slot: number, vpn: Vpn, bits: number): void {
+    const way = vpn & (this.tlb.length - 1);
+    this.bits[this.tlb[way]!]! &= ~PTE_TLB;
+    this.tlb[way] = slot;
+    this.bits[slot]! |= PTE_YOUNG | PTE_TLB | bits;
+  }
+
+  /** The CPU goes on in this address space. */
+  switchTo(root: PageTableRoot): void {
+    if (this.tlbRoot === root) return;
+    this.flushTlb();
+    this.tlbRoot = root;
+  }
+
+  /** Everything out: a switch, a fork, more pages at once than are worth single flushes. */
+  flushTlb(): void {
+    for (const slot of this.tlb) this.bits[slot]! &= ~PTE_TLB;
+  }
 
   // lookup
 
@@ -160,12 +197,19 @@ export class PageTables {
   set(slot: number, bits: number): void {
     this.bits[slot]! |= bits;
   }
+  /** Takes rights away, and so the entry out of the TLB. */
   clear(slot: number, bits: number): void {
-    this.bits[slot]! &= ~bits;
+    this.bits[slot]! &= ~(bits | PTE_TLB);
+  }
+  /** The young bit, and nothing else: the TLB is not told (ptep_test_and_clear_young). */
+  testAndClearYoung(slot: number): boolean {
+    const old = this.bits[slot]!;
+    this.bits[slot] = old & ~PTE_YOUNG;
+    return (old & PTE_YOUNG) !== 0;
   }
   testAndClear(slot: number, bits: number): boolean {
     const old = this.bits[slot]!;
-    this.bits[slot] = old & ~bits;
+    this.bits[slot] = old & ~(bits | PTE_TLB);
     return (old & bits) !== 0;
   }
   pfn(slot: number): Pfn {

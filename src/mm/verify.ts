@@ -4,7 +4,7 @@
  * Promises  Nothing is changed. An empty list means: every promise below holds. A violation names the promise, the place and both numbers.
  *           Entries are counted from the page tables alone, and only then compared with the counters.
  */
-import { LRU_NAMES, LRU_UNEVICTABLE, type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
+import { LRU_NAMES, type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from './page_flags.ts';
 import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
-import { isEvictable, pageLru } from './reclaim/lru.ts';
+import { pageLru } from './reclaim/lru.ts';
 import { verifySwap } from './swap/verify_swap.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
@@ -199,7 +199,6 @@ function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array,
       if (pageLru(frames, pfn) !== lru) found.push(`${where} belongs on ${LRU_NAMES[pageLru(frames, pfn)]}`);
       if ((frames.memcg(pfn) || 1) !== lruvec.memcg.id) found.push(`${where} is charged to cgroup ${frames.memcg(pfn)}`);
       if (frames.refcount(pfn) === 0) found.push(`${where} is free`);
-      if (lru !== LRU_UNEVICTABLE && !isEvictable(machine, pfn) && frames.has(pfn, PG_mlocked)) found.push(`${where} is mlocked`);
       sizes[machine.zones[frames.zoneIndex(pfn)]!.type]! += 1;
       all += 1;
       nodeSizes[lru]! += 1;

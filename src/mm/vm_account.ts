@@ -65,10 +65,10 @@ export function vmStatAccount(mm: Mm, vmFlags: VmFlags, pages: number): void {
   else if (isDataMapping(vmFlags)) mm.dataVm += pages;
 }
 
-export function isExecMapping(vmFlags: VmFlags): boolean {
+function isExecMapping(vmFlags: VmFlags): boolean {
   return (vmFlags & (VM_EXEC | VM_WRITE | VM_STACK)) === VM_EXEC;
 }
 
-export function isDataMapping(vmFlags: VmFlags): boolean {
+function isDataMapping(vmFlags: VmFlags): boolean {
   return (vmFlags & (VM_WRITE | VM_SHARED | VM_STACK)) === VM_WRITE;
 }

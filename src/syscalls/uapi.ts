@@ -17,7 +17,17 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from 
 import * as memory from '../mm/uapi.ts';
 
 export * from '../mm/uapi.ts';
-export { POSIX_FADV_NORMAL, POSIX_FADV_RANDOM };
+export {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+  POSIX_FADV_DONTNEED,
+  POSIX_FADV_NOREUSE,
+  POSIX_FADV_NORMAL,
+  POSIX_FADV_RANDOM,
+  POSIX_FADV_SEQUENTIAL,
+  POSIX_FADV_WILLNEED,
+};
 
 export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;

@@ -240,7 +240,7 @@ class AnonVmaRmap implements Rmap {
       this.found = -1;
       return false;
     }
-    let referenced = machine.pageTables.testAndClear(slot, PTE_YOUNG);
+    let referenced = machine.pageTables.testAndClearYoung(slot);
     // The bit of a sequential mapping is cleared, but says nothing about a second use.
     if (!switches.skipVmasWithoutRecency && (vma.vmFlags & VM_SEQ_READ) !== 0) referenced = false;
     if (frames.testAndClear(pfn, PG_young)) referenced = true;

@@ -1,0 +1,44 @@
+/** `revmap demo`: the main job on the bundled recording of a real program. What `npm start` does. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { MACHINE_DEFAULTS } from '../lab/options.ts';
+import { findPage, mostSharedPage } from '../lab/page.ts';
+import { startReplay } from '../lab/run.ts';
+import { InputError } from '../mm/bug.ts';
+import { whoMaps } from '../mm/who.ts';
+import { closeRecording, openRecording } from '../trace/source.ts';
+import { surveyRecording } from '../trace/survey.ts';
+import { print } from './output.ts';
+import { describeSweep, sweepWithProgress, writeReport } from './sweep.ts';
+import { describeWho } from './who.ts';
+
+/** Beside the bundle in dist/. */
+const EXAMPLE = '../examples/sqlite.rvm.gz';
+
+export function addDemo(program: Command): void {
+  program
+    .command('demo')
+    .description('how little memory does sqlite need? the bundled recording under eight limits, and who maps one of its pages')
+    .action(async () => {
+      const file = fileURLToPath(new URL(EXAMPLE, import.meta.url));
+      if (!existsSync(file)) throw new InputError(file, 0, 'the bundled recording is not there');
+      const { ramBytes, swapBytes, ...rest } = MACHINE_DEFAULTS;
+      const recording = await openRecording(file);
+      const sweep = await sweepWithProgress(recording, { ...rest, ram: ramBytes, swap: swapBytes, limits: { count: 8 } });
+      print(describeSweep(sweep, null));
+
+      const replay = startReplay(recording, surveyRecording(recording), { ...MACHINE_DEFAULTS, limitBytes: null });
+      replay.run(Number.POSITIVE_INFINITY, true);
+      closeRecording(recording);
+      const page = mostSharedPage(replay);
+      if (page !== null) {
+        const named = `${page.path}:0x${page.offset.toString(16)}`;
+        const pfn = findPage(replay, { kind: 'file', ...page }, 0);
+        print(`\n${pc.bold(`Who maps a page that it shares?`)}  revmap who examples/sqlite.rvm.gz --page ${named}`);
+        if (typeof pfn === 'number') print(describeWho(replay, whoMaps(replay.machine, pfn)));
+      }
+      print(`\nreport: ${writeReport(sweep, true)}`);
+    });
+}
