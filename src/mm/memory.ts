@@ -19,7 +19,9 @@ import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
 import { balanceDirtyPages, folioMarkDirty } from './writeback.ts';
 import {
   BUS_ADRERR,
+  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_USER,
   FAULT_FLAG_WRITE,
   SEGV_ACCERR,
@@ -32,6 +34,7 @@ import {
   VM_FAULT_MAJOR,
   VM_FAULT_NOPAGE,
   VM_FAULT_OOM,
+  VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
 } from './fault.ts';
@@ -99,7 +102,10 @@ export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): numb
       vma = mm.vmas.find(vpn)!;
     }
     if (accessError(vma, flags)) return SIGSEGV * 256 + SEGV_ACCERR;
-    const result = handleMmFault(machine, vma, vpn, flags);
+    let result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY);
+    if ((result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) === VM_FAULT_RETRY) {
+      result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED);
+    }
     if ((result & VM_FAULT_ERROR) === 0) return 0;
     if ((result & VM_FAULT_SIGSEGV) !== 0) return SIGSEGV * 256 + SEGV_MAPERR;
     if ((result & VM_FAULT_SIGBUS) !== 0) return SIGBUS * 256 + BUS_ADRERR;
@@ -118,12 +124,15 @@ function accessError(vma: Vma, flags: number): boolean {
 /** Resolves one fault, and counts it. VM_FAULT_ bits. */
 export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const task = machine.current;
-  machine.events[PGFAULT]! += 1;
-  countMemcgEvents(vma.vmMm.memcg, PGFAULT, 1);
   if (machine.trace.on) machine.trace.emit(machine.clock.now, 'page_fault_user', vpn * 4096, flags);
   const result = handlePteFault(machine, vma, vpn, flags);
-  if ((result & VM_FAULT_ERROR) === 0) {
-    if ((result & VM_FAULT_MAJOR) !== 0) task.majFlt += 1;
+  // SINCE 6.5: a fault that starts again is counted once. Before, each attempt was.
+  if ((result & VM_FAULT_RETRY) === 0 || machine.generation.switches.countsRetriedFaults) {
+    machine.events[PGFAULT]! += 1;
+    countMemcgEvents(vma.vmMm.memcg, PGFAULT, 1);
+  }
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) === 0) {
+    if ((result & VM_FAULT_MAJOR) !== 0 || (flags & FAULT_FLAG_TRIED) !== 0) task.majFlt += 1;
     else task.minFlt += 1;
   }
   return result;
@@ -200,7 +209,7 @@ function doReadFault(machine: Machine): number {
     if (around !== 0) return around;
   }
   const result = fileFault(machine);
-  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) return result;
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) !== 0) return result;
   const finished = finishFault(machine, fault.page);
   machine.frames.clear(fault.page, PG_locked);
   if ((finished & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) putPage(machine, fault.page);
@@ -225,7 +234,7 @@ function doCowFault(machine: Machine): number {
   const copy = allocAnonPage(machine, vma.vmMm);
   if (copy === NO_PFN) return VM_FAULT_OOM;
   const result = fileFault(machine);
-  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) !== 0) {
     putPage(machine, copy);
     return result;
   }
@@ -241,7 +250,7 @@ function doCowFault(machine: Machine): number {
 function doSharedFault(machine: Machine): number {
   const { fault, frames } = machine;
   const result = fileFault(machine);
-  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) return result;
+  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) !== 0) return result;
   const pfn = fault.page;
   if (wantsWriteNotify(fault.vma)) {
     // It locks the page itself, after the file system has made room.
@@ -268,7 +277,7 @@ function fileFault(machine: Machine): number {
   const { mapping } = fault.vma.vmFile!;
   const result = mapping.host.kind === 'tmpfs' ? shmemFault(machine, fault) : filemapFault(machine, fault);
   bugOn(
-    (result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_LOCKED)) === 0,
+    (result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_LOCKED | VM_FAULT_RETRY)) === 0,
     'a file fault returns its page locked',
     fault.pgoff,
   );
@@ -350,7 +359,13 @@ function doSwapPage(machine: Machine): number {
     machine.events[PGMAJFAULT]! += 1;
     countMemcgEvents(mm.memcg, PGMAJFAULT, 1);
   }
-  waitOnPageLocked(machine, pfn);
+  if (frames.has(pfn, PG_locked) && !direct) {
+    waitOnPageLocked(machine, pfn);
+    if ((fault.flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) === FAULT_FLAG_ALLOW_RETRY) {
+      putPage(machine, pfn);
+      return result | VM_FAULT_RETRY;
+    }
+  }
   frames.set(pfn, PG_locked);
   if (inSwapCache) {
     if (!frames.has(pfn, PG_swapcache) || frames.private_(pfn) !== entry) return backOut(machine, pfn, entry, direct, result);

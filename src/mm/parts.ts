@@ -182,6 +182,8 @@ export interface Switches {
   readonly largeFolios: boolean;
   /** Unmapping a young page of a MADV_RANDOM mapping does not mark it accessed. 6.1: it does. */
   readonly zapSkipsWithoutRecency: boolean;
+  /** A fault that starts again after I/O counts in pgfault each time (before 6.5). */
+  readonly countsRetriedFaults: boolean;
   /** Swap-in maps a page writable at once on a read fault when it is exclusive. 6.1: on a write fault only. */
   readonly swapinWritable: boolean;
 }

@@ -135,7 +135,9 @@ const format_6_1: ProcFormat = {
         zswpout direct_map_level2_splits direct_map_level3_splits nr_unstable`),
     ],
   },
-  meminfo: words(`${MEMINFO_START} ${MEMINFO_MIDDLE} HardwareCorrupted ${MEMINFO_HUGE} CmaTotal CmaFree ${MEMINFO_END}`),
+  meminfo: words(
+    `${MEMINFO_START} ${MEMINFO_MIDDLE} HardwareCorrupted ${MEMINFO_HUGE} CmaTotal CmaFree ${MEMINFO_END}`,
+  ),
 };
 
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([

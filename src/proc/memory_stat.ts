@@ -75,12 +75,20 @@ const STATS: readonly Stat[] = [
   ['workingset_nodereclaim', WORKINGSET_NODERECLAIM, 1],
 ];
 
-const NUMA_6_18 = ['pgdemote_kswapd', 'pgdemote_direct', 'pgdemote_khugepaged', 'pgdemote_proactive', 'pgpromote_success'];
-const EVENTS_6_18 = `pswpin pswpout pgscan_kswapd pgscan_direct pgscan_khugepaged pgscan_proactive pgsteal_kswapd pgsteal_direct
+const NUMA_6_18 = [
+  'pgdemote_kswapd',
+  'pgdemote_direct',
+  'pgdemote_khugepaged',
+  'pgdemote_proactive',
+  'pgpromote_success',
+];
+const EVENTS_6_18 =
+  `pswpin pswpout pgscan_kswapd pgscan_direct pgscan_khugepaged pgscan_proactive pgsteal_kswapd pgsteal_direct
   pgsteal_khugepaged pgsteal_proactive pgfault pgmajfault pgrefill pgactivate pgdeactivate pglazyfree pglazyfreed swpin_zero
   swpout_zero zswpin zswpout zswpwb thp_fault_alloc thp_collapse_alloc thp_swpout thp_swpout_fallback numa_pages_migrated
   numa_pte_updates numa_hint_faults`.split(/\s+/);
-const EVENTS_6_1 = `pgscan_kswapd pgscan_direct pgsteal_kswapd pgsteal_direct pgfault pgmajfault pgrefill pgactivate pgdeactivate
+const EVENTS_6_1 =
+  `pgscan_kswapd pgscan_direct pgsteal_kswapd pgsteal_direct pgfault pgmajfault pgrefill pgactivate pgdeactivate
   pglazyfree pglazyfreed zswpin zswpout thp_fault_alloc thp_collapse_alloc`.split(/\s+/);
 
 export function memoryStat(machine: Machine, memcg: MemCgroup): string {

@@ -94,7 +94,8 @@ export function gatherSmaps(machine: Machine, vma: Vma, stats: SmapsStats = new 
   let at = vma.vmStart;
   while (at < vma.vmEnd) {
     const next = pageTables.nextTable(root, at, vma.vmEnd);
-    if (holes !== null && next > at) stats.swap += swapEntriesIn(holes, linearPageIndex(vma, at), next - at) * PAGE_SIZE;
+    if (holes !== null && next > at)
+      stats.swap += swapEntriesIn(holes, linearPageIndex(vma, at), next - at) * PAGE_SIZE;
     const end = Math.min(vma.vmEnd, (Math.floor(next / 512) + 1) * 512);
     for (at = next; at < end; at = (at + 1) as Vpn) gatherEntry(machine, vma, at, holes, stats);
   }

@@ -15,7 +15,11 @@ export function swaps(machine: Machine): string {
   for (const area of areasOf(machine)) {
     // A zram device is a disk without a seek; what lies on a machine's own disk is a file there.
     const isFile = area.device === machine.disk;
-    const name = isFile ? `/swapfile${area.type}` : area.device === null ? `/dev/zram${area.type}` : `/dev/${area.device.name}`;
+    const name = isFile
+      ? `/swapfile${area.type}`
+      : area.device === null
+        ? `/dev/zram${area.type}`
+        : `/dev/${area.device.name}`;
     const size = area.pages * 4;
     const used = area.inusePages * 4;
     text += `${name}${' '.repeat(name.length < 40 ? 40 - name.length : 1)}${isFile ? 'file\t' : 'partition'}\t`;

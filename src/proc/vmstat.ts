@@ -21,8 +21,16 @@ export function vmstat(machine: Machine): string {
   const show = (name: string, value: number): void => {
     text += `${name} ${value}\n`;
   };
-  for (const name of names.zone) show(name, sum(machine.zones, (zone) => zoneCounter(zone, name)));
-  for (const name of names.node) show(name, sum(machine.nodes, (pgdat) => nodeCounter(pgdat, name)));
+  for (const name of names.zone)
+    show(
+      name,
+      sum(machine.zones, (zone) => zoneCounter(zone, name)),
+    );
+  for (const name of names.node)
+    show(
+      name,
+      sum(machine.nodes, (pgdat) => nodeCounter(pgdat, name)),
+    );
   for (const name of names.global) show(name, globalCounter(machine, name));
   for (const name of names.events) show(name, eventCounter(machine, name));
   return text;

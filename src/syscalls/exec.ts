@@ -22,17 +22,17 @@ import type { Machine } from '../mm/machine.ts';
 import { storePage } from '../mm/memory.ts';
 import { type Mm, TASK_SIZE } from '../mm/mm.ts';
 import { doMmap, doMunmap, expandStack, vmEnoughMemory, vmStatAccount } from '../mm/mmap.ts';
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../mm/uapi.ts';
-import { PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import {
-  VM_ACCOUNT,
-  VM_GROWSDOWN,
-  VM_MAYEXEC,
-  VM_MAYREAD,
-  VM_MAYWRITE,
-  VM_READ,
-  VM_WRITE,
-} from '../mm/vm_flags.ts';
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from '../mm/uapi.ts';
+import { PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
+import { VM_ACCOUNT, VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
 import type { Vma } from '../mm/vma.ts';
 import { newVma } from '../mm/vma_merge.ts';
 import { ELF_ET_DYN_BASE, mmapBase, pageAlign, pageStart } from './layout.ts';
@@ -226,7 +226,10 @@ class ArgumentStack {
     for (let vpn = last; vpn >= vpnOf(this.sp); vpn = (vpn - 1) as Vpn) {
       if (vpn < this.vma!.vmStart && expandStack(machine, this.vma!, vpn) < 0) return -E2BIG;
       if (faultinPageRange(machine, mm, vpn, (vpn + 1) as Vpn, true) < 0) return -E2BIG;
-      machine.frames.setToken(machine.pageTables.pfn(machine.pageTables.slotOf(mm.pageTables, vpn)), machine.newToken());
+      machine.frames.setToken(
+        machine.pageTables.pfn(machine.pageTables.slotOf(mm.pageTables, vpn)),
+        machine.newToken(),
+      );
     }
     return 0;
   }

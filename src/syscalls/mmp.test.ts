@@ -12,7 +12,11 @@ for (const { why, line, want } of [
   { why: "strace's prefix names it, too", line: '[pid  17] munmap(0x1000, 4096) = 0', want: { proc: 17, result: 0 } },
   { why: 'no prefix is process 1', line: 'munmap(0x1000, 4096)', want: { proc: 1 } },
   { why: 'an unknown call is kept unread', line: '1 ioctl(1, TCGETS, {c_iflag=0}) = 0', want: { skipped: true } },
-  { why: 'fork gives the label of the child', line: '1 clone(child_stack=NULL, flags=SIGCHLD) = 5', want: { result: 5 } },
+  {
+    why: 'fork gives the label of the child',
+    line: '1 clone(child_stack=NULL, flags=SIGCHLD) = 5',
+    want: { result: 5 },
+  },
   { why: 'exit has no result', line: '1 exit_group(0) = ?', want: { name: 'exit_group', result: null } },
 ]) {
   test(`a call: ${why}`, () => expect(callOf(line)).toMatchObject(want));
@@ -39,7 +43,10 @@ test('a buffer without an address is outside the arena, a string is text', () =>
 });
 
 test('a call that strace interrupted stands where it resumes', () => {
-  const { steps } = parseMmp('%mmp 1\n7 munmap(0x1000, <unfinished ...>\n1 brk(NULL)\n7 <... munmap resumed> 4096) = 0\n', 'x');
+  const { steps } = parseMmp(
+    '%mmp 1\n7 munmap(0x1000, <unfinished ...>\n1 brk(NULL)\n7 <... munmap resumed> 4096) = 0\n',
+    'x',
+  );
   expect(steps).toMatchObject([
     { name: 'brk' },
     { name: 'munmap', proc: 7, args: [{ value: 0x1000 }, { value: 4096 }] },
@@ -47,7 +54,8 @@ test('a call that strace interrupted stands where it resumes', () => {
 });
 
 test('directives are read', () => {
-  const text = '%mmp 1\n%title t\n%snapshot 5\n%file A 4 disk cached\n%file B 2 shm\n%swap 64\n%brk 0x100000800000\n1 brk(0)\nsnapshot\n';
+  const text =
+    '%mmp 1\n%title t\n%snapshot 5\n%file A 4 disk cached\n%file B 2 shm\n%swap 64\n%brk 0x100000800000\n1 brk(0)\nsnapshot\n';
   const { steps, ...rest } = parseMmp(text, 'x');
   expect(rest).toEqual({
     file: 'x',
@@ -70,7 +78,11 @@ for (const { why, text, want } of [
   { why: 'a directive behind a call', text: '%mmp 1\n1 brk(0)\n%swap 1', want: /^x:3: %swap stands before/ },
   { why: 'a file of no kind', text: '%mmp 1\n%file A 4 tape', want: /^x:2: %file NAME PAGES/ },
   { why: 'a file of no size', text: '%mmp 1\n%file A x disk', want: /^x:2: 'x' is no number of pages/ },
-  { why: 'a file declared twice', text: '%mmp 1\n%file A 1 disk\n%file A 1 shm', want: /^x:3: file A is declared twice/ },
+  {
+    why: 'a file declared twice',
+    text: '%mmp 1\n%file A 1 disk\n%file A 1 shm',
+    want: /^x:3: file A is declared twice/,
+  },
   { why: 'not a call', text: '%mmp 1\n1 hello', want: /^x:2: 'hello' is no call/ },
   { why: 'too few arguments', text: '%mmp 1\n1 mmap(0)', want: /^x:2: mmap takes 6 arguments/ },
   { why: 'a constant that is not known', text: '%mmp 1\n1 mlockall(MCL_X)', want: /^x:2: 'MCL_X' is no number/ },

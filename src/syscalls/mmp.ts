@@ -145,7 +145,8 @@ class MmpParser {
     if (this.steps.length > 0) this.refuse(line, `${name} stands before the first call`);
     switch (name) {
       case '%mmp':
-        if (words.length !== 1 || words[0] !== '1') this.refuse(line, `format ${words.join(' ') || '(none)'} is unknown; only 1 is`);
+        if (words.length !== 1 || words[0] !== '1')
+          this.refuse(line, `format ${words.join(' ') || '(none)'} is unknown; only 1 is`);
         this.versionSeen = true;
         return;
       case '%title':
@@ -176,7 +177,8 @@ class MmpParser {
 
   private fileOf(words: readonly string[], line: number): MmpFile {
     const [name, pages, kind, cached] = words;
-    if (name === undefined || (kind !== 'disk' && kind !== 'shm')) this.refuse(line, '%file NAME PAGES disk|shm [cached]');
+    if (name === undefined || (kind !== 'disk' && kind !== 'shm'))
+      this.refuse(line, '%file NAME PAGES disk|shm [cached]');
     if (cached !== undefined && cached !== 'cached') this.refuse(line, `'${cached}' is not 'cached'`);
     if (this.files.some((f) => f.name === name)) this.refuse(line, `file ${name} is declared twice`);
     const count = /^\d+$/.test(pages ?? '') ? Number(pages) : this.refuse(line, `'${pages}' is no number of pages`);

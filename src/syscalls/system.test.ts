@@ -74,7 +74,8 @@ function world(kernel = '6.18'): World {
   const contents = new ByteContents();
   machine.contents = contents;
   const system = new System(machine);
-  const page = (letter: string) => (): Token => contents.page(machine, new Uint8Array(PAGE_SIZE).fill(letter.charCodeAt(0)));
+  const page = (letter: string) => (): Token =>
+    contents.page(machine, new Uint8Array(PAGE_SIZE).fill(letter.charCodeAt(0)));
   system.paths.createFile('f', 2.5 * PAGE_SIZE, 'disk', page('a'));
   system.paths.createFile('t', PAGE_SIZE, 'tmpfs', page('t'));
   const p = system.newProcess();
@@ -99,19 +100,63 @@ for (const { why, call, want } of [
   { why: 'dup: not open', call: (s: System, p: Process) => s.dup(p, 9), want: -EBADF },
   { why: 'unlink: no such file', call: (s: System, p: Process) => s.unlink(p, 'x'), want: -ENOENT },
   { why: 'memfd_create: unknown flags', call: (s: System, p: Process) => s.memfdCreate(p, 'm', 0x100), want: -EINVAL },
-  { why: 'memfd_create: no huge pages', call: (s: System, p: Process) => s.memfdCreate(p, 'm', MFD_HUGETLB), want: -EINVAL },
-  { why: 'memfd_create: both or neither', call: (s: System, p: Process) => s.memfdCreate(p, 'm', MFD_EXEC | MFD_NOEXEC_SEAL), want: -EINVAL },
-  { why: 'memfd_create: too long a name', call: (s: System, p: Process) => s.memfdCreate(p, 'm'.repeat(250), 0), want: -EINVAL },
-  { why: 'memfd_create: as long as may be', call: (s: System, p: Process) => s.memfdCreate(p, 'm'.repeat(249), MFD_CLOEXEC), want: 3 },
-  { why: 'mmap: an offset inside a page', call: (s: System, p: Process) => s.mmap(p, 0, 4096, PROT_READ, MAP_PRIVATE, 3, 100), want: -EINVAL },
-  { why: 'mmap: no such descriptor', call: (s: System, p: Process) => s.mmap(p, 0, 4096, PROT_READ, MAP_PRIVATE, 3, 0), want: -EBADF },
-  { why: 'mmap: length -1', call: (s: System, p: Process) => s.mmap(p, 0, -1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), want: -ENOMEM },
+  {
+    why: 'memfd_create: no huge pages',
+    call: (s: System, p: Process) => s.memfdCreate(p, 'm', MFD_HUGETLB),
+    want: -EINVAL,
+  },
+  {
+    why: 'memfd_create: both or neither',
+    call: (s: System, p: Process) => s.memfdCreate(p, 'm', MFD_EXEC | MFD_NOEXEC_SEAL),
+    want: -EINVAL,
+  },
+  {
+    why: 'memfd_create: too long a name',
+    call: (s: System, p: Process) => s.memfdCreate(p, 'm'.repeat(250), 0),
+    want: -EINVAL,
+  },
+  {
+    why: 'memfd_create: as long as may be',
+    call: (s: System, p: Process) => s.memfdCreate(p, 'm'.repeat(249), MFD_CLOEXEC),
+    want: 3,
+  },
+  {
+    why: 'mmap: an offset inside a page',
+    call: (s: System, p: Process) => s.mmap(p, 0, 4096, PROT_READ, MAP_PRIVATE, 3, 100),
+    want: -EINVAL,
+  },
+  {
+    why: 'mmap: no such descriptor',
+    call: (s: System, p: Process) => s.mmap(p, 0, 4096, PROT_READ, MAP_PRIVATE, 3, 0),
+    want: -EBADF,
+  },
+  {
+    why: 'mmap: length -1',
+    call: (s: System, p: Process) => s.mmap(p, 0, -1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+    want: -ENOMEM,
+  },
   { why: 'munmap: length -4096', call: (s: System, p: Process) => s.munmap(p, A, -4096), want: -EINVAL },
   { why: 'mlock2: unknown flags', call: (s: System, p: Process) => s.mlock2(p, A, 4096, 2), want: -EINVAL },
-  { why: 'mincore: inside a page', call: (s: System, p: Process) => s.mincore(p, A + 1, 4096, new Uint8Array(1)), want: -EINVAL },
-  { why: 'mincore: nothing there', call: (s: System, p: Process) => s.mincore(p, A, 4096, new Uint8Array(1)), want: -ENOMEM },
-  { why: 'mincore: beyond the end of memory', call: (s: System, p: Process) => s.mincore(p, 2 ** 47, 4096, new Uint8Array(1)), want: -ENOMEM },
-  { why: 'mincore: an answer into the kernel', call: (s: System, p: Process) => s.mincore(p, A, 4096, -8), want: -EFAULT },
+  {
+    why: 'mincore: inside a page',
+    call: (s: System, p: Process) => s.mincore(p, A + 1, 4096, new Uint8Array(1)),
+    want: -EINVAL,
+  },
+  {
+    why: 'mincore: nothing there',
+    call: (s: System, p: Process) => s.mincore(p, A, 4096, new Uint8Array(1)),
+    want: -ENOMEM,
+  },
+  {
+    why: 'mincore: beyond the end of memory',
+    call: (s: System, p: Process) => s.mincore(p, 2 ** 47, 4096, new Uint8Array(1)),
+    want: -ENOMEM,
+  },
+  {
+    why: 'mincore: an answer into the kernel',
+    call: (s: System, p: Process) => s.mincore(p, A, 4096, -8),
+    want: -EFAULT,
+  },
   { why: 'brk: asks', call: (s: System, p: Process) => s.brk(p, 0), want: 0 },
   { why: 'swapoff: no such area', call: (s: System) => s.swapoff(0), want: -EINVAL },
   { why: 'drop_caches: no such cache', call: (s: System) => s.dropCaches(9), want: -EINVAL },
@@ -150,36 +195,161 @@ test('a process has 1024 descriptors at most', () => {
 // reading and writing
 
 for (const { why, flags, call, want } of [
-  { why: 'read: open for writing only', flags: O_WRONLY, call: (s: System, p: Process) => s.read(p, 3, 'outside', 1), want: -EBADF },
-  { why: 'read: no descriptor', flags: O_RDWR, call: (s: System, p: Process) => s.read(p, 4, 'outside', 1), want: -EBADF },
-  { why: 'read: an address in the kernel', flags: O_RDWR, call: (s: System, p: Process) => s.read(p, 3, -4096, 1), want: -EFAULT },
-  { why: 'read: nothing mapped there', flags: O_RDWR, call: (s: System, p: Process) => s.read(p, 3, A, 1), want: -EFAULT },
-  { why: 'read: a negative count', flags: O_RDWR, call: (s: System, p: Process) => s.read(p, 3, 'outside', -1), want: -EINVAL },
+  {
+    why: 'read: open for writing only',
+    flags: O_WRONLY,
+    call: (s: System, p: Process) => s.read(p, 3, 'outside', 1),
+    want: -EBADF,
+  },
+  {
+    why: 'read: no descriptor',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.read(p, 4, 'outside', 1),
+    want: -EBADF,
+  },
+  {
+    why: 'read: an address in the kernel',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.read(p, 3, -4096, 1),
+    want: -EFAULT,
+  },
+  {
+    why: 'read: nothing mapped there',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.read(p, 3, A, 1),
+    want: -EFAULT,
+  },
+  {
+    why: 'read: a negative count',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.read(p, 3, 'outside', -1),
+    want: -EINVAL,
+  },
   { why: 'read: nothing asked', flags: O_RDWR, call: (s: System, p: Process) => s.read(p, 3, 'outside', 0), want: 0 },
-  { why: 'read: to the end', flags: O_RDWR, call: (s: System, p: Process) => s.read(p, 3, 'outside', 99999), want: 10240 },
-  { why: 'pread: a negative place comes before a bad descriptor', flags: O_RDWR, call: (s: System, p: Process) => s.pread64(p, 9, 'outside', 1, -1), want: -EINVAL },
-  { why: 'pread: behind the end', flags: O_RDWR, call: (s: System, p: Process) => s.pread64(p, 3, 'outside', 1, 99999), want: 0 },
-  { why: 'write: open for reading only', flags: O_RDONLY, call: (s: System, p: Process) => s.write(p, 3, text('x'), 1), want: -EBADF },
-  { why: 'write: nothing mapped there', flags: O_RDWR, call: (s: System, p: Process) => s.write(p, 3, A, 1), want: -EFAULT },
+  {
+    why: 'read: to the end',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.read(p, 3, 'outside', 99999),
+    want: 10240,
+  },
+  {
+    why: 'pread: a negative place comes before a bad descriptor',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.pread64(p, 9, 'outside', 1, -1),
+    want: -EINVAL,
+  },
+  {
+    why: 'pread: behind the end',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.pread64(p, 3, 'outside', 1, 99999),
+    want: 0,
+  },
+  {
+    why: 'write: open for reading only',
+    flags: O_RDONLY,
+    call: (s: System, p: Process) => s.write(p, 3, text('x'), 1),
+    want: -EBADF,
+  },
+  {
+    why: 'write: nothing mapped there',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.write(p, 3, A, 1),
+    want: -EFAULT,
+  },
   { why: 'write: nothing asked', flags: O_RDWR, call: (s: System, p: Process) => s.write(p, 3, text('x'), 0), want: 0 },
-  { why: 'pwrite: behind what a file can hold', flags: O_RDWR, call: (s: System, p: Process) => s.pwrite64(p, 3, text('x'), 1, 2 ** 45), want: -EFBIG },
+  {
+    why: 'pwrite: behind what a file can hold',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.pwrite64(p, 3, text('x'), 1, 2 ** 45),
+    want: -EFBIG,
+  },
   { why: 'lseek: no such way', flags: O_RDWR, call: (s: System, p: Process) => s.lseek(p, 3, 0, 9), want: -EINVAL },
-  { why: 'lseek: before the start', flags: O_RDWR, call: (s: System, p: Process) => s.lseek(p, 3, -1, SEEK_SET), want: -EINVAL },
-  { why: 'lseek: from the end', flags: O_RDWR, call: (s: System, p: Process) => s.lseek(p, 3, -1, SEEK_END), want: 10239 },
+  {
+    why: 'lseek: before the start',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.lseek(p, 3, -1, SEEK_SET),
+    want: -EINVAL,
+  },
+  {
+    why: 'lseek: from the end',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.lseek(p, 3, -1, SEEK_END),
+    want: 10239,
+  },
   { why: 'lseek: data', flags: O_RDWR, call: (s: System, p: Process) => s.lseek(p, 3, 5, SEEK_DATA), want: 5 },
-  { why: 'lseek: the hole is at the end', flags: O_RDWR, call: (s: System, p: Process) => s.lseek(p, 3, 5, SEEK_HOLE), want: 10240 },
-  { why: 'lseek: no data behind the end', flags: O_RDWR, call: (s: System, p: Process) => s.lseek(p, 3, 10240, SEEK_DATA), want: -ENXIO },
-  { why: 'ftruncate: a negative length comes first', flags: O_RDWR, call: (s: System, p: Process) => s.ftruncate(p, 9, -1), want: -EINVAL },
-  { why: 'ftruncate: no descriptor', flags: O_RDWR, call: (s: System, p: Process) => s.ftruncate(p, 9, 0), want: -EBADF },
-  { why: 'ftruncate: open for reading only', flags: O_RDONLY, call: (s: System, p: Process) => s.ftruncate(p, 3, 0), want: -EINVAL },
-  { why: 'ftruncate: too long', flags: O_RDWR, call: (s: System, p: Process) => s.ftruncate(p, 3, 2 ** 45), want: -EFBIG },
-  { why: 'fallocate: no length', flags: O_RDWR, call: (s: System, p: Process) => s.fallocate(p, 3, 0, 0, 0), want: -EINVAL },
-  { why: 'fallocate: a hole must keep the size', flags: O_RDWR, call: (s: System, p: Process) => s.fallocate(p, 3, FALLOC_FL_PUNCH_HOLE, 0, 1), want: -EOPNOTSUPP },
-  { why: 'fallocate: open for reading only', flags: O_RDONLY, call: (s: System, p: Process) => s.fallocate(p, 3, 0, 0, 1), want: -EBADF },
-  { why: 'fallocate: two modes at once', flags: O_RDWR, call: (s: System, p: Process) => s.fallocate(p, 3, FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_KEEP_SIZE, 0, 1), want: -EOPNOTSUPP },
+  {
+    why: 'lseek: the hole is at the end',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.lseek(p, 3, 5, SEEK_HOLE),
+    want: 10240,
+  },
+  {
+    why: 'lseek: no data behind the end',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.lseek(p, 3, 10240, SEEK_DATA),
+    want: -ENXIO,
+  },
+  {
+    why: 'ftruncate: a negative length comes first',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.ftruncate(p, 9, -1),
+    want: -EINVAL,
+  },
+  {
+    why: 'ftruncate: no descriptor',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.ftruncate(p, 9, 0),
+    want: -EBADF,
+  },
+  {
+    why: 'ftruncate: open for reading only',
+    flags: O_RDONLY,
+    call: (s: System, p: Process) => s.ftruncate(p, 3, 0),
+    want: -EINVAL,
+  },
+  {
+    why: 'ftruncate: too long',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.ftruncate(p, 3, 2 ** 45),
+    want: -EFBIG,
+  },
+  {
+    why: 'fallocate: no length',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.fallocate(p, 3, 0, 0, 0),
+    want: -EINVAL,
+  },
+  {
+    why: 'fallocate: a hole must keep the size',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.fallocate(p, 3, FALLOC_FL_PUNCH_HOLE, 0, 1),
+    want: -EOPNOTSUPP,
+  },
+  {
+    why: 'fallocate: open for reading only',
+    flags: O_RDONLY,
+    call: (s: System, p: Process) => s.fallocate(p, 3, 0, 0, 1),
+    want: -EBADF,
+  },
+  {
+    why: 'fallocate: two modes at once',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.fallocate(p, 3, FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_KEEP_SIZE, 0, 1),
+    want: -EOPNOTSUPP,
+  },
   { why: 'fsync: no descriptor', flags: O_RDWR, call: (s: System, p: Process) => s.fsync(p, 9), want: -EBADF },
-  { why: 'fadvise: no such advice', flags: O_RDWR, call: (s: System, p: Process) => s.fadvise64(p, 3, 0, 0, 99), want: -EINVAL },
-  { why: 'fadvise: a negative length', flags: O_RDWR, call: (s: System, p: Process) => s.fadvise64(p, 3, 0, -1, 0), want: -EINVAL },
+  {
+    why: 'fadvise: no such advice',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.fadvise64(p, 3, 0, 0, 99),
+    want: -EINVAL,
+  },
+  {
+    why: 'fadvise: a negative length',
+    flags: O_RDWR,
+    call: (s: System, p: Process) => s.fadvise64(p, 3, 0, -1, 0),
+    want: -EINVAL,
+  },
 ]) {
   test(`on an open file: ${why}`, () => {
     const { system, p } = world();

@@ -10,7 +10,7 @@ import type { PageReader, PageWriter } from '../mm/filemap.ts';
 import type { Machine } from '../mm/machine.ts';
 import { loadPage, makeWritable, readToken } from '../mm/memory.ts';
 import type { Mm } from '../mm/mm.ts';
-import { PAGE_SIZE, type Token, vpnOf, type Vpn, ZERO_TOKEN } from '../mm/units.ts';
+import { PAGE_SIZE, type Token, type Vpn, vpnOf, ZERO_TOKEN } from '../mm/units.ts';
 import { ByteContents } from './contents.ts';
 
 /** Where a call finds or leaves data: an address of the process; memory that never faults; `bytes` repeated as often as needed. */
@@ -50,15 +50,7 @@ export class UserReader implements PageReader {
 }
 
 /** Bytes [start, start + bytes) of the page at `vpn`, which is present, become those of `token` from `from` on. */
-function overwrite(
-  machine: Machine,
-  mm: Mm,
-  vpn: Vpn,
-  start: number,
-  bytes: number,
-  token: Token,
-  from: number,
-): void {
+function overwrite(machine: Machine, mm: Mm, vpn: Vpn, start: number, bytes: number, token: Token, from: number): void {
   const slot = machine.pageTables.slotOf(mm.pageTables, vpn);
   const pfn = machine.pageTables.pfn(slot);
   machine.frames.setToken(pfn, patched(machine, machine.frames.token(pfn), start, bytes, token, from));

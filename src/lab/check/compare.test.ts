@@ -3,7 +3,15 @@ import { parseMmp } from '../../syscalls/mmp.ts';
 import { type Comparison, compareRecordings } from './compare.ts';
 import type { FileRecord, OpRecord, PageRun, Recording, VmaRecord } from './recording.ts';
 
-const VMA = { start: '0x100000000000', end: '0x100000004000', perms: 'rw-p', offset: 0, name: '', Rss: 8, VmFlags: 'rd' };
+const VMA = {
+  start: '0x100000000000',
+  end: '0x100000004000',
+  perms: 'rw-p',
+  offset: 0,
+  name: '',
+  Rss: 8,
+  VmFlags: 'rd',
+};
 const PAGES: PageRun[] = [
   [0, 2, 'f1', 1, 'uptodate|lru|mmap|anon', 'x'],
   [2, 1, 's1', 0, '', ''],
@@ -55,8 +63,14 @@ const renamed: PageRun[] = [
   [2, 1, 's7', 0, '', ''],
   [3, 1, 'z', 0, 'zero_page', ''],
 ];
-const alias: PageRun[] = [[0, 1, 'f1', 2, 'lru', ''], [1, 1, 'f1', 2, 'lru', '']];
-const apart: PageRun[] = [[0, 1, 'f1', 2, 'lru', ''], [1, 1, 'f2', 2, 'lru', '']];
+const alias: PageRun[] = [
+  [0, 1, 'f1', 2, 'lru', ''],
+  [1, 1, 'f1', 2, 'lru', ''],
+];
+const apart: PageRun[] = [
+  [0, 1, 'f1', 2, 'lru', ''],
+  [1, 1, 'f2', 2, 'lru', ''],
+];
 const moved: PageRun[] = [[0, 2, 'f5', 1, 'uptodate|lru|mmap|anon', 'x'], ...PAGES.slice(1)];
 
 for (const { why, kernel = {}, engine = {}, field } of [
@@ -67,15 +81,41 @@ for (const { why, kernel = {}, engine = {}, field } of [
   { why: 'a number of smaps', engine: { vma: { Pss: 4 } }, field: 'Pss' },
   { why: 'flags of a region', engine: { vma: { VmFlags: 'rd wr' } }, field: 'VmFlags' },
   { why: 'a page that is not there', engine: { pages: PAGES.slice(1) }, field: 'state' },
-  { why: 'a page that is swapped out', engine: { pages: [[0, 2, 's5', 0, '', ''], ...PAGES.slice(1)] as PageRun[] }, field: 'state' },
-  { why: 'a flag of the core', engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|active|mmap|anon', 'x'], ...PAGES.slice(1)] as PageRun[] }, field: 'flags' },
-  { why: 'a mapcount', engine: { pages: [[0, 2, 'f1', 2, 'uptodate|lru|mmap|anon', 'x'], ...PAGES.slice(1)] as PageRun[] }, field: 'mapcount' },
-  { why: 'letters of pagemap', engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|mmap|anon', ''], ...PAGES.slice(1)] as PageRun[] }, field: 'pm' },
+  {
+    why: 'a page that is swapped out',
+    engine: { pages: [[0, 2, 's5', 0, '', ''], ...PAGES.slice(1)] as PageRun[] },
+    field: 'state',
+  },
+  {
+    why: 'a flag of the core',
+    engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|active|mmap|anon', 'x'], ...PAGES.slice(1)] as PageRun[] },
+    field: 'flags',
+  },
+  {
+    why: 'a mapcount',
+    engine: { pages: [[0, 2, 'f1', 2, 'uptodate|lru|mmap|anon', 'x'], ...PAGES.slice(1)] as PageRun[] },
+    field: 'mapcount',
+  },
+  {
+    why: 'letters of pagemap',
+    engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|mmap|anon', ''], ...PAGES.slice(1)] as PageRun[] },
+    field: 'pm',
+  },
   { why: 'two pages that share a frame', kernel: { pages: alias }, engine: { pages: apart }, field: 'id' },
   { why: 'a frame shared that is not', kernel: { pages: apart }, engine: { pages: alias }, field: 'id' },
   { why: 'a page that moved only in the kernel', kernel: { later: moved }, field: 'id' },
-  { why: 'a size', kernel: { files: { A: { size: 1, cache: 'c' } } }, engine: { files: { A: { size: 2, cache: 'c' } } }, field: 'size' },
-  { why: 'a letter of the cache', kernel: { files: { A: { size: 1, cache: 'c' } } }, engine: { files: { A: { size: 1, cache: 'd' } } }, field: 'cache' },
+  {
+    why: 'a size',
+    kernel: { files: { A: { size: 1, cache: 'c' } } },
+    engine: { files: { A: { size: 2, cache: 'c' } } },
+    field: 'size',
+  },
+  {
+    why: 'a letter of the cache',
+    kernel: { files: { A: { size: 1, cache: 'c' } } },
+    engine: { files: { A: { size: 1, cache: 'd' } } },
+    field: 'cache',
+  },
   { why: 'a file more', engine: { files: { A: { size: 1, cache: 'c' } } }, field: 'files' },
 ]) {
   test(`it differs: ${why}`, () => {
@@ -89,7 +129,10 @@ for (const { why, kernel = {}, engine = {}, field } of [
 for (const { why, kernel = {}, engine = {} } of [
   { why: 'frames and slots have other names', engine: { pages: renamed } },
   { why: 'a page moved only in the engine', engine: { later: moved } },
-  { why: 'flags of the file system are not compared', engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|mmap|anon|private|reclaim', 'x'], ...PAGES.slice(1)] as PageRun[] } },
+  {
+    why: 'flags of the file system are not compared',
+    engine: { pages: [[0, 2, 'f1', 1, 'uptodate|lru|mmap|anon|private|reclaim', 'x'], ...PAGES.slice(1)] as PageRun[] },
+  },
   {
     why: 'without cachestat dirty is as good as clean',
     kernel: { kernel: '6.1.192', files: { A: { size: 1, cache: 'c.' } } },
@@ -113,8 +156,15 @@ test('a file read through readahead has latitude, its layout has none', () => {
 });
 
 test('of a huge page only the head has a frame of its own', () => {
-  const whole: PageRun[] = [[0, 1, 'f1', 1, 'lru|compound_head', ''], [1, 2, 'f2', 1, 'lru|compound_tail', '']];
-  const other: PageRun[] = [[0, 1, 'f7', 1, 'lru|compound_head', ''], [1, 1, 'f3', 1, 'lru|compound_tail', ''], [2, 1, 'f9', 1, 'lru|compound_tail', '']];
+  const whole: PageRun[] = [
+    [0, 1, 'f1', 1, 'lru|compound_head', ''],
+    [1, 2, 'f2', 1, 'lru|compound_tail', ''],
+  ];
+  const other: PageRun[] = [
+    [0, 1, 'f7', 1, 'lru|compound_head', ''],
+    [1, 1, 'f3', 1, 'lru|compound_tail', ''],
+    [2, 1, 'f9', 1, 'lru|compound_tail', ''],
+  ];
   expect(compared({ pages: whole }, { pages: other }, '', 'thp-basic.mmp').first).toBeNull();
 });
 

@@ -44,7 +44,8 @@ const CORE_FLAGS = new Set(
   zero_page mlocked anon_exclusive`.split(/\s+/),
 );
 const VMA_TEXT = ['start', 'end', 'perms', 'offset', 'name', 'VmFlags'];
-const VMA_KIB = `Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Anonymous KSM LazyFree
+const VMA_KIB =
+  `Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Anonymous KSM LazyFree
   AnonHugePages ShmemPmdMapped FilePmdMapped Swap SwapPss Locked THPeligible`.split(/\s+/);
 
 /** Files read through readahead: windows and folio orders depend on file system and device. */
@@ -118,7 +119,8 @@ class Comparer {
       const want = kernel[name];
       const got = engine[name];
       if (want === undefined && got === undefined) continue;
-      const latitude = this.readahead.size === 0 ? 0 : name === 'minflt' ? READAHEAD_MINFLT : name === 'majflt' ? READAHEAD_MAJFLT : 0;
+      const latitude =
+        this.readahead.size === 0 ? 0 : name === 'minflt' ? READAHEAD_MINFLT : name === 'majflt' ? READAHEAD_MAJFLT : 0;
       const near = latitude > 0 && Math.abs(Number(want) - Number(got)) <= latitude;
       this.field('call', name, shown(want), shown(got), near || want === got);
     }
@@ -129,7 +131,12 @@ class Comparer {
     const got = fullSnap(engine, this.engineSnap);
     this.kernelSnap = want;
     this.engineSnap = got;
-    this.field('snapshot', 'processes', [...want.procs.keys()].sort().join(' '), [...got.procs.keys()].sort().join(' '));
+    this.field(
+      'snapshot',
+      'processes',
+      [...want.procs.keys()].sort().join(' '),
+      [...got.procs.keys()].sort().join(' '),
+    );
     const ids = new Renaming();
     const kernelIds: Map<string, string> = new Map();
     const engineIds: Map<string, string> = new Map();
@@ -179,7 +186,8 @@ class Comparer {
     for (const [page, state] of pages) {
       if (!state.flags.includes('compound_tail')) continue;
       const before = pages.get(page - 1);
-      if (before !== undefined && /compound_(head|tail)/.test(before.flags)) pages.set(page, { ...state, id: before.id });
+      if (before !== undefined && /compound_(head|tail)/.test(before.flags))
+        pages.set(page, { ...state, id: before.id });
     }
     return pages;
   }

@@ -88,7 +88,8 @@ function parsedRow(row: string, file: string, line: number): Record<string, unkn
   } catch (error) {
     throw new InputError(file, line, `no JSON: ${(error as Error).message}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new InputError(file, line, 'no JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InputError(file, line, 'no JSON object');
   return value as Record<string, unknown>;
 }
 
@@ -143,6 +144,7 @@ export function fullSnap(line: SnapRecord, before: FullSnap | null): FullSnap {
     const full = proc === '=' ? before?.procs.get(label) : proc;
     if (full !== undefined) procs.set(label, full);
   }
-  const files = line.files === '=' ? (before?.files ?? new Map<string, FileRecord>()) : new Map(Object.entries(line.files));
+  const files =
+    line.files === '=' ? (before?.files ?? new Map<string, FileRecord>()) : new Map(Object.entries(line.files));
   return { snap: line.snap, procs, files };
 }

@@ -13,8 +13,8 @@ import type { File, Inode } from '../../mm/fs.ts';
 import { Machine } from '../../mm/machine.ts';
 import { readToken } from '../../mm/memory.ts';
 import type { Mm } from '../../mm/mm.ts';
-import { NO_SLOT, PTE_SPECIAL } from '../../mm/page_table.ts';
 import { PG_writeback } from '../../mm/page_flags.ts';
+import { NO_SLOT, PTE_SPECIAL } from '../../mm/page_table.ts';
 import { PAGE_SIZE, type Pfn, type Token, type Vaddr, type Vpn, vpnOf } from '../../mm/units.ts';
 import { ByteContents, Fnv1a } from '../../syscalls/contents.ts';
 import { mmapBase } from '../../syscalls/layout.ts';
@@ -419,7 +419,8 @@ function numberAt(call: MmpCall, i: number): number {
 
 function textAt(call: MmpCall, i: number, file: string): string {
   const argument = call.args[i];
-  if (argument?.kind !== 'text') throw new InputError(file, call.line, `argument ${i + 1} of ${call.name} is no string`);
+  if (argument?.kind !== 'text')
+    throw new InputError(file, call.line, `argument ${i + 1} of ${call.name} is no string`);
   return argument.value;
 }
 

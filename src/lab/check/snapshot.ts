@@ -8,13 +8,20 @@ import type { Inode } from '../../mm/fs.ts';
 import type { Machine } from '../../mm/machine.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { NO_SLOT, PTE_MARKER, PTE_SPECIAL } from '../../mm/page_table.ts';
-import { addrOf, PAGE_SIZE, pagesOf, type Pgoff, type Vpn } from '../../mm/units.ts';
+import { addrOf, PAGE_SIZE, type Pgoff, pagesOf, type Vpn } from '../../mm/units.ts';
 import type { Vma } from '../../mm/vma.ts';
 import { kpageCount, kpageFlagNames, kpageFlags } from '../../proc/kpage.ts';
 import { permsText, vmaName } from '../../proc/maps.ts';
 import { PM_FILE, PM_GUARD_REGION, PM_MMAP_EXCLUSIVE, pagemapEntry } from '../../proc/pagemap.ts';
 import { gatherSmaps, smapsFields, thpEligible, vmFlagsText } from '../../proc/smaps.ts';
-import { addPage, type FileRecord, type PageRun, type PageState, type ProcRecord, type VmaRecord } from './recording.ts';
+import {
+  addPage,
+  type FileRecord,
+  type PageRun,
+  type PageState,
+  type ProcRecord,
+  type VmaRecord,
+} from './recording.ts';
 
 /** Programs are seen between these addresses only. */
 export const ARENA_START = 0x100000000000;

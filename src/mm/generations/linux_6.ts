@@ -40,6 +40,7 @@ const switches_6_18: Switches = {
   execReadahead: true,
   largeFolios: true,
   zapSkipsWithoutRecency: true,
+  countsRetriedFaults: false,
   swapinWritable: true,
 };
 
@@ -90,6 +91,7 @@ export const linux_6_1: Generation = {
     execReadahead: false,
     largeFolios: false,
     zapSkipsWithoutRecency: false,
+    countsRetriedFaults: true,
     swapinWritable: false,
   },
 };
