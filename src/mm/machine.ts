@@ -18,7 +18,7 @@ import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
 import type { Mm } from './mm.ts';
 import { buildZones } from './page_alloc.ts';
-import { PageTables } from './page_table.ts';
+import { PageTables, type TlbConfig } from './page_table.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
 import type { Generation, Lru, Reclaim, Rmap, Workingset } from './parts.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
@@ -52,8 +52,8 @@ export interface MachineConfig {
   reservedBytes?: number;
   /** CPUs that watermarks and per-CPU lists are sized for; one of them runs. Default 1. */
   cpus?: number;
-  /** Translations that the CPU remembers, a power of two. Default 256. */
-  tlbEntries?: number;
+  /** Translations that the CPU remembers, powers of two. Default: those of the machine that the engine is compared with. */
+  tlb?: TlbConfig;
   /** cgroup v1 instead of v2. Default false. */
   cgroupV1?: boolean;
   sysctl?: Partial<Sysctl>;
@@ -113,8 +113,12 @@ export interface DiskConfig {
   pageNs: number;
 }
 
-/** As many as QEMU's emulated CPU starts with, on which the recordings in oracle/ were made (CPU_TLB_DYN_DEFAULT_BITS). */
-const DEFAULT_TLB_ENTRIES = Number((globalThis as any).process?.env?.TLB ?? 256);
+/**
+ * As on the CPU that the measurements in oracle/ were made on, QEMU's emulated one: 256 translations for data
+ * (CPU_TLB_DYN_DEFAULT_BITS), and translated code that is found again without a look at the tables, in 4096 places
+ * (TB_JMP_CACHE_BITS).
+ */
+const EMULATED_TLB: TlbConfig = { data: 256, code: 4096 };
 
 /** What an owner of pages is, behind the id in page->mapping. */
 export type MappingOwner = AddressSpace | AnonVma;
@@ -188,7 +192,7 @@ export class Machine {
     this.sysctl = { ...SYSCTL_DEFAULTS, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
-    this.pageTables = new PageTables(config.tlbEntries ?? DEFAULT_TLB_ENTRIES);
+    this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB);
     this.rootMemcg = new MemCgroup(1, '/', null, config.cgroupV1 ?? false, this.sysctl.swappiness);
     this.memcgs.push(this.rootMemcg, this.rootMemcg);
     this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);

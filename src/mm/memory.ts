@@ -54,7 +54,19 @@ import {
   PG_uptodate,
   PG_writeback,
 } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_TLB, PTE_YOUNG } from './page_table.ts';
+import {
+  NO_SLOT,
+  PTE_DIRTY,
+  PTE_DTLB,
+  PTE_ITLB,
+  PTE_MARKER,
+  PTE_PRESENT,
+  PTE_RW,
+  PTE_SPECIAL,
+  PTE_SWP_EXCLUSIVE,
+  PTE_TLB,
+  PTE_YOUNG,
+} from './page_table.ts';
 import { shmemFault } from './shmem.ts';
 import { swapReadpage } from './swap/page_io.ts';
 import { swapCacheGetForFault, swapinReadahead } from './swap/swap_state.ts';
@@ -627,12 +639,16 @@ export function accessPages(
     const entry = bits[slot]!;
     if (kind === ACCESS_WRITE) {
       if ((entry & (PTE_PRESENT | PTE_RW)) === (PTE_PRESENT | PTE_RW)) {
-        if ((entry & (PTE_TLB | PTE_DIRTY)) !== (PTE_TLB | PTE_DIRTY)) pageTables.walked(slot, vpn, PTE_DIRTY);
+        if ((entry & (PTE_DTLB | PTE_DIRTY)) !== (PTE_DTLB | PTE_DIRTY)) pageTables.walked(slot, vpn, PTE_DIRTY);
         frames.setToken(value[slot]! as Pfn, machine.newToken());
         continue;
       }
     } else if ((entry & PTE_PRESENT) !== 0) {
-      if ((entry & PTE_TLB) === 0) pageTables.walked(slot, vpn, 0);
+      if (kind === ACCESS_FETCH) {
+        if ((entry & PTE_ITLB) === 0) pageTables.fetched(slot, vpn);
+      } else if ((entry & PTE_DTLB) === 0) {
+        pageTables.walked(slot, vpn, 0);
+      }
       continue;
     }
     const failed =

@@ -15,7 +15,7 @@
  *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
  *   marker    PTE_MARKER                                                       a guard region, value = 0
  *
- * The TLB is a bit, too: PTE_TLB says that the CPU knows the entry, and a small table says which entry goes when another comes.
+ * The TLB is two bits: they say that the CPU knows the entry, and small tables say which entry goes when another comes.
  * Linux flushes what it unmaps, write-protects or cleans; it does not flush when it clears a young bit. So a page that the
  * program uses all the time can look idle to reclaim, here as there.
  */
@@ -34,13 +34,21 @@ export const PTE_SWAP = 32;
 export const PTE_SWP_EXCLUSIVE = 64;
 export const PTE_MARKER = 128;
 export const PTE_PROTNONE = 256;
-/** The CPU has the entry in its TLB: it will not look here again, so it sets no young bit. */
-export const PTE_TLB = 512;
+/** The CPU has the entry in its TLB for data, for code: it will not look here again, so it sets no young bit. */
+export const PTE_DTLB = 512;
+export const PTE_ITLB = 1024;
+export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
 /** What an access must find: present for a load, present and writable for a store. */
 export const PTE_MAY_WRITE: number = PTE_PRESENT | PTE_RW;
+
+/** How much a CPU remembers of page tables. */
+export interface TlbConfig {
+  readonly data: number;
+  readonly code: number;
+}
 
 export const PTRS_PER_TABLE = 512;
 /** No table is there. */
@@ -74,8 +82,9 @@ export class PageTables {
   bits: Uint16Array = new Uint16Array(0);
   /** Frame or swap entry of each slot. */
   value: Uint32Array = new Uint32Array(0);
-  /** The CPU's TLB: slots, by the low bits of the page number. A slot counts only while its entry has PTE_TLB. */
-  readonly tlb: Int32Array;
+  /** The CPU's TLBs: slots, by the low bits of the page number. A slot counts only while its entry has the bit. */
+  private readonly dtlb: Int32Array;
+  private readonly itlb: Int32Array;
   /** Whose entries they are: another address space starts with an empty TLB. */
   private tlbRoot: PageTableRoot | null = null;
   private dir: Int32Array = new Int32Array(0);
@@ -85,19 +94,28 @@ export class PageTables {
   private readonly freeLeaves: number[] = [];
   private readonly freeDirs: number[] = [];
 
-  /** `tlbEntries`: a power of two. */
-  constructor(tlbEntries: number) {
-    this.tlb = new Int32Array(tlbEntries);
+  /** Entries of the TLBs for data and code, each a power of two. */
+  constructor(tlb: TlbConfig) {
+    this.dtlb = new Int32Array(tlb.data);
+    this.itlb = new Int32Array(tlb.code);
   }
 
   // the TLB
 
-  /** A page walk for an access: the entry is young now (dirty, for a store), and in the TLB in place of another. */
+  /** A page walk for a load or store: the entry is young now (dirty, for a store), and in the TLB in place of another. */
   walked(slot: number, vpn: Vpn, bits: number): void {
-    const way = vpn & (this.tlb.length - 1);
-    this.bits[this.tlb[way]!]! &= ~PTE_TLB;
-    this.tlb[way] = slot;
-    this.bits[slot]! |= PTE_YOUNG | PTE_TLB | bits;
+    const way = vpn & (this.dtlb.length - 1);
+    this.bits[this.dtlb[way]!]! &= ~PTE_DTLB;
+    this.dtlb[way] = slot;
+    this.bits[slot]! |= PTE_YOUNG | PTE_DTLB | bits;
+  }
+
+  /** A page walk for an instruction. */
+  fetched(slot: number, vpn: Vpn): void {
+    const way = vpn & (this.itlb.length - 1);
+    this.bits[this.itlb[way]!]! &= ~PTE_ITLB;
+    this.itlb[way] = slot;
+    this.bits[slot]! |= PTE_YOUNG | PTE_ITLB;
   }
 
   /** The CPU goes on in this address space. */
@@ -107,9 +125,10 @@ export class PageTables {
     this.tlbRoot = root;
   }
 
-  /** Everything out: a switch, a fork, more pages at once than are worth single flushes. */
+  /** Everything out: at a switch, and at a fork, which write-protects all at once. */
   flushTlb(): void {
-    for (const slot of this.tlb) this.bits[slot]! &= ~PTE_TLB;
+    for (const slot of this.dtlb) this.bits[slot]! &= ~PTE_DTLB;
+    for (const slot of this.itlb) this.bits[slot]! &= ~PTE_ITLB;
   }
 
   // lookup

@@ -147,11 +147,11 @@ test('smaps_rollup adds up, and splits shares by kind', () => {
   const lines = smapsRollup(machine, p.mm).split('\n');
   expect(lines[0]).toBe('100000000000-100000301000 ---p 00000000 00:00 0                          [rollup]');
   expect(lines.slice(1, 7)).toEqual([
-    'Rss:                  16 kB',
-    'Pss:                  16 kB',
+    'Rss:                  20 kB',
+    'Pss:                  20 kB',
     'Pss_Dirty:            12 kB',
     'Pss_Anon:              8 kB',
-    'Pss_File:              4 kB',
+    'Pss_File:              8 kB',
     'Pss_Shmem:             4 kB',
   ]);
 });
@@ -255,7 +255,7 @@ test('memory.stat: pages are bytes, events are counts', () => {
   expect(lines[0]).toBe('anon 8192');
   expect(lines).toContain('kernel_stack 16384');
   expect(lines).toContain(`pagetables ${p.mm.pageTables.tables * 4096}`);
-  expect(lines).toContain('file_mapped 4096');
+  expect(lines).toContain('file_mapped 8192');
   expect(lines).toContain('pgfault 4');
   expect(lines).toContain('pswpin 0');
   expect(memoryStat(world('6.1').machine, machine.rootMemcg)).not.toContain('pswpin');

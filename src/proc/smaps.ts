@@ -11,8 +11,9 @@ import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { PG_dirty, PG_referenced, PG_swapbacked, PG_young } from '../mm/page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from '../mm/page_table.ts';
+import { shmemPartialSwapUsage } from '../mm/shmem.ts';
 import { swpSwapcount } from '../mm/swap/swapfile.ts';
-import { addrOf, PAGE_SIZE, type Pfn, type Pgoff, type Vpn } from '../mm/units.ts';
+import { addrOf, PAGE_SIZE, type Pfn, type Vpn } from '../mm/units.ts';
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,
@@ -48,7 +49,6 @@ import {
   VM_WRITE,
 } from '../mm/vm_flags.ts';
 import { linearPageIndex, type Vma } from '../mm/vma.ts';
-import { NO_INDEX, xaIsValue } from '../mm/xarray.ts';
 import { procFormat } from './formats.ts';
 import { hex8, mapsLine } from './maps.ts';
 
@@ -94,8 +94,8 @@ export function gatherSmaps(machine: Machine, vma: Vma, stats: SmapsStats = new 
   let at = vma.vmStart;
   while (at < vma.vmEnd) {
     const next = pageTables.nextTable(root, at, vma.vmEnd);
-    if (holes !== null && next > at)
-      stats.swap += swapEntriesIn(holes, linearPageIndex(vma, at), next - at) * PAGE_SIZE;
+    const first = linearPageIndex(vma, at);
+    if (holes !== null && next > at) stats.swap += shmemPartialSwapUsage(holes, first, first + next - at) * PAGE_SIZE;
     const end = Math.min(vma.vmEnd, (Math.floor(next / 512) + 1) * 512);
     for (at = next; at < end; at = (at + 1) as Vpn) gatherEntry(machine, vma, at, holes, stats);
   }
@@ -106,7 +106,8 @@ function gatherEntry(machine: Machine, vma: Vma, vpn: Vpn, holes: AddressSpace |
   const { pageTables } = machine;
   const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
   if (slot === NO_SLOT || pageTables.isNone(slot)) {
-    if (holes !== null) stats.swap += swapEntriesIn(holes, linearPageIndex(vma, vpn), 1) * PAGE_SIZE;
+    const index = linearPageIndex(vma, vpn);
+    if (holes !== null) stats.swap += shmemPartialSwapUsage(holes, index, index + 1) * PAGE_SIZE;
   } else if (pageTables.isPresent(slot)) {
     if (pageTables.has(slot, PTE_SPECIAL)) return;
     gatherPage(machine, vma, slot, pageTables.pfn(slot), stats);
@@ -155,17 +156,7 @@ function shmemSwapUsage(mapping: AddressSpace, vma: Vma): number {
   const inode = mapping.host;
   if (inode.shmemSwapped === 0) return 0;
   if (vma.vmPgoff === 0 && vma.pages * PAGE_SIZE >= inode.size) return inode.shmemSwapped * PAGE_SIZE;
-  return swapEntriesIn(mapping, vma.vmPgoff, vma.pages) * PAGE_SIZE;
-}
-
-function swapEntriesIn(mapping: AddressSpace, first: Pgoff, pages: number): number {
-  const last = first + pages - 1;
-  let found = 0;
-  for (let i = mapping.pages.find(first, last); i !== NO_INDEX; i = mapping.pages.find(i + 1, last)) {
-    if (xaIsValue(mapping.pages.load(i))) found += 1;
-    if (i >= last) break;
-  }
-  return found;
+  return shmemPartialSwapUsage(mapping, vma.vmPgoff, vma.vmPgoff + vma.pages) * PAGE_SIZE;
 }
 
 /** Every number of a region, in the order of the file. */
