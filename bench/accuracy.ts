@@ -35,7 +35,9 @@ type Row = Record<string, string>;
 
 /** Rows of the mode, by the limit in pages, the widest first. */
 function truthOf(program: string): [pages: number, rows: Row[]][] {
-  const [head = '', ...lines] = readFileSync(here(`oracle/truth/${program}.truth.tsv`), 'utf8').trimEnd().split('\n');
+  const [head = '', ...lines] = readFileSync(here(`oracle/truth/${program}.truth.tsv`), 'utf8')
+    .trimEnd()
+    .split('\n');
   const names = head.split('\t');
   const byPages = new Map<number, Row[]>();
   for (const line of lines) {

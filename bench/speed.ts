@@ -52,14 +52,22 @@ const survey = surveyRecording(recording);
 tell('open and unpack sqlite.rvm.gz', `${(surveying - opening).toFixed(0)} ms`);
 tell('survey it', `${(performance.now() - surveying).toFixed(0)} ms`);
 const events = decodeAll(recording);
-tellRate('decode alone', events, timed(() => decodeAll(recording)));
+tellRate(
+  'decode alone',
+  events,
+  timed(() => decodeAll(recording)),
+);
 for (const { what, limitBytes } of [
   { what: 'run without pressure', limitBytes: null },
   { what: 'run with pressure (10080 KiB, 60 % of the peak)', limitBytes: 10080 * 1024 },
   { what: 'run with pressure (8400 KiB, 50 % of the peak)', limitBytes: 8400 * 1024 },
 ]) {
   const options = { ...MACHINE_DEFAULTS, kernel: '6.1', limitBytes };
-  tellRate(what, events, timed(() => runRecording(recording, survey, options)));
+  tellRate(
+    what,
+    events,
+    timed(() => runRecording(recording, survey, options)),
+  );
 }
 closeRecording(recording);
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { makeReady, root } from './setup.mjs';
 
-const mainJob = ['sweep', 'examples/sqlite.rvm.gz', '--limits', '8', '--report'];
+const mainJob = ['demo'];
 
 await makeReady();
 const args = process.argv.length > 2 ? process.argv.slice(2) : mainJob;

@@ -13,13 +13,18 @@ function run(seed: number, kernel: string): RandomProgram {
     try {
       program.step();
     } catch (error) {
-      throw new Error(`seed ${seed}, step ${step}, kernel ${kernel}: ${(error as Error).message}\n${program.log.slice(-6).join('\n')}`, {
-        cause: error,
-      });
+      throw new Error(
+        `seed ${seed}, step ${step}, kernel ${kernel}: ${(error as Error).message}\n${program.log.slice(-6).join('\n')}`,
+        {
+          cause: error,
+        },
+      );
     }
     const broken = program.verify();
     if (broken.length > 0) {
-      throw new Error(`seed ${seed}, step ${step}, kernel ${kernel}:\n${broken.slice(0, 8).join('\n')}\n${program.log.slice(-6).join('\n')}`);
+      throw new Error(
+        `seed ${seed}, step ${step}, kernel ${kernel}:\n${broken.slice(0, 8).join('\n')}\n${program.log.slice(-6).join('\n')}`,
+      );
     }
   }
   try {

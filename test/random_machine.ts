@@ -4,6 +4,8 @@
  * The model knows nothing of frames, swap or caches: a page of a process is a private token, or a page of a file or
  * shared object. Whatever reclaim, fork, copy-on-write, writeback and truncation do, a load must give the model's token.
  */
+
+import { truncateSetsize } from '../src/mm/fallocate.ts';
 import { newInode, openInode, putFile } from '../src/mm/file.ts';
 import { filemapRead, filemapWrite } from '../src/mm/filemap.ts';
 import { dupMm, exitTask, mmPut, newMm, newTask } from '../src/mm/fork.ts';
@@ -18,9 +20,7 @@ import { doMremap } from '../src/mm/mremap.ts';
 import { doMsync } from '../src/mm/msync.ts';
 import { swapoff, swapon } from '../src/mm/swap/swapfile.ts';
 import type { Task } from '../src/mm/task.ts';
-import { truncateSetsize } from '../src/mm/fallocate.ts';
 import { dropCaches } from '../src/mm/truncate.ts';
-import { vfsFsync } from '../src/mm/writeback.ts';
 import {
   MADV_COLD,
   MADV_DONTNEED,
@@ -39,6 +39,7 @@ import {
 import { type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
 import { verify } from '../src/mm/verify.ts';
 import { frameAt } from '../src/mm/who.ts';
+import { vfsFsync } from '../src/mm/writeback.ts';
 
 /** Small, fast and the same everywhere (xorshift32). */
 export class Random {
@@ -111,7 +112,12 @@ export class RandomProgram {
       kernel,
       ramBytes: (2 + random.next(3)) * 1024 * 1024,
       reservedBytes: 256 * 1024,
-      sysctl: { minFreeKbytes: 64, pageCluster: random.next(4), swappiness: [0, 60, 100, 200][random.next(4)]!, thpEnabled: false },
+      sysctl: {
+        minFreeKbytes: 64,
+        pageCluster: random.next(4),
+        swappiness: [0, 60, 100, 200][random.next(4)]!,
+        thpEnabled: false,
+      },
     });
     const { machine } = this;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
@@ -190,7 +196,9 @@ export class RandomProgram {
     const flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE);
     const from = random.next(2) === 0 ? this.files[random.next(this.files.length)]! : null;
     const pgoff = from === null ? 0 : random.next(FILE_PAGES / 2);
-    this.log.push(`${task.pid} mmap(${start}, ${pages}, ${prot}, ${shared ? 'shared' : 'private'}, ${from?.inode.name ?? 'anon'}, ${pgoff})`);
+    this.log.push(
+      `${task.pid} mmap(${start}, ${pages}, ${prot}, ${shared ? 'shared' : 'private'}, ${from?.inode.name ?? 'anon'}, ${pgoff})`,
+    );
     const addr = (ARENA + start) * 4096;
     const result =
       from === null
@@ -241,7 +249,9 @@ export class RandomProgram {
     const beyond = cell?.own === null && cell.index >= cell.object!.pages;
     const wantFault = cell === undefined || beyond || (write && !cell.writable);
     if ((failed !== 0) !== wantFault) {
-      throw new Error(`page ${page} of ${task.pid}: ${write ? 'store' : 'load'} met ${failed}, expected ${wantFault ? 'a signal' : 'none'} (${describe(cell)})`);
+      throw new Error(
+        `page ${page} of ${task.pid}: ${write ? 'store' : 'load'} met ${failed}, expected ${wantFault ? 'a signal' : 'none'} (${describe(cell)})`,
+      );
     }
     if (failed !== 0) return true;
     if (write) this.remember(cell!, token);
@@ -390,7 +400,8 @@ export class RandomProgram {
       });
       if (done <= 0) return;
       const want = chosen.object.tokens.get(index) ?? ZERO_TOKEN;
-      if (got !== want) throw new Error(`read of ${chosen.inode.name} page ${index} gives token ${got}, the model says ${want}`);
+      if (got !== want)
+        throw new Error(`read of ${chosen.inode.name} page ${index} gives token ${got}, the model says ${want}`);
     }
   }
 

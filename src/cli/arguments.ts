@@ -4,8 +4,8 @@
  * Promises  A value that is wrong is refused before anything is read: one line, exit code 2.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { generationNamed } from '../mm/generations/index.ts';
 import { type Limits, MACHINE_DEFAULTS, type MachineOptions, parseLimits, parseSize } from '../lab/options.ts';
+import { generationNamed } from '../mm/generations/index.ts';
 
 function size(text: string): number {
   const bytes = parseSize(text);
@@ -46,7 +46,9 @@ export function addMachineOptions(command: Command): Command {
     .option('--ram <size>', 'memory of the machine', size, MACHINE_DEFAULTS.ramBytes)
     .option('--swap <size>', 'swap space, or none', sizeOrNone, MACHINE_DEFAULTS.swapBytes)
     .addOption(
-      new Option('--swap-device <kind>', 'where swap is').choices(['zram', 'disk']).default(MACHINE_DEFAULTS.swapDevice),
+      new Option('--swap-device <kind>', 'where swap is')
+        .choices(['zram', 'disk'])
+        .default(MACHINE_DEFAULTS.swapDevice),
     )
     .option('--swappiness <n>', 'vm.swappiness', wholeNumber(0, 200), MACHINE_DEFAULTS.swappiness)
     .option('--page-cluster <n>', 'vm.page-cluster', wholeNumber(0, 10), MACHINE_DEFAULTS.pageCluster);

@@ -33,7 +33,9 @@ try {
     // commander has said it; help and version end well.
     process.exitCode = error.exitCode === 0 ? 0 : WRONG_QUESTION;
   } else {
-    process.stderr.write(`revmap: ${isTheUsers(error) ? error.message : error instanceof Error ? error.stack : error}\n`);
+    process.stderr.write(
+      `revmap: ${isTheUsers(error) ? error.message : error instanceof Error ? error.stack : error}\n`,
+    );
     process.exitCode = FAILED;
   }
 }

@@ -33,7 +33,8 @@ export function addRun(program: Command): void {
 export function describeRun(run: RunResult): string {
   const { machine } = run;
   const limit = run.limit_bytes === null ? 'no limit' : `limit ${formatSize(run.limit_bytes)}`;
-  const swap = machine.swap_bytes === 0 ? 'no swap' : `${formatSize(machine.swap_bytes)} of swap on ${machine.swap_device}`;
+  const swap =
+    machine.swap_bytes === 0 ? 'no swap' : `${formatSize(machine.swap_bytes)} of swap on ${machine.swap_device}`;
   const ended = run.status === 'exited' ? 'ran to its end' : 'killed: out of memory';
   const rate = run.events / Math.max(1e-9, run.seconds) / 1e6;
   const lines = [
@@ -78,8 +79,11 @@ export function doubtsText(run: RunResult): string[] {
   }
   const unknown = Object.entries(run.syscalls_unknown);
   if (unknown.length > 0) said.push(`not replayed: ${unknown.map(([name, n]) => `${name} (${n})`).join(', ')}`);
-  if (run.unseen_pages > 0) said.push(`${plural(run.unseen_pages, 'page')} that nothing had mapped: anonymous memory was put there`);
-  if (run.refused_accesses > 0) said.push(`${plural(run.refused_accesses, 'access', 'accesses')} met a signal and were left out`);
-  if (run.processes_unstarted > 0) said.push(`${plural(run.processes_unstarted, 'process', 'processes')} in the recording that nobody forks`);
+  if (run.unseen_pages > 0)
+    said.push(`${plural(run.unseen_pages, 'page')} that nothing had mapped: anonymous memory was put there`);
+  if (run.refused_accesses > 0)
+    said.push(`${plural(run.refused_accesses, 'access', 'accesses')} met a signal and were left out`);
+  if (run.processes_unstarted > 0)
+    said.push(`${plural(run.processes_unstarted, 'process', 'processes')} in the recording that nobody forks`);
   return said.length === 0 ? [] : ['', ...said];
 }

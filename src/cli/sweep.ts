@@ -11,7 +11,7 @@ import { sweepRecording } from '../lab/sweep.ts';
 import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { addLimits, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
-import { grouped, print, printJson, Progress, table } from './output.ts';
+import { grouped, Progress, print, printJson, table } from './output.ts';
 import { doubtsText } from './run.ts';
 
 interface SweepFlags extends MachineFlags {
@@ -67,7 +67,8 @@ export function writeReport(sweep: SweepResult, wanted: string | true): string {
 
 export function describeSweep(sweep: SweepResult, report: string | null): string {
   const { unlimited, runs, advice, options } = sweep;
-  const swap = options.swapBytes === 0 ? 'no swap' : `${formatSize(options.swapBytes)} of swap on ${options.swapDevice}`;
+  const swap =
+    options.swapBytes === 0 ? 'no swap' : `${formatSize(options.swapBytes)} of swap on ${options.swapDevice}`;
   const lines = [
     `${pc.bold(sweep.recording)} on Linux ${sweep.kernel} (${formatSize(options.ramBytes)} of memory, ${swap})`,
     '',

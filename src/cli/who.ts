@@ -5,7 +5,7 @@ import { findPage, type PageQuestion, parsePage } from '../lab/page.ts';
 import type { Replay } from '../lab/replay.ts';
 import { startReplay } from '../lab/run.ts';
 import { InputError } from '../mm/bug.ts';
-import { whoMaps, type WhoMaps, type WhoVma } from '../mm/who.ts';
+import { type WhoMaps, type WhoVma, whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
@@ -29,7 +29,12 @@ export function addWho(program: Command): void {
       if (page === null) throw new InvalidArgumentError('An address (0x4002d62000), pfn:1234, or PATH:OFFSET.');
       return page;
     })
-    .option('--at <step>', "after so many page events, or 'end': before the program exits", stepOf, Number.POSITIVE_INFINITY)
+    .option(
+      '--at <step>',
+      "after so many page events, or 'end': before the program exits",
+      stepOf,
+      Number.POSITIVE_INFINITY,
+    )
     .option('--pid <pid>', 'whose address, by its number in the recording; 0 is the first process', wholeNumber, 0);
   addLimit(addMachineOptions(command))
     .option('--json', 'the answer as JSON')
@@ -40,7 +45,8 @@ export function addWho(program: Command): void {
       replay.run(flags.at, true);
       closeRecording(recording);
       const pfn = findPage(replay, flags.page, flags.pid);
-      if (typeof pfn === 'string') throw new InputError('--page', 0, `${pfn} (after ${plural(replay.events, 'page event')})`);
+      if (typeof pfn === 'string')
+        throw new InputError('--page', 0, `${pfn} (after ${plural(replay.events, 'page event')})`);
       const who = whoMaps(replay.machine, pfn);
       if (flags.json === true) printJson({ at: replay.events, ...who });
       else print(describeWho(replay, who));
@@ -93,6 +99,10 @@ function vmaText(vma: WhoVma): string[] {
     `  │   address = ${vma.formula}`,
   ];
   if (vma.pte === null) return [...lines, `  └   ${vma.why}`];
-  const bits = [vma.pte.writable ? 'writable' : 'read-only', vma.pte.young ? 'young' : 'old', vma.pte.dirty ? 'dirty' : 'clean'];
+  const bits = [
+    vma.pte.writable ? 'writable' : 'read-only',
+    vma.pte.young ? 'young' : 'old',
+    vma.pte.dirty ? 'dirty' : 'clean',
+  ];
   return [...lines, `  └   pte → frame ${hex(vma.pte.pfn)}, ${bits.join(', ')}`];
 }

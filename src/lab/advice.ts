@@ -34,7 +34,8 @@ export function adviseOn(unlimited: RunResult, runs: readonly RunResult[]): Advi
     );
   }
   const first = runs[fits === null ? 0 : runs.indexOf(fits) + 1];
-  if (first !== undefined && first !== bad) reasons.push(`${formatSize(limitOf(first))}: ${whySlower(first, unlimited)}`);
+  if (first !== undefined && first !== bad)
+    reasons.push(`${formatSize(limitOf(first))}: ${whySlower(first, unlimited)}`);
   if (bad !== null) reasons.push(`${formatSize(limitOf(bad))}: ${whyBad(bad, unlimited)}`);
   return {
     headline: headline(needs, fits, knee, bad, runs),

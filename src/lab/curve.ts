@@ -34,7 +34,11 @@ export interface CurveOptions {
 
 const SHARED_MARK = '*';
 
-export function drawCurve(series: readonly CurveSeries[], points: readonly CurvePoint[], options: CurveOptions): string {
+export function drawCurve(
+  series: readonly CurveSeries[],
+  points: readonly CurvePoint[],
+  options: CurveOptions,
+): string {
   const paint = options.paint ?? ((text: string) => text);
   const sorted = [...points].sort((a, b) => a.x - b.x);
   const values = sorted.flatMap((p) => p.y.filter((y): y is number => y !== null));
@@ -59,7 +63,8 @@ export function drawCurve(series: readonly CurveSeries[], points: readonly Curve
     }
   }
   const lines = cells.map((line, r) => {
-    const label = r === 0 ? labels[0]! : r === height - 1 ? labels[2]! : r === Math.round((height - 1) / 2) ? labels[1]! : '';
+    const label =
+      r === 0 ? labels[0]! : r === height - 1 ? labels[2]! : r === Math.round((height - 1) / 2) ? labels[1]! : '';
     const drawn = line.map((s) => (s === -1 ? ' ' : s === -2 ? SHARED_MARK : paint(series[s]!.mark, s))).join('');
     return `${label.padStart(margin)} ${label === '' ? '│' : '┤'}${drawn}`;
   });

@@ -49,7 +49,11 @@ test('sizes are told with one digit behind the point', () => {
   expect([500, 5000, 5e6, 5e9].map(formatSize)).toEqual(['500 B', '4.9 KiB', '4.8 MiB', '4.7 GiB']);
 });
 
-function madeUp(limit: number | null, counters: Record<string, number>, status: RunResult['status'] = 'exited'): RunResult {
+function madeUp(
+  limit: number | null,
+  counters: Record<string, number>,
+  status: RunResult['status'] = 'exited',
+): RunResult {
   const seconds = 1 + ((counters['pswpin'] ?? 0) * 3) / 1e6;
   return {
     recording: '<b>evil</b>',
@@ -117,7 +121,13 @@ for (const { why, runs, fits, knee, words } of [
     words: ['fits in 90.0 MiB; below 70.0 MiB it thrashes', '156.3 MiB are read back, 1.6 times'],
   },
   { why: 'never bad', runs: [roomy, tight], fits: 90, knee: null, words: ['down to 70.0 MiB it does not thrash'] },
-  { why: 'bad at once', runs: [starved, killed], fits: null, knee: null, words: ['fits in none', 'already in 50.0 MiB it thrashes'] },
+  {
+    why: 'bad at once',
+    runs: [starved, killed],
+    fits: null,
+    knee: null,
+    words: ['fits in none', 'already in 50.0 MiB it thrashes'],
+  },
   { why: 'killed', runs: [roomy, killed], fits: 90, knee: 90, words: ['below 90.0 MiB it is killed', 'OOM killer'] },
   { why: 'no limit', runs: [], fits: null, knee: null, words: ['needs 100.0 MiB at its peak'] },
 ]) {
@@ -186,7 +196,11 @@ test('report: whole, on its own, and safe', () => {
     command: '/bin/x "&" <img onerror>',
     kernel: '6.1',
     options: MACHINE_DEFAULTS,
-    unlimited: { ...unlimited, syscalls_different: 1, differences: [{ pid: 0, call: 'open("<x>")', recorded: '3', here: 'ENOENT' }] },
+    unlimited: {
+      ...unlimited,
+      syscalls_different: 1,
+      differences: [{ pid: 0, call: 'open("<x>")', recorded: '3', here: 'ENOENT' }],
+    },
     runs,
     advice: adviseOn(unlimited, runs),
   });

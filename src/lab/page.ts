@@ -3,10 +3,11 @@
  *
  * Owns      the three ways to name a page: an address of a process, a frame, a file and an offset.
  */
+
+import { filemapGetPage } from '../mm/filemap.ts';
 import { TASK_SIZE } from '../mm/mm.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn, type Pgoff, vpnOf } from '../mm/units.ts';
 import { frameAt } from '../mm/who.ts';
-import { filemapGetPage } from '../mm/filemap.ts';
 import type { Replay } from './replay.ts';
 
 export type PageQuestion =
@@ -16,8 +17,7 @@ export type PageQuestion =
 
 /** `0x4002d62000`, `pfn:1234`, `/lib/libc.so.6:0x26000`; null if it is none of these. */
 export function parsePage(text: string): PageQuestion | null {
-  const number = (digits: string) =>
-    /^(0x[0-9a-f]{1,12}|\d{1,15})$/i.test(digits) ? Number(digits) : Number.NaN;
+  const number = (digits: string) => (/^(0x[0-9a-f]{1,12}|\d{1,15})$/i.test(digits) ? Number(digits) : Number.NaN);
   const pfn = /^pfn:(.+)$/.exec(text);
   if (pfn !== null) return Number.isNaN(number(pfn[1]!)) ? null : { kind: 'pfn', pfn: number(pfn[1]!) };
   const address = number(text);

@@ -5,20 +5,24 @@
  * Promises  1. Addresses are the recording's own: what mmap returned then is where it maps now.
  *           2. Nothing is dropped in silence: a call that is not replayed, a result that differs, a page that nothing mapped and a
  *              process that is never forked are counted.
- *           3. The order between processes depends on the recording alone: who has made the fewest accesses so far runs, the
- *              older one if two have made as many. A parent waits for whom wait4 returned; after vfork, for the child's exec.
+ *           3. Who runs is decided by the machine's clock alone: whoever has used the least time, the older one if two have
+ *              used as much. A parent waits for whom wait4 returned; after vfork, for the child's exec.
  *
- * One CPU: a process runs from one of its ticks to the next (65,536 accesses in the recorders we know), and the machine's
- * clock moves by ACCESS_NS for each.
+ * One CPU. An access takes ACCESS_NS; it is charged at the next tick (65,536 accesses in the recorders we know), a fault when
+ * it happens. With several processes the CPU changes hands every SLICE_NS, at a tick or at a fault.
+ *
+ * DIFFERS: Linux on one CPU lets a process run for 4 ms. Programs with several processes mostly have several CPUs, where they
+ *          run side by side; short slices are closer to that.
  */
-import type { File } from '../mm/fs.ts';
-import { SIGKILL, SIGSEGV, SEGV_MAPERR } from '../mm/fault.ts';
-import { filemapRead, filemapWrite } from '../mm/filemap.ts';
+import { ACCESS_NS } from '../mm/costs.ts';
 import { errnoName } from '../mm/errno.ts';
+import { SEGV_MAPERR, SIGKILL, SIGSEGV } from '../mm/fault.ts';
+import { filemapRead, filemapWrite } from '../mm/filemap.ts';
+import type { File } from '../mm/fs.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { MemCgroup } from '../mm/memcg.ts';
-import type { Mm } from '../mm/mm.ts';
 import { accessPages, loadPage, storePage } from '../mm/memory.ts';
+import type { Mm } from '../mm/mm.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -34,23 +38,16 @@ import { addrOf, PAGE_SIZE, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import { CLONE_VFORK, CLONE_VM, O_DIRECTORY } from '../syscalls/uapi.ts';
-import {
-  type BodyDecoder,
-  EVENT_ACCESSES,
-  EVENT_END,
-  EVENT_PATH,
-  EVENT_SYSCALL,
-  EVENT_TICK,
-} from '../trace/decode.ts';
+import { type BodyDecoder, EVENT_ACCESSES, EVENT_END, EVENT_PATH, EVENT_SYSCALL, EVENT_TICK } from '../trace/decode.ts';
 import { printable } from '../trace/error.ts';
 import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import * as nr from '../trace/x86_64.ts';
-import { ACCESS_NS } from './costs.ts';
 import { imageOf, type RecordedImage } from './image.ts';
 import type { CallDifference } from './result.ts';
 
 const DIFFERENCES_KEPT = 5;
+const SLICE_NS = 65536;
 /** A result that needs no comparison, because the call was not made. */
 const NOT_MADE = Number.NaN;
 const O_PATH = 0o10000000;
@@ -70,7 +67,7 @@ class ReplayProcess {
   readonly index: number;
   readonly decoder: BodyDecoder;
   readonly process: Process;
-  /** Accesses before this process's own first one, and since: its place in time. */
+  /** Nanoseconds of CPU that it used, and its parent before it forked. */
   time: number;
   state = RUNNING;
   waitsFor: ReplayProcess | null = null;
@@ -113,6 +110,8 @@ export class Replay {
   private readonly survey: Survey;
   private readonly processes: ReplayProcess[] = [];
   private current: ReplayProcess;
+  /** When the current process began to run. */
+  private sliceStart: number;
 
   /** Makes the files and starts the program in `memcg`. The machine is new; nothing of it was replayed yet. */
   constructor(machine: Machine, memcg: MemCgroup, recording: Recording, survey: Survey) {
@@ -129,6 +128,7 @@ export class Replay {
     const root = survey.parents.indexOf(-1);
     this.current = new ReplayProcess(0, root, decoderOf(recording, root), process, 0);
     this.processes.push(this.current);
+    this.sliceStart = machine.clock.now;
     if (recorded !== null) this.start(this.current, recorded);
   }
 
@@ -144,7 +144,10 @@ export class Replay {
 
   private start(p: ReplayProcess, recorded: RecordedImage): void {
     const failed = this.system.exec(p.process, recorded.image);
-    if (p.process.exited) return this.ended(p, true);
+    if (p.process.exited) {
+      this.ended(p, true);
+      return;
+    }
     if (failed < 0) this.differ(p, 'execve', '0', errnoName(failed));
     for (const range of recorded.leftOver) {
       const prot = (range.read ? PROT_READ : 0) | (range.write ? PROT_WRITE : 0) | (range.execute ? PROT_EXEC : 0);
@@ -221,7 +224,7 @@ export class Replay {
       const stopped = accessPages(machine, p.process.mm, decoder.vpns, decoder.kinds, at, to);
       this.events += stopped - at;
       at = stopped;
-      if (at === to) break;
+      if (machine.lastSignal === 0) break;
       if (machine.lastSignal === KILLED) {
         machine.current = machine.idle;
         this.ended(p, true);
@@ -235,6 +238,7 @@ export class Replay {
     }
     machine.current = machine.idle;
     p.done = at;
+    if (machine.clock.now >= machine.sliceEnd) this.chooseNext();
   }
 
   /** An access met a signal. True if it can be made now: nothing was mapped there, and we put memory there. */
@@ -264,22 +268,28 @@ export class Replay {
 
   private tick(p: ReplayProcess): void {
     const { ticks } = p.decoder;
-    p.time += ticks;
     this.rawAccesses += ticks;
     this.machine.advance(ticks * ACCESS_NS);
     this.onTick();
-    if (this.processes.length > 1) this.chooseNext();
+    if (this.machine.clock.now >= this.machine.sliceEnd) this.chooseNext();
   }
 
   /** False if nobody can run any more. */
   private chooseNext(): boolean {
+    const { machine } = this;
+    this.current.time += machine.clock.now - this.sliceStart;
+    this.sliceStart = machine.clock.now;
     let next: ReplayProcess | null = null;
+    let runnable = 0;
     for (const p of this.processes) {
       this.wake(p);
       // The OOM killer may have taken somebody who was not running.
       if (p.state !== ENDED && p.process.exited) this.ended(p, true);
-      if (p.state === RUNNING && (next === null || p.time < next.time)) next = p;
+      if (p.state !== RUNNING) continue;
+      runnable += 1;
+      if (next === null || p.time < next.time) next = p;
     }
+    machine.sliceEnd = runnable > 1 ? machine.clock.now + SLICE_NS : Number.POSITIVE_INFINITY;
     if (next === null) return false;
     this.current = next;
     return true;
@@ -531,13 +541,18 @@ export class Replay {
     const bits = number === nr.SYS_clone ? flags : 0;
     if ((bits & nr.CLONE_THREAD) !== 0) return this.unknown(number, ' (a thread)');
     const index = this.recording.header.processes.findIndex((q) => q.pid === ret);
-    if (index < 0 || this.processes.some((q) => q.index === index)) return this.unknown(number, ' (a process that was not recorded)');
+    if (index < 0 || this.processes.some((q) => q.index === index))
+      return this.unknown(number, ' (a process that was not recorded)');
     // A copy even after vfork: emulators that record make one, too.
     const child = this.system.fork(p.process, 0);
     if (typeof child === 'number') return child;
-    const started = new ReplayProcess(ret, index, decoderOf(this.recording, index), child, p.time);
+    const { clock } = this.machine;
+    const used = p.time + clock.now - this.sliceStart;
+    const started = new ReplayProcess(ret, index, decoderOf(this.recording, index), child, used);
     this.processes.push(started);
-    if (number === nr.SYS_vfork || (bits & CLONE_VFORK) !== 0 || (bits & CLONE_VM) !== 0) this.wait(p, started, SUSPENDED);
+    this.machine.sliceEnd = Math.min(this.machine.sliceEnd, clock.now + SLICE_NS);
+    if (number === nr.SYS_vfork || (bits & CLONE_VFORK) !== 0 || (bits & CLONE_VM) !== 0)
+      this.wait(p, started, SUSPENDED);
     return NOT_MADE;
   }
 

@@ -6,12 +6,18 @@
  *           2. Every text from a recording is escaped.
  *           3. It reads in light and dark, on paper and without colour: marks differ in shape, numbers stand in tables.
  */
-import { shortNumber, niceTop } from './curve.ts';
+import { niceTop, shortNumber } from './curve.ts';
 import { formatSize } from './options.ts';
 import type { PeakBreakdown, RunResult, SweepResult } from './result.ts';
 
 export function escapeHtml(text: string): string {
-  const names: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  const names: Readonly<Record<string, string>> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
   return text.replace(/[&<>"']/g, (c) => names[c]!);
 }
 
@@ -156,7 +162,8 @@ function chart(
     return `<polyline points="${points.join(' ')}" fill="none" stroke="${COLOURS[i]}" stroke-width="2"/>${dots.join('')}`;
   });
   const legend = series.map(
-    (s, i) => `${mark(i, LEFT + 20 + 150 * i, H - 6 - 4, s.name)}<text x="${LEFT + 30 + 150 * i}" y="${H - 6}">${escapeHtml(s.name)}</text>`,
+    (s, i) =>
+      `${mark(i, LEFT + 20 + 150 * i, H - 6 - 4, s.name)}<text x="${LEFT + 30 + 150 * i}" y="${H - 6}">${escapeHtml(s.name)}</text>`,
   );
   const label = `${series.map((s) => s.name).join(', ')} in ${unit} over the limit in MiB; the numbers are in the table below`;
   return `<figure><svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escapeHtml(label)}">${grid.join('')}${ticks.join('')}${marked.join('')}${lines.join('')}${legend.join('')}</svg>
@@ -169,7 +176,8 @@ function mark(series: number, x: number, y: number, said: string): string {
   const at = (dx: number, dy: number) => `${(x + dx).toFixed(1)},${(y + dy).toFixed(1)}`;
   const fill = `fill="${COLOURS[series]}"`;
   if (series === 0) return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4" ${fill}>${title}</circle>`;
-  if (series === 1) return `<polygon points="${at(-4, -4)} ${at(4, -4)} ${at(4, 4)} ${at(-4, 4)}" ${fill}>${title}</polygon>`;
+  if (series === 1)
+    return `<polygon points="${at(-4, -4)} ${at(4, -4)} ${at(4, 4)} ${at(-4, 4)}" ${fill}>${title}</polygon>`;
   return `<polygon points="${at(0, -5)} ${at(5, 4)} ${at(-5, 4)}" ${fill}>${title}</polygon>`;
 }
 
@@ -177,17 +185,17 @@ function limitTable(runs: readonly RunResult[]): string {
   const columns: [string, (r: RunResult) => string][] = [
     ['limit', (r) => (r.limit_bytes === null ? 'none' : formatSize(r.limit_bytes))],
     ['peak', (r) => formatSize(r.peak_bytes)],
-    ...['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgscan', 'pgsteal'].map((name): [string, (r: RunResult) => string] => [
-      name,
-      (r) => (r.counters[name] ?? 0).toLocaleString('en'),
-    ]),
+    ...['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgscan', 'pgsteal'].map(
+      (name): [string, (r: RunResult) => string] => [name, (r) => (r.counters[name] ?? 0).toLocaleString('en')],
+    ),
     ['refaults anon', (r) => (r.counters['workingset_refault_anon'] ?? 0).toLocaleString('en')],
     ['refaults file', (r) => (r.counters['workingset_refault_file'] ?? 0).toLocaleString('en')],
     ['time, estimated', (r) => `${r.estimate.seconds.toFixed(3)} s`],
   ];
   const head = columns.map(([name]) => `<th scope="col">${name}</th>`).join('');
   const rows = runs.map(
-    (r) => `<tr${r.status === 'oom-killed' ? ' class="bad"' : ''}>${columns.map(([, of]) => `<td>${of(r)}</td>`).join('')}</tr>`,
+    (r) =>
+      `<tr${r.status === 'oom-killed' ? ' class="bad"' : ''}>${columns.map(([, of]) => `<td>${of(r)}</td>`).join('')}</tr>`,
   );
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`;
 }
@@ -236,15 +244,20 @@ function doubts(run: RunResult): string {
   const said: string[] = [];
   if (run.syscalls_different > 0) {
     const first = run.differences.map((d) => `${d.call} gave ${d.here}, recorded was ${d.recorded}`).join('; ');
-    said.push(`${run.syscalls_different} of ${run.syscalls} system calls gave another result than when it was recorded: ${first}.`);
+    said.push(
+      `${run.syscalls_different} of ${run.syscalls} system calls gave another result than when it was recorded: ${first}.`,
+    );
   }
   const unknown = Object.entries(run.syscalls_unknown);
   if (unknown.length > 0) said.push(`Not replayed: ${unknown.map(([name, n]) => `${name} (${n})`).join(', ')}.`);
   if (run.unseen_pages > 0) {
-    said.push(`${run.unseen_pages} pages were used that nothing in the recording maps; anonymous memory was put there.`);
+    said.push(
+      `${run.unseen_pages} pages were used that nothing in the recording maps; anonymous memory was put there.`,
+    );
   }
   if (run.refused_accesses > 0) said.push(`${run.refused_accesses} accesses met a signal and were left out.`);
-  if (run.processes_unstarted > 0) said.push(`${run.processes_unstarted} recorded processes were never forked, and not replayed.`);
+  if (run.processes_unstarted > 0)
+    said.push(`${run.processes_unstarted} recorded processes were never forked, and not replayed.`);
   if (said.length === 0) return '';
   return `<section><h2>What to know about this replay</h2><ul>${said.map((text) => `<li>${escapeHtml(text)}</li>`).join('\n')}</ul></section>`;
 }

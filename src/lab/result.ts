@@ -59,7 +59,7 @@ export interface RunResult {
   seconds: number;
   /** Accesses that the recorder saw; the window left most of them out. */
   raw_accesses: number;
-  /** How long the program would take, by the stated costs (lab/costs.ts). */
+  /** How long the program would take, by the stated prices (mm/costs.ts). */
   estimate: TimeEstimate;
   memory_events: { low: number; high: number; max: number; oom: number; oom_kill: number };
   peak: PeakBreakdown;

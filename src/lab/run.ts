@@ -4,11 +4,14 @@
  * Owns      how a machine is put together for a run, and where each number of the result comes from.
  * Promises  The same recording and options give the same result, but for `seconds`.
  */
+
+import { InputError } from '../mm/bug.ts';
+import { errnoName } from '../mm/errno.ts';
 import { Machine } from '../mm/machine.ts';
 import type { MemCgroup } from '../mm/memcg.ts';
 import { updateHiwaterRss } from '../mm/mm.ts';
-import { PAGE_SIZE } from '../mm/units.ts';
 import { swapon } from '../mm/swap/swapfile.ts';
+import { PAGE_SIZE } from '../mm/units.ts';
 import {
   VM_EVENT_NAMES,
   WORKINGSET_ACTIVATE_ANON,
@@ -19,11 +22,9 @@ import {
   WORKINGSET_RESTORE_ANON,
   WORKINGSET_RESTORE_FILE,
 } from '../mm/vmstat.ts';
-import { InputError } from '../mm/bug.ts';
-import { errnoName } from '../mm/errno.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
-import { estimateTime } from './costs.ts';
+import { estimateTime } from './estimate.ts';
 import { formatSize, type MachineOptions, machineConfig } from './options.ts';
 import { PeakWatch } from './peak.ts';
 import { Replay } from './replay.ts';

@@ -42,7 +42,11 @@ export interface WorkerTask {
 }
 export type WorkerAnswer = { id: number; share: number } | { id: number; result: RunResult };
 
-export async function sweepRecording(recording: Recording, survey: Survey, options: SweepOptions): Promise<SweepResult> {
+export async function sweepRecording(
+  recording: Recording,
+  survey: Survey,
+  options: SweepOptions,
+): Promise<SweepResult> {
   const pool = poolFor(recording, survey, options);
   try {
     const of = 1 + ('count' in options.limits ? options.limits.count : options.limits.bytes.length);
@@ -96,7 +100,8 @@ function poolFor(recording: Recording, survey: Survey, options: SweepOptions): P
 
 function inThisThread(recording: Recording, survey: Survey, options: MachineOptions): Pool {
   return {
-    run: async (limitBytes, onShare) => runRecording(recording, survey, { ...machineOptionsOf(options), limitBytes }, onShare),
+    run: async (limitBytes, onShare) =>
+      runRecording(recording, survey, { ...machineOptionsOf(options), limitBytes }, onShare),
     close: async () => {},
   };
 }

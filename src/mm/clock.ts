@@ -25,6 +25,11 @@ export class Clock {
   /** When the next event is due; Infinity if none. Read in the replay loop. */
   nextAt: number = Number.POSITIVE_INFINITY;
 
+  /** Time that is spent where nothing else can happen; what is due then happens at the next advance. */
+  spend(ns: number): void {
+    this.now += ns;
+  }
+
   schedule(at: number, kind: number, a: number, b: number): void {
     const heap = this.heap;
     const event: ClockEvent = { at, seq: this.seq++, kind, a, b };

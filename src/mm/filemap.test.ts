@@ -73,7 +73,15 @@ test('reads give what the disk has, and zeros in a hole', () => {
   const s = setup('disk', 4);
   delete s.file.inode.disk[2];
   const seen: Token[] = [];
-  expect(filemapRead(s.machine, s.file, 0, 5 * 4096, taking((token) => seen.push(token)))).toBe(4 * 4096);
+  expect(
+    filemapRead(
+      s.machine,
+      s.file,
+      0,
+      5 * 4096,
+      taking((token) => seen.push(token)),
+    ),
+  ).toBe(4 * 4096);
   expect(seen).toEqual([s.file.inode.disk[0], s.file.inode.disk[1], ZERO_TOKEN, s.file.inode.disk[3]]);
 });
 
@@ -249,7 +257,13 @@ for (const kind of ['disk', 'tmpfs'] as const) {
     expect(vfsFallocate(s.machine, s.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 8192)).toBe(0);
     expect(cache(s, 4).slice(1, 3)).toBe('..');
     const seen: Token[] = [];
-    filemapRead(s.machine, s.file, 0, 4 * 4096, taking((token) => seen.push(token)));
+    filemapRead(
+      s.machine,
+      s.file,
+      0,
+      4 * 4096,
+      taking((token) => seen.push(token)),
+    );
     expect(seen.map((token) => token === ZERO_TOKEN)).toEqual([false, true, true, false]);
   });
 
@@ -298,7 +312,13 @@ test('tmpfs pages go to swap and come back', () => {
   });
   expect(s.file.inode.shmemSwapped).toBeGreaterThan(100);
   const seen: Token[] = [];
-  filemapRead(s.machine, s.file, 0, 400 * 4096, taking((token) => seen.push(token)));
+  filemapRead(
+    s.machine,
+    s.file,
+    0,
+    400 * 4096,
+    taking((token) => seen.push(token)),
+  );
   expect(seen).toEqual(tokens);
   expect(verifyFiles(s.machine)).toEqual([]);
 });

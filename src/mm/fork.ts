@@ -14,15 +14,23 @@ import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, Mm } from './mm.ts';
 import { exitMmap } from './munmap.ts';
-import { vmEnoughMemory, vmStatAccount } from './vm_account.ts';
 import { allocKernelStack, freeKernelStack } from './page_alloc.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_RW, PTE_SPECIAL, PTE_SWP_EXCLUSIVE, PTE_TLB, PTE_YOUNG } from './page_table.ts';
+import {
+  NO_SLOT,
+  PTE_DIRTY,
+  PTE_MARKER,
+  PTE_RW,
+  PTE_SPECIAL,
+  PTE_SWP_EXCLUSIVE,
+  PTE_TLB,
+  PTE_YOUNG,
+} from './page_table.ts';
 import type { SlabName } from './slab.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
 import { Task } from './task.ts';
 import type { Vpn } from './units.ts';
-import { Vma } from './vma.ts';
+import { vmEnoughMemory, vmStatAccount } from './vm_account.ts';
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,
@@ -35,9 +43,18 @@ import {
   VM_UFFD_WP,
   VM_WIPEONFORK,
 } from './vm_flags.ts';
+import { Vma } from './vma.ts';
 
 /** What the kernel allocates for a process besides its mm and its stack, by the object. */
-const TASK_OBJECTS: readonly SlabName[] = ['task_struct', 'signal_cache', 'sighand_cache', 'files_cache', 'fs_cache', 'cred_jar', 'pid'];
+const TASK_OBJECTS: readonly SlabName[] = [
+  'task_struct',
+  'signal_cache',
+  'sighand_cache',
+  'files_cache',
+  'fs_cache',
+  'cred_jar',
+  'pid',
+];
 
 /** An empty address space, charged to `memcg`. null without memory. */
 export function newMm(machine: Machine, memcg: MemCgroup): Mm | null {

@@ -12,9 +12,9 @@ import type { Mm } from './mm.ts';
 import { PG_dirty } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import type { Vpn } from './units.ts';
+import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { folioMarkDirty } from './writeback.ts';
-import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 
 /** Faults in all of [start, end): private writable VMAs as if written. 0 or -errno, -ENOMEM at a hole; or always 0. */
 export function populateRange(machine: Machine, mm: Mm, start: Vpn, end: Vpn, ignoreErrors = true): number {

@@ -43,7 +43,8 @@ export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
   if (frames.has(pfn, PG_table)) return is('unreclaimable', 'a page table');
   if (frames.has(pfn, PG_locked)) return is('unreclaimable', 'locked for I/O (PG_locked)');
   if (frames.has(pfn, PG_mlocked)) return is('unreclaimable', 'in a locked region (PG_mlocked, VM_LOCKED)');
-  if (frames.has(pfn, PG_unevictable)) return is('unreclaimable', 'in a mapping whose pages must stay (PG_unevictable)');
+  if (frames.has(pfn, PG_unevictable))
+    return is('unreclaimable', 'in a mapping whose pages must stay (PG_unevictable)');
   const word = frames.mapping(pfn);
   if (word === 0) return is('unreclaimable', 'allocated by the kernel');
   if ((word & PAGE_MAPPING_ANON) !== 0) {

@@ -10,18 +10,18 @@ import { type BlockDevice, IoRequests, newDisk, runIoDone } from './block.ts';
 import { Clock, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
 import { VfsCache } from './dcache.ts';
 import { VmFault } from './fault.ts';
-import { AddressSpace, type Inode } from './fs.ts';
+import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
-import { MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { Lruvec } from './lruvec.ts';
+import { MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
 import type { Mm } from './mm.ts';
 import { buildZones } from './page_alloc.ts';
-import { PageTables, type TlbConfig } from './page_table.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
+import { PageTables, type TlbConfig } from './page_table.ts';
 import type { Generation, Lru, Reclaim, Rmap, Workingset } from './parts.ts';
-import { AnonVma } from './rmap/anon_vma.ts';
+import type { AnonVma } from './rmap/anon_vma.ts';
 import { SlabCaches } from './slab.ts';
 import { SwapAreas } from './swap/swapfile.ts';
 import { Task } from './task.ts';
@@ -175,8 +175,10 @@ export class Machine {
   current: Task;
   readonly idle: Task;
   readonly fault: VmFault = new VmFault();
-  /** What the last recorded access that failed met (see faultIn). */
+  /** What the last recorded access that failed met (see faultIn); 0 if none did. */
   lastSignal = 0;
+  /** When the CPU goes to somebody else, at the next fault. */
+  sliceEnd: number = Number.POSITIVE_INFINITY;
   contents: Contents = countStores;
   /** The shared zero page. */
   readonly zeroPfn: Pfn;
@@ -198,7 +200,8 @@ export class Machine {
     this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);
     this.current = this.idle;
     const firstFree = buildZones(this);
-    for (const pgdat of this.nodes) this.rootMemcg.lruvecs[pgdat.nid] = new Lruvec(this.frames, this.rootMemcg, pgdat, null);
+    for (const pgdat of this.nodes)
+      this.rootMemcg.lruvecs[pgdat.nid] = new Lruvec(this.frames, this.rootMemcg, pgdat, null);
     this.zeroPfn = (firstFree - 1) as Pfn;
     this.frames.set(this.zeroPfn, PG_reserved | PG_uptodate);
     this.frames.setRefcount(this.zeroPfn, 1);

@@ -8,7 +8,15 @@
  *           mm/page_counter.c: page_counter_try_charge
  */
 import { ENOMEM } from './errno.ts';
-import { __GFP_DIRECT_RECLAIM, __GFP_HIGH, __GFP_NOFAIL, __GFP_NORETRY, __GFP_RETRY_MAYFAIL, GFP_KERNEL, type Gfp } from './gfp.ts';
+import {
+  __GFP_DIRECT_RECLAIM,
+  __GFP_HIGH,
+  __GFP_NOFAIL,
+  __GFP_NORETRY,
+  __GFP_RETRY_MAYFAIL,
+  GFP_KERNEL,
+  type Gfp,
+} from './gfp.ts';
 import { Lruvec, modLruvecState } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { memCgroupOutOfMemory } from './oom.ts';

@@ -14,9 +14,10 @@
  *   none, no file       a store              a new page               none, file     private: a copy; shared: page_mkwrite
  *   a swap entry        either               swap-in                  read-only      a store: reuse if it is ours alone, else a copy
  */
+
+import { waitOnPageLocked } from './block.ts';
 import { bugOn } from './bug.ts';
-import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
-import { balanceDirtyPages, folioMarkDirty } from './writeback.ts';
+import { FAULT_NS } from './costs.ts';
 import {
   BUS_ADRERR,
   FAULT_FLAG_ALLOW_RETRY,
@@ -38,6 +39,7 @@ import {
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
 } from './fault.ts';
+import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
@@ -76,25 +78,17 @@ import {
   isSynchronousIo,
   memCgroupSwapFull,
   memCgroupSwapinUnchargeSwap,
+  swapCount,
   swapcacheClear,
   swapcachePrepare,
-  swapCount,
   swapFree,
   swapMemcg,
 } from './swap/swapfile.ts';
-import { waitOnPageLocked } from './block.ts';
 import { NO_PFN, type Pfn, type SwapEntry, type Token, type Vpn, ZERO_TOKEN } from './units.ts';
+import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
-import {
-  VM_ACCESS_FLAGS,
-  VM_EXEC,
-  VM_GROWSDOWN,
-  VM_LOCKED,
-  VM_READ,
-  VM_SHARED,
-  VM_WRITE,
-} from './vm_flags.ts';
 import { PGFAULT, PGMAJFAULT, PGREUSE } from './vmstat.ts';
+import { balanceDirtyPages, folioMarkDirty } from './writeback.ts';
 
 /** A program that faults for ever without being killed is stuck in the engine, not in the program. */
 const MAX_FAULT_RETRIES = 64;
@@ -136,6 +130,7 @@ function accessError(vma: Vma, flags: number): boolean {
 /** Resolves one fault, and counts it. VM_FAULT_ bits. */
 export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const task = machine.current;
+  machine.clock.spend(FAULT_NS);
   if (machine.trace.on) machine.trace.emit(machine.clock.now, 'page_fault_user', vpn * 4096, flags);
   const result = handlePteFault(machine, vma, vpn, flags);
   // SINCE 6.5: a fault that starts again is counted once. Before, each attempt was.
@@ -380,7 +375,8 @@ function doSwapPage(machine: Machine): number {
   }
   frames.set(pfn, PG_locked);
   if (inSwapCache) {
-    if (!frames.has(pfn, PG_swapcache) || frames.private_(pfn) !== entry) return backOut(machine, pfn, entry, direct, result);
+    if (!frames.has(pfn, PG_swapcache) || frames.private_(pfn) !== entry)
+      return backOut(machine, pfn, entry, direct, result);
     if (write && !frames.has(pfn, PG_lru)) machine.lru.drain();
   }
   // Reading may have taken time and memory: somebody else may have brought the page in.
@@ -612,8 +608,8 @@ export const ACCESS_READ = 1;
 export const ACCESS_WRITE = 2;
 
 /**
- * Makes the accesses [from, to) of a recording. Returns `to`, or the place of the access that met a signal
- * (`machine.lastSignal` then says which, as faultIn does).
+ * Makes the accesses [from, to) of a recording. Returns `to`, or where it stopped: behind a fault at which the time slice ended
+ * (`machine.lastSignal` is 0), or at the access that met a signal (`machine.lastSignal` says which, as faultIn does).
  */
 export function accessPages(
   machine: Machine,
@@ -626,6 +622,8 @@ export function accessPages(
   const { pageTables, frames } = machine;
   const root = mm.pageTables;
   const { tag, base } = root;
+  const { clock } = machine;
+  machine.lastSignal = 0;
   pageTables.switchTo(root);
   let bits = pageTables.bits;
   let value = pageTables.value;
@@ -663,6 +661,8 @@ export function accessPages(
     }
     bits = pageTables.bits;
     value = pageTables.value;
+    if (clock.nextAt <= clock.now) machine.advance(0);
+    if (clock.now >= machine.sliceEnd) return i + 1;
   }
   return to;
 }

@@ -23,7 +23,15 @@ export function restoreSnapshot(snapshot: Snapshot): Machine {
   return copyGraph(snapshot.root);
 }
 
-type TypedArray = Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+type TypedArray =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
 
 function isTypedArray(value: object): value is TypedArray {
   return ArrayBuffer.isView(value);

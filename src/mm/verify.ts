@@ -7,24 +7,17 @@
 import { LRU_NAMES, type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
-import {
-  PG_active,
-  PG_anon_exclusive,
-  PG_lru,
-  PG_mlocked,
-  PG_swapbacked,
-  PG_unevictable,
-} from './page_flags.ts';
+import { PG_active, PG_anon_exclusive, PG_lru, PG_mlocked, PG_swapbacked, PG_unevictable } from './page_flags.ts';
 import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
-import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
 import { pageLru } from './reclaim/lru.ts';
+import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
 import { verifySwap } from './swap/verify_swap.ts';
-import { linearPageIndex, type Vma } from './vma.ts';
-import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
+import { NO_PFN, type Pfn, type Vpn } from './units.ts';
 import { verifyFiles } from './verify_files.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
 import { verifyPhysical } from './verify_physical.ts';
-import { NO_PFN, type Pfn, type Vpn } from './units.ts';
+import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
+import { linearPageIndex, type Vma } from './vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED, NR_MLOCK } from './vmstat.ts';
 import { MAX_NR_ZONES } from './zone.ts';
 
@@ -49,7 +42,11 @@ function verifyMappings(machine: Machine, found: string[]): void {
   for (const mm of machine.mms) {
     const rss = new Int32Array(4);
     for (const vma of mm.vmas) {
-      for (let at = pageTables.nextTable(mm.pageTables, vma.vmStart, vma.vmEnd); at < vma.vmEnd; at = next(machine, vma, at)) {
+      for (
+        let at = pageTables.nextTable(mm.pageTables, vma.vmStart, vma.vmEnd);
+        at < vma.vmEnd;
+        at = next(machine, vma, at)
+      ) {
         const slot = pageTables.slotOf(mm.pageTables, at);
         if (slot === NO_SLOT || pageTables.isNone(slot)) continue;
         if (pageTables.isSwap(slot)) {
@@ -65,7 +62,8 @@ function verifyMappings(machine: Machine, found: string[]): void {
       }
     }
     for (let i = 0; i < 4; i++) {
-      if (rss[i] !== mm.rss[i]) found.push(`rss counter ${i} of mm ${mm.id} is ${mm.rss[i]}, its entries are ${rss[i]}`);
+      if (rss[i] !== mm.rss[i])
+        found.push(`rss counter ${i} of mm ${mm.id} is ${mm.rss[i]}, its entries are ${rss[i]}`);
     }
   }
   const mapped = new Map<object, [number, number]>();
@@ -75,16 +73,20 @@ function verifyMappings(machine: Machine, found: string[]): void {
     const have = frames.mapcount(pfn);
     if (want !== have) found.push(`mapcount of frame ${pfn} is ${have}, entries that map it: ${want}`);
     if (want === 0) continue;
-    if (frames.refcount(pfn) < want) found.push(`frame ${pfn} has ${frames.refcount(pfn)} references for ${want} entries`);
-    if (want > 1 && frames.has(pfn, PG_anon_exclusive)) found.push(`frame ${pfn} is exclusive and mapped ${want} times`);
+    if (frames.refcount(pfn) < want)
+      found.push(`frame ${pfn} has ${frames.refcount(pfn)} references for ${want} entries`);
+    if (want > 1 && frames.has(pfn, PG_anon_exclusive))
+      found.push(`frame ${pfn} is exclusive and mapped ${want} times`);
     const sums = mapped.get(machine.zones[frames.zoneIndex(pfn)]!.pgdat)!;
     sums[frames.isAnon(pfn) ? 0 : 1] += 1;
     verifyWalk(machine, pfn, want, found);
   }
   for (const pgdat of machine.nodes) {
     const [anon, file] = mapped.get(pgdat)!;
-    if (pgdat.stat[NR_ANON_MAPPED] !== anon) found.push(`NR_ANON_MAPPED of node ${pgdat.nid} is ${pgdat.stat[NR_ANON_MAPPED]}, frames: ${anon}`);
-    if (pgdat.stat[NR_FILE_MAPPED] !== file) found.push(`NR_FILE_MAPPED of node ${pgdat.nid} is ${pgdat.stat[NR_FILE_MAPPED]}, frames: ${file}`);
+    if (pgdat.stat[NR_ANON_MAPPED] !== anon)
+      found.push(`NR_ANON_MAPPED of node ${pgdat.nid} is ${pgdat.stat[NR_ANON_MAPPED]}, frames: ${anon}`);
+    if (pgdat.stat[NR_FILE_MAPPED] !== file)
+      found.push(`NR_FILE_MAPPED of node ${pgdat.nid} is ${pgdat.stat[NR_FILE_MAPPED]}, frames: ${file}`);
   }
 }
 
@@ -98,7 +100,9 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   const where = `entry ${vpn.toString(16)} of mm ${vma.vmMm.id}`;
   if (frames.refcount(pfn) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
   if (frames.index(pfn) !== linearPageIndex(vma, vpn)) {
-    found.push(`${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`);
+    found.push(
+      `${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`,
+    );
   }
   if (!pageTables.has(slot, PTE_RW)) return;
   if ((vma.vmFlags & VM_WRITE) === 0) found.push(`${where} is writable in a VMA that is not`);
@@ -148,17 +152,21 @@ function verifyAnonVmas(machine: Machine, found: string[]): void {
   for (const owner of machine.mappings) {
     if (!(owner instanceof AnonVma)) continue;
     const want = active.get(owner) ?? 0;
-    if (owner.numActiveVmas !== want) found.push(`numActiveVmas of anon_vma ${owner.id} is ${owner.numActiveVmas}, VMAs: ${want}`);
+    if (owner.numActiveVmas !== want)
+      found.push(`numActiveVmas of anon_vma ${owner.id} is ${owner.numActiveVmas}, VMAs: ${want}`);
     const linked = links.get(owner) ?? [];
-    if (owner.tree.size !== linked.length) found.push(`the tree of anon_vma ${owner.id} has ${owner.tree.size} links, VMAs ${linked.length}`);
+    if (owner.tree.size !== linked.length)
+      found.push(`the tree of anon_vma ${owner.id} has ${owner.tree.size} links, VMAs ${linked.length}`);
     for (const avc of linked) {
       const first = avc.vma.vmPgoff;
       let met = false;
-      for (let at = owner.tree.firstIn(first, first); at !== null && !met; at = owner.tree.nextIn(at, first, first)) met = at === avc;
+      for (let at = owner.tree.firstIn(first, first); at !== null && !met; at = owner.tree.nextIn(at, first, first))
+        met = at === avc;
       if (!met) found.push(`the tree of anon_vma ${owner.id} does not find one of its links`);
     }
     // A child that nobody is linked to any more is not counted, though its root keeps it.
-    if (owner.numChildren > (children.get(owner) ?? 0)) found.push(`numChildren of anon_vma ${owner.id} is ${owner.numChildren}, anon_vmas: ${children.get(owner) ?? 0}`);
+    if (owner.numChildren > (children.get(owner) ?? 0))
+      found.push(`numChildren of anon_vma ${owner.id} is ${owner.numChildren}, anon_vmas: ${children.get(owner) ?? 0}`);
   }
 }
 
@@ -175,13 +183,15 @@ function verifyLists(machine: Machine, found: string[]): void {
   for (let pfn = 0 as Pfn; pfn < frames.frames; pfn++) {
     if (frames.has(pfn, PG_lru)) flagged += 1;
     if (frames.has(pfn, PG_mlocked)) mlocked += 1;
-    if (frames.has(pfn, PG_active) && frames.has(pfn, PG_unevictable)) found.push(`frame ${pfn} is active and unevictable`);
+    if (frames.has(pfn, PG_active) && frames.has(pfn, PG_unevictable))
+      found.push(`frame ${pfn} is active and unevictable`);
   }
   if (flagged !== onLists) found.push(`${flagged} frames have PG_lru, ${onLists} are on LRU lists`);
   for (const pgdat of machine.nodes) {
     for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
       const want = nodeSizes[pgdat.nid]![lru]!;
-      if (pgdat.stat[lru] !== want) found.push(`node ${pgdat.nid} counts ${pgdat.stat[lru]} ${LRU_NAMES[lru]} pages, lists hold ${want}`);
+      if (pgdat.stat[lru] !== want)
+        found.push(`node ${pgdat.nid} counts ${pgdat.stat[lru]} ${LRU_NAMES[lru]} pages, lists hold ${want}`);
     }
   }
   const counted = machine.nodes.reduce((sum, pgdat) => sum + pgdat.stat[NR_MLOCK]!, 0);
@@ -197,7 +207,8 @@ function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array,
       const where = `frame ${pfn} on ${LRU_NAMES[lru]} of ${lruvec.memcg.name}`;
       if (!frames.has(pfn, PG_lru)) found.push(`${where} lacks PG_lru`);
       if (pageLru(frames, pfn) !== lru) found.push(`${where} belongs on ${LRU_NAMES[pageLru(frames, pfn)]}`);
-      if ((frames.memcg(pfn) || 1) !== lruvec.memcg.id) found.push(`${where} is charged to cgroup ${frames.memcg(pfn)}`);
+      if ((frames.memcg(pfn) || 1) !== lruvec.memcg.id)
+        found.push(`${where} is charged to cgroup ${frames.memcg(pfn)}`);
       if (frames.refcount(pfn) === 0) found.push(`${where} is free`);
       sizes[machine.zones[frames.zoneIndex(pfn)]!.type]! += 1;
       all += 1;
@@ -205,7 +216,10 @@ function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array,
     }
     for (let zone = 0; zone < MAX_NR_ZONES; zone++) {
       const have = lruvec.zoneSize[lru * MAX_NR_ZONES + zone];
-      if (have !== sizes[zone]) found.push(`${LRU_NAMES[lru]} of ${lruvec.memcg.name} counts ${have} pages in zone ${zone}, holds ${sizes[zone]}`);
+      if (have !== sizes[zone])
+        found.push(
+          `${LRU_NAMES[lru]} of ${lruvec.memcg.name} counts ${have} pages in zone ${zone}, holds ${sizes[zone]}`,
+        );
     }
   }
   return all;
@@ -228,7 +242,9 @@ function verifyCharges(machine: Machine, found: string[]): void {
     const children = memcg.children.reduce((sum, child) => sum + child.memory.usage, 0);
     const want = (pages.get(memcg.id) ?? 0) + slabPages + stock + children;
     if (memcg.memory.usage !== want) {
-      found.push(`memory usage of ${memcg.name} is ${memcg.memory.usage} pages, charged: ${want} (stock ${stock}, slab ${slabPages})`);
+      found.push(
+        `memory usage of ${memcg.name} is ${memcg.memory.usage} pages, charged: ${want} (stock ${stock}, slab ${slabPages})`,
+      );
     }
   }
 }

@@ -8,10 +8,10 @@ import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';
 import { LRU_NAMES } from './lruvec.ts';
 import type { Machine } from './machine.ts';
-import { pageFlagNames, PAGE_MAPPING_FLAGS, PG_lru } from './page_flags.ts';
+import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from './page_table.ts';
-import { AnonVma } from './rmap/anon_vma.ts';
 import { pageLru } from './reclaim/lru.ts';
+import { AnonVma } from './rmap/anon_vma.ts';
 import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 

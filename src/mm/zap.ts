@@ -6,7 +6,7 @@
  * Linux     6.18 mm/memory.c: zap_pte_range unmap_vmas unmap_mapping_range; mm/swap_state.c: free_pages_and_swap_cache;
  *           mm/oom_kill.c: __oom_reap_task_mm
  */
-import { folioMarkDirty } from './writeback.ts';
+
 import type { AddressSpace } from './fs.ts';
 import type { Machine } from './machine.ts';
 import { freeSwapCacheIfUnmapped } from './memory.ts';
@@ -16,8 +16,9 @@ import { PG_swapbacked } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
 import { freeSwapAndCache } from './swap/swapfile.ts';
 import type { Pgoff, Vpn } from './units.ts';
-import type { Vma } from './vma.ts';
 import { VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts';
+import type { Vma } from './vma.ts';
+import { folioMarkDirty } from './writeback.ts';
 
 /**
  * Takes away the entries of [start, end) in `vma`. Guard markers stay unless `dropMarkers`; private copies and swapped

@@ -4,7 +4,7 @@
  * Owns      the syntax. What the calls do: run_mmp.ts.
  * Promises  1. A program is refused at the first line that is no program, with its file, line and reason.
  *           2. Calls that the format does not know are kept, unread: a real strace log parses.
- * Read      docs of the format: oracle/corpus/README.md
+ * Read      oracle/corpus/FORMAT.md, section 1
  */
 import { InputError } from '../mm/bug.ts';
 import { CONSTANTS } from './uapi.ts';

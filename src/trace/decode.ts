@@ -155,7 +155,7 @@ export class BodyDecoder {
                 at += 5;
                 const far = (v >>> 3) + b4 * 33554432;
                 page = (v & 4) === 0 ? page + far : page - far - 1;
-                if (page < 0 || page >= 34359738368) return this.refusePage(page, at);
+                if (page < 0 || page >= 34359738368) this.refusePage(page, at);
                 vpns[n] = page;
                 kinds[n] = v & 3;
                 n += 1;
@@ -179,7 +179,7 @@ export class BodyDecoder {
         }
       }
       page += (v >>> 3) ^ -((v >>> 2) & 1);
-      if (page < 0 || page >= 34359738368) return this.refusePage(page, at);
+      if (page < 0 || page >= 34359738368) this.refusePage(page, at);
       vpns[n] = page;
       kinds[n] = v & 3;
       n += 1;
@@ -210,7 +210,8 @@ export class BodyDecoder {
 
   private event(): EventKind {
     if (this.limit - this.at < SYSCALL_BYTES) this.refill();
-    if (this.at >= this.limit) throw this.refuse('the body ends without its end event: the file was cut off, or not finished');
+    if (this.at >= this.limit)
+      throw this.refuse('the body ends without its end event: the file was cut off, or not finished');
     const start = this.at;
     const code = this.bytes[this.at++]! >> 2;
     switch (code) {
@@ -229,7 +230,9 @@ export class BodyDecoder {
         return EVENT_TEXT;
       case EVENT_CODE.end:
         if (this.position !== this.source.length) {
-          throw this.refuse(`the process ends here, and ${this.source.length - this.position} bytes of its body follow`);
+          throw this.refuse(
+            `the process ends here, and ${this.source.length - this.position} bytes of its body follow`,
+          );
         }
         this.at = start; // so that the end is met again
         return EVENT_END;

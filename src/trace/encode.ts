@@ -63,7 +63,10 @@ export class BodyWriter {
 
   private varint(value: number): void {
     this.room(10);
-    if (value < 0) return this.negative(value);
+    if (value < 0) {
+      this.negative(value);
+      return;
+    }
     let rest = value;
     while (rest >= 128) {
       this.bytes[this.length++] = (rest % 128) | 128;

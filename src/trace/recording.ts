@@ -104,8 +104,10 @@ export function parseHeader(text: string, file: string): RecordingHeader {
     } else {
       if (once.has(key)) throw refuse(line, `a second '${key}'`);
       once.set(key, value);
-      if (key === 'arch' && value !== 'x86_64') throw refuse(line, `architecture '${value}'; x86_64 is the one we know`);
-      if (key === 'pagesize' && value !== '4096') throw refuse(line, `pages of ${value} bytes; 4096 is the size we know`);
+      if (key === 'arch' && value !== 'x86_64')
+        throw refuse(line, `architecture '${value}'; x86_64 is the one we know`);
+      if (key === 'pagesize' && value !== '4096')
+        throw refuse(line, `pages of ${value} bytes; 4096 is the size we know`);
       if (key === 'window' && !/^\d{1,6}$/.test(value)) throw refuse(line, `'window N' expected, found '${value}'`);
     }
   }

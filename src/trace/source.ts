@@ -7,7 +7,16 @@
  *              temporary file without a name, and are read from there window by window.
  *           3. What the header claims is never believed before the bytes are there.
  */
-import { closeSync, createReadStream, mkdtempSync, openSync, readSync, rmdirSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -157,11 +166,16 @@ async function readHeader(
       return { header: parseHeader(text, name), bodiesAt, rest: bytes.subarray(bodiesAt) };
     }
     if (bytes.length >= HEADER_BYTES) {
-      throw new RecordingError(name, `byte ${HEADER_BYTES}`, `the header has no line 'end' in its first ${HEADER_BYTES} bytes`);
+      throw new RecordingError(
+        name,
+        `byte ${HEADER_BYTES}`,
+        `the header has no line 'end' in its first ${HEADER_BYTES} bytes`,
+      );
     }
     // What there is says why it is not one: the wrong first line, or no end.
     if (chunk === null) parseHeader(head.toString('utf8'), name);
-    if (chunk === null) throw new RecordingError(name, `byte ${bytes.length}`, "the file was cut off before the header's 'end'");
+    if (chunk === null)
+      throw new RecordingError(name, `byte ${bytes.length}`, "the file was cut off before the header's 'end'");
   }
 }
 

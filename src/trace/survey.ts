@@ -109,7 +109,8 @@ export function surveyRecording(recording: Recording): Survey {
   }
   // Whoever was never forked is not replayed, but must not be damaged either.
   for (const [index, parent] of survey.parents.entries()) {
-    if (parent === -2) surveyProcess(decoderOf(recording, index), { fds: new Map(), maps: [] }, files, survey, false, () => {});
+    if (parent === -2)
+      surveyProcess(decoderOf(recording, index), { fds: new Map(), maps: [] }, files, survey, false, () => {});
   }
   for (const { file, exact } of files.values()) {
     if (exact >= 0) file.bytes = exact;
@@ -173,7 +174,8 @@ function fileCall(state: ProcessState, call: Float64Array, nr: number, ret: numb
   const fd = state.fds.get(call[nr === SYS_mmap ? 5 : 1]!);
   switch (nr) {
     case SYS_mmap:
-      return fileMap(state, call, ret, fd?.facts ?? null);
+      fileMap(state, call, ret, fd?.facts ?? null);
+      return;
     case SYS_close:
       state.fds.delete(call[1]!);
       return;
@@ -186,19 +188,27 @@ function fileCall(state: ProcessState, call: Float64Array, nr: number, ret: numb
       if (fd !== undefined && (call[2] === F_DUPFD || call[2] === F_DUPFD_CLOEXEC)) state.fds.set(ret, fd);
       return;
   }
-  const facts = fd?.facts;
-  if (fd === undefined || facts === null || facts === undefined) return;
+  if (fd !== undefined && fd.facts !== null) transfer(fd, fd.facts, call, nr, ret);
+}
+
+function transfer(fd: Descriptor, facts: Facts, call: Float64Array, nr: number, ret: number): void {
   switch (nr) {
     case SYS_read:
     case SYS_readv:
-      return wasRead(facts, (fd.pos += ret), nr === SYS_read && ret < call[3]!);
+      fd.pos += ret;
+      wasRead(facts, fd.pos, nr === SYS_read && ret < call[3]!);
+      break;
     case SYS_pread64:
-      return wasRead(facts, call[4]! + ret, ret < call[3]!);
+      wasRead(facts, call[4]! + ret, ret < call[3]!);
+      break;
     case SYS_write:
     case SYS_writev:
-      return wasWritten(facts, (fd.pos += ret));
+      fd.pos += ret;
+      wasWritten(facts, fd.pos);
+      break;
     case SYS_pwrite64:
-      return wasWritten(facts, call[4]! + ret);
+      wasWritten(facts, call[4]! + ret);
+      break;
     case SYS_lseek:
       fd.pos = ret;
       if (call[3] === SEEK_END && facts.writtenTo === 0 && facts.exact < 0) facts.exact = ret - call[2]!;

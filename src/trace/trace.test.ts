@@ -149,19 +149,43 @@ for (const { why, bytes, want } of [
   { why: 'nothing at all', bytes: [], want: 'x.rvm: byte 100: the body ends without its end event' },
   { why: 'cut inside a number', bytes: [0x84], want: 'a number without its last byte' },
   { why: 'cut inside a system call', bytes: [19, 9, 1, 2], want: 'a number without its last byte' },
-  { why: 'a number of eleven bytes', bytes: [...Array(10).fill(0x80), 0, 3], want: 'byte 100: a number of more than 10 bytes' },
-  { why: 'the same inside the loop', bytes: [...Array(10).fill(0x80), 0, ...Array(40).fill(4), 3], want: 'a number of more than 10' },
+  {
+    why: 'a number of eleven bytes',
+    bytes: [...Array(10).fill(0x80), 0, 3],
+    want: 'byte 100: a number of more than 10 bytes',
+  },
+  {
+    why: 'the same inside the loop',
+    bytes: [...Array(10).fill(0x80), 0, ...Array(40).fill(4), 3],
+    want: 'a number of more than 10',
+  },
   { why: 'a number of 65 bits', bytes: [19, ...Array(9).fill(0xff), 0x02], want: 'a number of more than 64 bits' },
   { why: 'an event that does not exist', bytes: [15], want: 'byte 100: event 3, which format 1 does not have' },
   { why: 'an event with a long code', bytes: [0x83, 0x01, 3], want: 'an event with a code of two bytes' },
-  { why: 'the same inside the loop', bytes: [0x83, 0x01, ...Array(40).fill(4), 3], want: 'an event with a code of two bytes' },
+  {
+    why: 'the same inside the loop',
+    bytes: [0x83, 0x01, ...Array(40).fill(4), 3],
+    want: 'an event with a code of two bytes',
+  },
   { why: 'a page below 0', bytes: [4, 3], want: 'page 0x1 below 0 is outside of user space' },
   { why: 'the same inside the loop', bytes: [4, ...Array(40).fill(0), 3], want: 'page 0x1 below 0' },
-  { why: 'a page of the kernel', bytes: [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 3], want: 'page 0x8000000000 is outside' },
-  { why: 'a path that is too long', bytes: [23, 0x81, 0x40, 3], want: 'byte 100: a text of 8193 bytes; 4096 is the most' },
+  {
+    why: 'a page of the kernel',
+    bytes: [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 3],
+    want: 'page 0x8000000000 is outside',
+  },
+  {
+    why: 'a path that is too long',
+    bytes: [23, 0x81, 0x40, 3],
+    want: 'byte 100: a text of 8193 bytes; 4096 is the most',
+  },
   { why: 'a path over the end', bytes: [23, 9, 65, 3], want: 'a text of 9 bytes runs over the end' },
   { why: 'a tick of years', bytes: [7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 3], want: 'a tick of' },
-  { why: 'something behind the end', bytes: [3, 4], want: 'byte 101: the process ends here, and 1 bytes of its body follow' },
+  {
+    why: 'something behind the end',
+    bytes: [3, 4],
+    want: 'byte 101: the process ends here, and 1 bytes of its body follow',
+  },
 ]) {
   test(`body refused: ${why}`, () => {
     const body = Uint8Array.from(bytes);
@@ -191,7 +215,11 @@ test('header: what is formatted is parsed', () => {
 
 const good = formatHeader(header);
 for (const { why, text, want } of [
-  { why: 'another file', text: 'hello\n', want: "x.rvm: line 1: not a recording: the first line is not 'revmap-recording 1'" },
+  {
+    why: 'another file',
+    text: 'hello\n',
+    want: "x.rvm: line 1: not a recording: the first line is not 'revmap-recording 1'",
+  },
   { why: 'a newer format', text: good.replace('recording 1', 'recording 2'), want: 'line 1: recording format 2' },
   { why: 'no end', text: good.replace('end\n', ''), want: "line 13: the header does not end with 'end'" },
   { why: 'another architecture', text: good.replace('x86_64', 'arm'), want: "line 5: architecture 'arm'" },
@@ -200,13 +228,21 @@ for (const { why, text, want } of [
   { why: 'a name twice', text: good.replace('name', 'name a\nname'), want: "line 3: a second 'name'" },
   { why: 'a half page', text: good.replace('400000', '400100'), want: 'line 11: ' },
   { why: 'an empty range', text: good.replace('402000', '400000'), want: 'line 11: ' },
-  { why: 'maps out of order', text: good.replace('400000 402000', '7ffffffde000 7ffffffdf000'), want: 'line 12: maps overlap' },
+  {
+    why: 'maps out of order',
+    text: good.replace('400000 402000', '7ffffffde000 7ffffffdf000'),
+    want: 'line 12: maps overlap',
+  },
   { why: 'an address of the kernel', text: good.replace('7ffffffde000', 'ffff7ffffffde000'), want: 'line 10: ' },
   { why: 'an address twice', text: good.replace('entry', 'start_stack'), want: "line 10: a second 'elf start_stack'" },
   { why: 'no process', text: good.replace(/process.*\n/, ''), want: "line 13: no 'process' line" },
   { why: 'only a child', text: good.replace('process 0', 'process 7'), want: "line 14: no 'process 0'" },
   { why: 'a process twice', text: good.replace(/(process.*\n)/, '$1$1'), want: 'line 14: a second process 0' },
-  { why: 'a length that is no number', text: good.replace('bytes 0', 'bytes many'), want: "line 13: 'process PID bytes N' expected" },
+  {
+    why: 'a length that is no number',
+    text: good.replace('bytes 0', 'bytes many'),
+    want: "line 13: 'process PID bytes N' expected",
+  },
   { why: 'a colour', text: good.replace('made up', 'made\x1b[31m'), want: 'line 2: control character' },
   { why: 'a long line', text: good.replace('made up', 'x'.repeat(20000)), want: 'line 2: longer than' },
 ]) {
@@ -218,7 +254,10 @@ for (const { why, text, want } of [
 test('file: packed or not, it is the same recording, and each process has its own body', async () => {
   const bodies = [randomBody(1, 500), randomBody(2, 700)];
   const processes = [0, 41].map((pid) => ({ pid, bytes: 0, stats: '' }));
-  const plain = encodeRecording({ ...header, processes }, bodies.map((b) => b.bytes));
+  const plain = encodeRecording(
+    { ...header, processes },
+    bodies.map((b) => b.bytes),
+  );
   for (const bytes of [plain, gzipSync(plain)]) {
     const recording = await openRecording(saved(bytes));
     expect(recording.header.processes.map((p) => p.pid)).toEqual([0, 41]);
@@ -238,12 +277,24 @@ test('file refused: cut off or damaged, with the byte', async () => {
     { why: 'empty', file: new Uint8Array(0), want: 'is empty' },
     { why: 'one byte', file: Uint8Array.of(0x1f), want: 'line 1: not a recording' },
     { why: 'half a header', file: plain.slice(0, 50), want: "line 3: the header does not end with 'end'" },
-    { why: 'half a body', file: plain.slice(0, at + 100), want: `byte ${at + 100}: the file was cut off: ${bytes.length - 100} of` },
-    { why: 'more than the bodies', file: Buffer.concat([plain, Buffer.from('x')]), want: `byte ${plain.length}: more bytes follow` },
+    {
+      why: 'half a body',
+      file: plain.slice(0, at + 100),
+      want: `byte ${at + 100}: the file was cut off: ${bytes.length - 100} of`,
+    },
+    {
+      why: 'more than the bodies',
+      file: Buffer.concat([plain, Buffer.from('x')]),
+      want: `byte ${plain.length}: more bytes follow`,
+    },
     { why: 'half a gzip file', file: packed.slice(0, packed.length >> 1), want: 'the gzip file was cut off' },
     { why: 'a damaged gzip file', file: broken, want: 'the gzip file is damaged' },
     { why: 'another gzip file', file: gzipSync('hello, this is no recording at all'), want: 'line 1: not a recording' },
-    { why: 'a header without end', file: Buffer.concat([Buffer.from('revmap-recording 1\n'), Buffer.alloc(2 ** 21, 'a')]), want: "no line 'end'" },
+    {
+      why: 'a header without end',
+      file: Buffer.concat([Buffer.from('revmap-recording 1\n'), Buffer.alloc(2 ** 21, 'a')]),
+      want: "no line 'end'",
+    },
   ]) {
     await expect(openRecording(saved(file)), why).rejects.toThrow(want);
   }

@@ -101,12 +101,10 @@ export const SYS_openat = 257;
 export const SYS_unlinkat = 263;
 export const SYS_fallocate = 285;
 export const SYS_dup3 = 292;
-export const SYS_pipe2 = 293;
 export const SYS_memfd_create = 319;
 export const SYS_mlock2 = 325;
 export const SYS_clone3 = 435;
 export const SYS_execveat = 322;
-export const SYS_rt_sigreturn = 15;
 
 /**
  * Calls that change no mapping and no page cache. What they write into the program's memory (a struct stat, a time) lies

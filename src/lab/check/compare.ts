@@ -237,9 +237,13 @@ class Comparer {
   // files
 
   private files(kernel: ReadonlyMap<string, FileRecord>, engine: ReadonlyMap<string, FileRecord>): void {
-    this.field('snapshot', 'files', [...kernel.keys()].sort().join(' '), [...engine.keys()].sort().join(' '));
-    for (const [name, want] of kernel) {
-      const got = engine.get(name);
+    const namesOf = (files: ReadonlyMap<string, FileRecord>): string =>
+      [...files.keys()].map(plainName).sort().join(' ');
+    this.field('snapshot', 'files', namesOf(kernel), namesOf(engine));
+    const engineFiles = new Map([...engine].map(([name, file]) => [plainName(name), file]));
+    for (const [shown, want] of kernel) {
+      const name = plainName(shown);
+      const got = engineFiles.get(name);
       if (got === undefined) continue;
       this.field(`file ${name}`, 'size', String(want.size), String(got.size));
       if (this.readahead.has(name)) continue;
@@ -273,6 +277,11 @@ class Renaming {
     }
     return known === b && source === a;
   }
+}
+
+/** A memfd is named by some runners with, by others without what maps puts before it. */
+function plainName(name: string): string {
+  return name.replace(/^memfd:/, '');
 }
 
 function shown(value: unknown): string {

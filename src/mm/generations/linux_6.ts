@@ -4,10 +4,10 @@
  * Linux     6.18, 6.1
  */
 import type { Generation, Switches } from '../parts.ts';
-import { newAnonVmaRmap } from '../rmap/rmap.ts';
 import { newSplitLru } from '../reclaim/lru.ts';
 import { newVmscan } from '../reclaim/vmscan.ts';
 import { newWorkingset } from '../reclaim/workingset.ts';
+import { newAnonVmaRmap } from '../rmap/rmap.ts';
 import { slabSizes_6_1, slabSizes_6_18 } from '../slab_sizes.ts';
 
 const switches_6_18: Switches = {

@@ -11,7 +11,7 @@
  *   unreferenced, inactive ──used──► referenced, inactive ──used──► unreferenced, active ──used──► referenced, active
  */
 import type { AddressSpace } from '../fs.ts';
-import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE, type Lruvec, type LruList } from '../lruvec.ts';
+import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE, type LruList, type Lruvec } from '../lruvec.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, lruvecOf, memcgOfPage } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
@@ -33,8 +33,8 @@ import {
 } from '../page_flags.ts';
 import type { Lru } from '../parts.ts';
 import type { Pfn } from '../units.ts';
-import type { Vma } from '../vma.ts';
 import { VM_LOCKED, VM_SPECIAL } from '../vm_flags.ts';
+import type { Vma } from '../vma.ts';
 import {
   PGACTIVATE,
   PGDEACTIVATE,
@@ -169,7 +169,8 @@ class SplitLru implements Lru {
   }
 
   deactivate(pfn: Pfn): void {
-    if (!this.frames.has(pfn, PG_lru) || !this.frames.has(pfn, PG_active) || this.frames.has(pfn, PG_unevictable)) return;
+    if (!this.frames.has(pfn, PG_lru) || !this.frames.has(pfn, PG_active) || this.frames.has(pfn, PG_unevictable))
+      return;
     if (this.queue(this.lruDeactivate, pfn)) this.drainDeactivate();
   }
 

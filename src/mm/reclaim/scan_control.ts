@@ -5,8 +5,8 @@
  */
 import type { Gfp } from '../gfp.ts';
 import { GFP_KERNEL } from '../gfp.ts';
-import type { ListHead, MemMap } from '../memmap.ts';
 import type { MemCgroup } from '../memcg.ts';
+import type { ListHead, MemMap } from '../memmap.ts';
 import { MAX_NR_ZONES } from '../zone.ts';
 
 /** Pages isolated at a time, and the least that a reclaim aims at. */

@@ -7,8 +7,7 @@
  * Linux     6.18 mm/vmscan.c: shrink_folio_list folio_check_references pageout __remove_mapping
  */
 import { filemapReleaseFolio, removeMapping } from '../filemap.ts';
-import { clearPageDirtyForIo, writepage } from '../writeback.ts';
-import { AddressSpace } from '../fs.ts';
+import type { AddressSpace } from '../fs.ts';
 import { __GFP_FS, __GFP_IO } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, memCgroupUncharge, memcgOfPage, modPageState } from '../memcg.ts';
@@ -27,12 +26,13 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import { shmemWritepage } from '../shmem.ts';
+import { swapWritepage } from '../swap/page_io.ts';
 import { addToSwap, removeSwapMapping } from '../swap/swap_state.ts';
 import { folioFreeSwap, memCgroupSwapFull } from '../swap/swapfile.ts';
-import { swapWritepage } from '../swap/page_io.ts';
 import { NO_PFN, type Pfn } from '../units.ts';
 import { VM_EXEC, VM_LOCKED } from '../vm_flags.ts';
 import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGACTIVATE, PGLAZYFREED } from '../vmstat.ts';
+import { clearPageDirtyForIo, writepage } from '../writeback.ts';
 import type { PgData } from '../zone.ts';
 import { isEvictable, isFileLru } from './lru.ts';
 import type { ScanControl } from './scan_control.ts';

@@ -16,6 +16,7 @@
  *                                          new pages ──┘
  */
 import { EVENT_KSWAPD } from '../clock.ts';
+import { SCAN_NS } from '../costs.ts';
 import { __GFP_FS, __GFP_HIGHMEM, __GFP_MOVABLE, GFP_KERNEL, type Gfp } from '../gfp.ts';
 import {
   LRU_ACTIVE_ANON,
@@ -66,8 +67,6 @@ import { ageNonresident, lruNoteCost } from './workingset.ts';
 /** kswapd gives a node up after so many runs without progress. */
 export const MAX_RECLAIM_RETRIES = 16;
 const JIFFY_NS = 4_000_000;
-/** What judging one page costs: about a microsecond, with its walk. */
-const SCAN_NS = 1000;
 const WRITEBACK_TIMEOUT_NS = 100_000_000;
 
 export function newVmscan(machine: Machine): Reclaim {
@@ -168,7 +167,7 @@ class Vmscan implements Reclaim {
         sc.nrScanned = 0;
         this.shrinkZones(sc, pgdat);
         // Scanning takes time, in which I/O ends: else a disk could never be done with the pages that we wait for.
-        machine.advance(sc.nrScanned * SCAN_NS);
+        machine.advance(0);
         if (sc.nrReclaimed >= sc.nrToReclaim) break;
         if (sc.priority < DEF_PRIORITY - 2) sc.mayWritepage = true;
         sc.priority -= 1;
@@ -273,7 +272,13 @@ class Vmscan implements Reclaim {
   }
 
   /** True: enough is reclaimed and the walk ends. */
-  private shrinkMemcgTree(sc: ScanControl, pgdat: PgData, root: MemCgroup, memcg: MemCgroup, partial: boolean): boolean {
+  private shrinkMemcgTree(
+    sc: ScanControl,
+    pgdat: PgData,
+    root: MemCgroup,
+    memcg: MemCgroup,
+    partial: boolean,
+  ): boolean {
     this.shrinkMemcg(sc, pgdat, root, memcg);
     if (partial && sc.nrReclaimed >= sc.nrToReclaim) return true;
     for (const child of memcg.children) {
@@ -440,6 +445,7 @@ class Vmscan implements Reclaim {
       frames.listSplice(sc.skipped, source);
       machine.events[PGSCAN_SKIP]! += skipped;
     }
+    machine.clock.spend(total * SCAN_NS);
     sc.isolatedScanned = total;
     sc.isolatedTaken = taken;
     if (machine.trace.on) {
@@ -660,7 +666,8 @@ class Vmscan implements Reclaim {
     }
     if (sc.priority < 1 && sc.nrReclaimed === 0) pgdat.kswapdFailures += 1;
     for (const zone of pgdat.zones) if (zone !== undefined) zone.reclaimActive = false;
-    if (boosted) for (const zone of pgdat.zones) if (zone !== undefined && zone.type <= highest) zone.watermarkBoost = 0;
+    if (boosted)
+      for (const zone of pgdat.zones) if (zone !== undefined && zone.type <= highest) zone.watermarkBoost = 0;
     this.snapshotRefaults(null, pgdat);
   }
 
@@ -701,4 +708,3 @@ function highMarks(pgdat: PgData, highest: number): number {
   }
   return pages;
 }
-

@@ -100,7 +100,13 @@ export function ageNonresident(lruvec: Lruvec, pages: number): void {
 }
 
 /** What reclaim of one type has cost lately; old costs fade as they reach a quarter of the pages there are. */
-export function lruNoteCost(machine: Machine, lruvec: Lruvec, file: boolean, ioPages: number, rotatedPages: number): void {
+export function lruNoteCost(
+  machine: Machine,
+  lruvec: Lruvec,
+  file: boolean,
+  ioPages: number,
+  rotatedPages: number,
+): void {
   const { ioCost, rotationCost } = machine.generation.switches;
   const cost = ioPages * ioCost + rotatedPages * rotationCost;
   for (let up: Lruvec | null = lruvec; up !== null; up = up.parent) {

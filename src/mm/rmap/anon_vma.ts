@@ -19,8 +19,8 @@ import { GFP_KERNEL } from '../gfp.ts';
 import { IntervalTree } from '../interval_tree.ts';
 import type { Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
-import type { IntervalLinks, Vma } from '../vma.ts';
 import { VM_ACCESS_FLAGS, VM_SOFTDIRTY } from '../vm_flags.ts';
+import type { IntervalLinks, Vma } from '../vma.ts';
 
 export class AnonVma {
   /** Number in Machine.mappings; page->mapping is id * 4 + PAGE_MAPPING_ANON. */

@@ -10,13 +10,12 @@
  * Read      docs/reverse-map.md for the picture
  */
 import { bugOn } from '../bug.ts';
-import { folioMarkDirty } from '../writeback.ts';
 import { AddressSpace } from '../fs.ts';
 import type { Machine } from '../machine.ts';
 import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, updateHiwaterRss } from '../mm.ts';
 import { mlockVmaPage, munlockVmaPage } from '../mlock.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, updateHiwaterRss } from '../mm.ts';
 import { putPage } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
@@ -28,13 +27,14 @@ import {
   PG_swapcache,
   PG_young,
 } from '../page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_RW } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
 import { swapDuplicate } from '../swap/swapfile.ts';
-import { linearPageIndex, type Vma, vmaAddress } from '../vma.ts';
 import { NO_VPN, type Pfn, type SwapEntry, type Vpn } from '../units.ts';
 import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from '../vm_flags.ts';
+import { linearPageIndex, type Vma, vmaAddress } from '../vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
+import { folioMarkDirty } from '../writeback.ts';
 import {
   AnonVma,
   anonVmaClone,

@@ -9,6 +9,7 @@
  *           6.1 mm/page_io.c: swap_writepage swap_readpage
  */
 import { submitSwapRead, submitSwapWrite } from '../block.ts';
+import { ZRAM_IN_NS, ZRAM_OUT_NS } from '../costs.ts';
 import { endPageWriteback } from '../filemap.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, memcgOfPage } from '../memcg.ts';
@@ -46,6 +47,7 @@ export function swapWritepage(machine: Machine, pfn: Pfn): void {
     submitSwapWrite(machine, area.device, pfn, entry);
     return;
   }
+  machine.clock.spend(ZRAM_OUT_NS);
   if (machine.generation.switches.swapSyncBio) machine.events[PGPGOUT]! += KIB_PER_PAGE;
   endPageWriteback(machine, pfn);
 }
@@ -63,6 +65,7 @@ export function swapReadpage(machine: Machine, pfn: Pfn, entry: SwapEntry): void
     submitSwapRead(machine, area.device, pfn, entry);
     return;
   }
+  machine.clock.spend(ZRAM_IN_NS);
   if (machine.generation.switches.swapSyncBio) machine.events[PGPGIN]! += KIB_PER_PAGE;
   endSwapRead(machine, pfn, entry);
 }

@@ -109,7 +109,7 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
     generation: { switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old } },
     sysctl: { pageCluster: 3, overcommitMemory: 0 },
     frames,
-    pageTables: new PageTables(),
+    pageTables: new PageTables({ data: 64, code: 64 }),
     nodes: [node],
     zones: [{ pgdat: node }],
     events: new Float64Array(NR_VM_EVENTS),
