@@ -607,9 +607,15 @@ export const ACCESS_FETCH = 0;
 export const ACCESS_READ = 1;
 export const ACCESS_WRITE = 2;
 
+/** By kind: the bits of an entry with which the CPU's TLB answers, and nothing else happens. */
+const TLB_HIT = new Uint16Array([PTE_ITLB, PTE_DTLB, PTE_DTLB | PTE_RW | PTE_DIRTY]);
+
 /**
  * Makes the accesses [from, to) of a recording. Returns `to`, or where it stopped: behind a fault at which the time slice ended
  * (`machine.lastSignal` is 0), or at the access that met a signal (`machine.lastSignal` says which, as faultIn does).
+ *
+ * DIFFERS: a store that the TLB answers keeps the token of the store before. Whoever takes the page from the process, cleans it or
+ * runs in another address space flushes the entry first, so only a read(2) of a shared page between two such stores could tell.
  */
 export function accessPages(
   machine: Machine,
@@ -619,52 +625,50 @@ export function accessPages(
   from: number,
   to: number,
 ): number {
-  const { pageTables, frames } = machine;
+  const { pageTables } = machine;
   const root = mm.pageTables;
   const { tag, base } = root;
-  const { clock } = machine;
   machine.lastSignal = 0;
   pageTables.switchTo(root);
   let bits = pageTables.bits;
-  let value = pageTables.value;
   for (let i = from; i < to; i++) {
     const vpn = vpns[i]! as Vpn;
     const inTable = vpn & 511;
     const way = (vpn >>> 9) & 63;
-    const slot = tag[way] === vpn - inTable ? base[way]! + inTable : pageTables.slotOf(root, vpn);
-    const kind = kinds[i]!;
-    // A slot that is not there reads as undefined, which has no bits.
-    const entry = bits[slot]!;
-    if (kind === ACCESS_WRITE) {
-      if ((entry & (PTE_PRESENT | PTE_RW)) === (PTE_PRESENT | PTE_RW)) {
-        if ((entry & (PTE_DTLB | PTE_DIRTY)) !== (PTE_DTLB | PTE_DIRTY)) pageTables.walked(slot, vpn, PTE_DIRTY);
-        frames.setToken(value[slot]! as Pfn, machine.newToken());
-        continue;
-      }
-    } else if ((entry & PTE_PRESENT) !== 0) {
-      if (kind === ACCESS_FETCH) {
-        if ((entry & PTE_ITLB) === 0) pageTables.fetched(slot, vpn);
-      } else if ((entry & PTE_DTLB) === 0) {
-        pageTables.walked(slot, vpn, 0);
-      }
-      continue;
-    }
-    const failed =
-      kind === ACCESS_WRITE
-        ? storePage(machine, mm, vpn, machine.newToken())
-        : kind === ACCESS_FETCH
-          ? fetchPage(machine, mm, vpn)
-          : loadPage(machine, mm, vpn);
-    if (failed !== 0) {
-      machine.lastSignal = failed;
-      return i;
-    }
+    const hit = TLB_HIT[kinds[i]!]!;
+    if (tag[way] === vpn - inTable && (bits[base[way]! + inTable]! & hit) === hit) continue;
+    if (!accessPage(machine, mm, vpn, kinds[i]!)) return i;
     bits = pageTables.bits;
-    value = pageTables.value;
-    if (clock.nextAt <= clock.now) machine.advance(0);
-    if (clock.now >= machine.sliceEnd) return i + 1;
+    if (machine.clock.now >= machine.sliceEnd) return i + 1;
   }
   return to;
+}
+
+/** One access that the TLB does not answer: a page walk, or a fault. False: it met a signal. */
+function accessPage(machine: Machine, mm: Mm, vpn: Vpn, kind: number): boolean {
+  const { pageTables, clock } = machine;
+  const slot = pageTables.slotOf(mm.pageTables, vpn);
+  const entry = slot === NO_SLOT ? 0 : pageTables.bits[slot]!;
+  const wanted = kind === ACCESS_WRITE ? PTE_PRESENT | PTE_RW : PTE_PRESENT;
+  if ((entry & wanted) === wanted) {
+    if (kind === ACCESS_FETCH) {
+      pageTables.fetched(slot, vpn);
+    } else if (kind === ACCESS_READ) {
+      pageTables.walked(slot, vpn, 0);
+    } else {
+      pageTables.walked(slot, vpn, PTE_DIRTY);
+      machine.frames.setToken(pageTables.pfn(slot), machine.newToken());
+    }
+    return true;
+  }
+  machine.lastSignal =
+    kind === ACCESS_WRITE
+      ? storePage(machine, mm, vpn, machine.newToken())
+      : kind === ACCESS_FETCH
+        ? fetchPage(machine, mm, vpn)
+        : loadPage(machine, mm, vpn);
+  if (clock.nextAt <= clock.now) machine.advance(0);
+  return machine.lastSignal === 0;
 }
 
 function fetchPage(machine: Machine, mm: Mm, vpn: Vpn): number {
