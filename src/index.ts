@@ -1,2 +1,14 @@
-/** What a program that imports `revmap` sees. */
-export {};
+/** What a program that imports `revmap` sees: the engine, the system calls over it, and what the kernel shows of it. */
+export * from './mm/index.ts';
+export { buddyinfo } from './proc/buddyinfo.ts';
+export { kpageCount, kpageFlagNames, kpageFlags } from './proc/kpage.ts';
+export { maps } from './proc/maps.ts';
+export { meminfo } from './proc/meminfo.ts';
+export { memoryStat } from './proc/memory_stat.ts';
+export { pagemap } from './proc/pagemap.ts';
+export { smaps, smapsRollup } from './proc/smaps.ts';
+export { swaps } from './proc/swaps.ts';
+export { vmstat } from './proc/vmstat.ts';
+export { zoneinfo } from './proc/zoneinfo.ts';
+export type { Process } from './syscalls/process.ts';
+export { System } from './syscalls/system.ts';

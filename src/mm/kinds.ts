@@ -17,6 +17,7 @@ import {
   PG_swapbacked,
   PG_swapcache,
   PG_table,
+  PG_tail,
   PG_unevictable,
   PG_writeback,
 } from './page_flags.ts';
@@ -33,6 +34,7 @@ export interface KindOfPage {
 export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
   const { frames } = machine;
   const is = (kind: PageKind, reason: string): KindOfPage => ({ kind, reason });
+  if (frames.has(pfn, PG_tail)) return is('unreclaimable', 'allocated by the kernel, in a block of several pages');
   if (frames.has(pfn, PG_buddy) || frames.refcount(pfn) === 0) return is('unreclaimable', 'free: nothing to reclaim');
   if (frames.has(pfn, PG_reserved)) return is('unreclaimable', 'reserved for the kernel (PG_reserved)');
   if (frames.has(pfn, PG_slab)) {

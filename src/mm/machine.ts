@@ -23,11 +23,14 @@ import { PageTables, type TlbConfig } from './page_table.ts';
 import type { Generation, Lru, Reclaim, Rmap, Workingset } from './parts.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import { SlabCaches } from './slab.ts';
+import { restoreSnapshot, type Snapshot, stateHash, takeSnapshot } from './snapshot.ts';
 import { SwapAreas } from './swap/swapfile.ts';
 import { Task } from './task.ts';
 import { Tracepoints } from './tracepoints.ts';
 import type { Pfn, Token } from './units.ts';
+import { verify } from './verify.ts';
 import { NR_VM_EVENTS } from './vmstat.ts';
+import { type WhoMaps, whoMaps } from './who.ts';
 import { runFlusher, startFlusher, Writeback } from './writeback.ts';
 import { ShadowNodes } from './xarray.ts';
 import type { PgData, Zone } from './zone.ts';
@@ -244,6 +247,30 @@ export class Machine {
 
   newCgroup(name: string, parent: MemCgroup = this.rootMemcg): MemCgroup {
     return newMemCgroup(this, name, parent);
+  }
+
+  /** What is wrong: a line for each broken promise, and none if all is well. Counts everything again; changes nothing. */
+  verify(): string[] {
+    return verify(this);
+  }
+
+  /** Everything about a frame, with the whole way to each entry that maps it. */
+  whoMaps(pfn: Pfn): WhoMaps {
+    return whoMaps(this, pfn);
+  }
+
+  /** A copy at rest; Machine.restore makes machines of it that go on from here. */
+  snapshot(): Snapshot {
+    return takeSnapshot(this);
+  }
+
+  static restore(snapshot: Snapshot): Machine {
+    return restoreSnapshot(snapshot);
+  }
+
+  /** 16 hex digits over all state: equal machines have equal hashes. */
+  stateHash(): string {
+    return stateHash(this);
   }
 
   /** Lets time pass, and what is due happen. */
