@@ -18,7 +18,7 @@ function sizeOrNone(text: string): number {
   return text === '0' || text === 'none' ? 0 : size(text);
 }
 
-function wholeNumber(low: number, high: number): (text: string) => number {
+export function wholeNumber(low: number, high: number): (text: string) => number {
   return (text) => {
     const n = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
     if (!(n >= low && n <= high)) throw new InvalidArgumentError(`A whole number from ${low} to ${high}.`);

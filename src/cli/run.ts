@@ -6,7 +6,7 @@ import { runRecording } from '../lab/run.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
-import { grouped, plural, print, printJson, table } from './output.ts';
+import { grouped, Progress, plural, print, printJson, table } from './output.ts';
 
 interface RunFlags extends MachineFlags {
   limit?: number;
@@ -23,7 +23,10 @@ export function addRun(program: Command): void {
     .action(async (file: string, flags: RunFlags) => {
       const recording = await openRecording(file);
       const survey = surveyRecording(recording);
-      const result = runRecording(recording, survey, { ...machineOptions(flags), limitBytes: flags.limit ?? null });
+      const progress = new Progress();
+      const options = { ...machineOptions(flags), limitBytes: flags.limit ?? null };
+      const result = runRecording(recording, survey, options, (share) => progress.show(share, recording.header.name));
+      progress.done();
       closeRecording(recording);
       if (flags.json === true) printJson(result);
       else print(describeRun(result));

@@ -10,7 +10,7 @@ import type { RunResult, SweepResult } from '../lab/result.ts';
 import { sweepRecording } from '../lab/sweep.ts';
 import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimits, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
+import { addLimits, addMachineOptions, type MachineFlags, machineOptions, wholeNumber } from './arguments.ts';
 import { grouped, Progress, print, printJson, table } from './output.ts';
 import { doubtsText } from './run.ts';
 
@@ -27,7 +27,7 @@ export function addSweep(program: Command): void {
     .description('replay a recording under many limits: a curve, and how little memory it needs')
     .argument('<file>', 'a recording; - is standard input');
   addLimits(addMachineOptions(command))
-    .option('--workers <n>', 'so many replays at once; one per CPU without it', Number)
+    .option('--workers <n>', 'so many replays at once; one per CPU without it', wholeNumber(0, 256))
     .option('--report [file]', 'write a page with the curve, the table and the advice')
     .option('--json', 'the results as JSON')
     .action(async (file: string, flags: SweepFlags) => {

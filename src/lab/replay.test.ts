@@ -333,7 +333,20 @@ test('processes: who is never forked is told, and so is who was not recorded', a
   lost.access(1000, KIND_READ);
   const run = await replayed({ 0: parent.end(), 77: lost.end() });
   expect(run).toMatchObject({ processes: 1, processes_unstarted: 1, events: 0 });
-  expect(run.syscalls_unknown).toEqual({ 'fork (a process that was not recorded)': 1 });
+  expect(run.syscalls_unknown).toEqual({ 'fork (nobody who was recorded)': 1 });
+});
+
+test('processes: the exit of a thread is not the end of the process', async () => {
+  const w = new BodyWriter();
+  w.note('SYSCALL[1,1] in words');
+  w.syscall(56, [0x3d0f00], 78);
+  w.syscall(60, [0], 0);
+  fill(w, AT, 3);
+  w.syscall(60, [0], 0);
+  w.access(AT / PAGE, KIND_READ);
+  const run = await replayed({ 0: w.end() });
+  expect(run).toMatchObject({ status: 'exited', events: 3 });
+  expect(Object.values(run.syscalls_unknown)).toEqual([1, 1]);
 });
 
 test('who: the ways to name a page', () => {

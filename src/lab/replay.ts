@@ -38,7 +38,15 @@ import { addrOf, PAGE_SIZE, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import { CLONE_VFORK, CLONE_VM, O_DIRECTORY } from '../syscalls/uapi.ts';
-import { type BodyDecoder, EVENT_ACCESSES, EVENT_END, EVENT_PATH, EVENT_SYSCALL, EVENT_TICK } from '../trace/decode.ts';
+import {
+  type BodyDecoder,
+  EVENT_ACCESSES,
+  EVENT_END,
+  EVENT_PATH,
+  EVENT_SYSCALL,
+  EVENT_TEXT,
+  EVENT_TICK,
+} from '../trace/decode.ts';
 import { printable } from '../trace/error.ts';
 import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
@@ -78,6 +86,8 @@ class ReplayProcess {
   path = '';
   /** An execve that has not failed yet. */
   execPending = false;
+  /** Threads besides the first. Their accesses are in the same body; each makes its own exit(2). */
+  threads = 0;
 
   constructor(pid: number, index: number, decoder: BodyDecoder, process: Process, time: number) {
     this.pid = pid;
@@ -198,6 +208,7 @@ export class Replay {
       if (event === EVENT_ACCESSES) continue;
       if (event === EVENT_TICK) this.tick(p);
       else if (event === EVENT_PATH) p.path = p.decoder.text;
+      else if (event === EVENT_TEXT) this.unknownCall("a line of the recorder's own");
       else if (event === EVENT_SYSCALL) {
         if (stopBeforeExit && this.isLastExit(p)) return true;
         this.syscall(p);
@@ -412,6 +423,9 @@ export class Replay {
         p.execPending = ret === 0;
         return NOT_MADE;
       case nr.SYS_exit:
+        if (p.threads > 0) p.threads -= 1;
+        else this.end(p);
+        return NOT_MADE;
       case nr.SYS_exit_group:
         this.end(p);
         return NOT_MADE;
@@ -451,7 +465,10 @@ export class Replay {
   }
 
   private unknown(number: number, why = ''): number {
-    const name = nr.syscallName(number) + why;
+    return this.unknownCall(nr.syscallName(number) + why);
+  }
+
+  private unknownCall(name: string): number {
     this.syscallsUnknown.set(name, (this.syscallsUnknown.get(name) ?? 0) + 1);
     return NOT_MADE;
   }
@@ -539,10 +556,16 @@ export class Replay {
   private fork(p: ReplayProcess, number: number, flags: number, ret: number): number {
     if (ret <= 0) return NOT_MADE;
     const bits = number === nr.SYS_clone ? flags : 0;
-    if ((bits & nr.CLONE_THREAD) !== 0) return this.unknown(number, ' (a thread)');
+    if ((bits & nr.CLONE_THREAD) !== 0) {
+      p.threads += 1;
+      return this.unknown(number, ' (a thread: it runs, its kernel stack is not charged)');
+    }
     const index = this.recording.header.processes.findIndex((q) => q.pid === ret);
-    if (index < 0 || this.processes.some((q) => q.index === index))
-      return this.unknown(number, ' (a process that was not recorded)');
+    if (index < 0 || this.processes.some((q) => q.index === index)) {
+      // clone3 keeps its flags in memory; it may have been a thread.
+      if (number === nr.SYS_clone3) p.threads += 1;
+      return this.unknown(number, ' (nobody who was recorded)');
+    }
     // A copy even after vfork: emulators that record make one, too.
     const child = this.system.fork(p.process, 0);
     if (typeof child === 'number') return child;

@@ -147,7 +147,7 @@ function giveUp(machine: Machine, program: File, errno: number): number {
 }
 
 function openExec(machine: Machine, paths: Paths, path: string): File | number {
-  const inode = paths.get(path);
+  const inode = paths.lookup(path);
   if (inode === undefined) return -ENOENT;
   if (!denyWriteAccess(inode)) return -ETXTBSY;
   return openInode(machine, inode, true, false, false);

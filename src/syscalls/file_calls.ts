@@ -79,7 +79,7 @@ function maxBytes(inode: Inode): number {
 export function open(machine: Machine, paths: Paths, table: FileTable, path: string, flags: number): SysResult {
   const mode = flags & O_ACCMODE;
   const writable = mode === O_WRONLY || mode === O_RDWR;
-  let inode = paths.get(path);
+  let inode = paths.lookup(path);
   if (inode === undefined) {
     if ((flags & O_CREAT) === 0) return -ENOENT;
     inode = paths.createFile(path, 0, 'disk');

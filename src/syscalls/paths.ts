@@ -1,24 +1,40 @@
 /**
  * Names of files, and who may write to what is executed.
  *
- * Owns      the one directory of the machine: path to inode.
+ * Owns      which path names which inode, and what a walk along a path reads.
  * Promises  1. A file that is executed cannot be opened for writing, nor one executed that is open for writing (ETXTBSY).
  *           2. A name holds its inode; without a name the inode lives as long as it is open or mapped.
- * Linux     6.18 include/linux/fs.h: deny_write_access allow_write_access; fs/namei.c: do_unlinkat
+ * Linux     6.18 include/linux/fs.h: deny_write_access allow_write_access; fs/namei.c: do_unlinkat link_path_walk;
+ *           fs/ext4/namei.c: ext4_lookup; fs/ext4/inode.c: __ext4_get_inode_loc
  */
+import { bread } from '../mm/buffer.ts';
 import { ENOENT, type SysResult } from '../mm/errno.ts';
-import { newInode, openInode, putFile, unlink } from '../mm/file.ts';
+import { newBdevInode, newInode, openInode, putFile, unlink } from '../mm/file.ts';
 import { filemapWrite, type PageWriter } from '../mm/filemap.ts';
 import type { Inode } from '../mm/fs.ts';
 import type { Machine } from '../mm/machine.ts';
-import { PAGE_SIZE, pagesOf, type Token } from '../mm/units.ts';
+import { PAGE_SIZE, type Pgoff, pagesOf, type Token } from '../mm/units.ts';
 
 /** What each page of a new file holds. */
 export type PageTokens = (page: number) => Token;
 
+/** ext4 inodes of 256 bytes in a block of the inode table. */
+const INODES_PER_BLOCK = 16;
+
+/** Where a file or directory stands in the file system; where on the device that is makes no difference. */
+interface Place {
+  /** Block of its inode, and of its names if it is a directory. */
+  inodeBlock: number;
+  namesBlock: number;
+}
+
 export class Paths {
   private readonly machine: Machine;
   private readonly inodes: Map<string, Inode> = new Map();
+  private readonly places: Map<string, Place> = new Map();
+  private readonly directories: Map<string, Inode> = new Map();
+  /** The block device itself: metadata is read through its page cache. */
+  private device: Inode | null = null;
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -26,6 +42,55 @@ export class Paths {
 
   get(path: string): Inode | undefined {
     return this.inodes.get(path);
+  }
+
+  /**
+   * The walk to a file that is about to be opened: whatever name is not in the dentry cache is looked up in its directory's
+   * block, and its inode read from the inode table, at the reader's charge.
+   */
+  lookup(path: string): Inode | undefined {
+    const inode = this.inodes.get(path);
+    if (inode === undefined || inode.kind !== 'disk') return inode;
+    let parent = '/';
+    for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) {
+      const name = path.slice(0, at);
+      let directory = this.directories.get(name);
+      if (directory === undefined) {
+        directory = newInode(this.machine, name, 'disk', 0);
+        this.directories.set(name, directory);
+      }
+      this.readEntry(parent, name, directory);
+      parent = name;
+    }
+    this.readEntry(parent, path, inode);
+    return inode;
+  }
+
+  private readEntry(parent: string, name: string, inode: Inode): void {
+    const { machine } = this;
+    if (inode.dentry?.alive) return;
+    this.readBlock(this.placeOf(parent).namesBlock);
+    this.readBlock(this.placeOf(name).inodeBlock);
+    // Looking a name up leaves its dentry and its inode in their caches.
+    putFile(machine, openInode(machine, inode, true, false, false));
+  }
+
+  private placeOf(name: string): Place {
+    let place = this.places.get(name);
+    if (place === undefined) {
+      const count = this.places.size;
+      place = { inodeBlock: 2 * Math.floor(count / INODES_PER_BLOCK), namesBlock: 2 * count + 1 };
+      this.places.set(name, place);
+    }
+    return place;
+  }
+
+  private readBlock(block: number): void {
+    const { machine } = this;
+    this.device ??= newBdevInode(machine, machine.disk, 0);
+    this.device.size = Math.max(this.device.size, (block + 1) * PAGE_SIZE);
+    this.device.disk[block] ??= machine.newToken();
+    bread(machine, this.device, block as Pgoff);
   }
 
   /**
