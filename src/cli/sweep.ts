@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { refaults } from '../lab/advice.ts';
 import { drawCurve } from '../lab/curve.ts';
 import { formatSize, type Limits } from '../lab/options.ts';
 import { reportHtml } from '../lab/report.ts';
@@ -114,7 +115,7 @@ function limitTable(runs: readonly RunResult[]): string {
       count(r, 'pswpout'),
       count(r, 'pgmajfault'),
       count(r, 'pgscan'),
-      grouped((r.counters['workingset_refault_anon'] ?? 0) + (r.counters['workingset_refault_file'] ?? 0)),
+      grouped(refaults(r)),
       r.status === 'oom-killed' ? pc.red('killed') : `${r.estimate.seconds.toFixed(3)} s`,
     ]),
   );

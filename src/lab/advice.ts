@@ -6,7 +6,8 @@
  *           2. An answer that the measured limits cannot give is not given.
  *
  *   fits        no swap-in, no refault and no major fault beyond those of the run without a limit
- *   slows down  some pages come back, but the memory that is in use stays
+ *   slows down  some pages come back, but the memory that is in use stays; the narrowest limit at which this takes no more than a
+ *               fiftieth of the time is named
  *   thrashes    the pages read back are more than the memory the program needs: everything was read again, once at least;
  *               or the OOM killer ended it
  */
@@ -14,6 +15,8 @@ import { formatSize } from './options.ts';
 import type { Advice, RunResult } from './result.ts';
 
 const PAGE = 4096;
+/** A loss that few would notice. */
+const HARDLY = 1.02;
 
 /** `runs` from the widest limit to the narrowest. */
 export function adviseOn(unlimited: RunResult, runs: readonly RunResult[]): Advice {
@@ -38,7 +41,7 @@ export function adviseOn(unlimited: RunResult, runs: readonly RunResult[]): Advi
     reasons.push(`${formatSize(limitOf(first))}: ${whySlower(first, unlimited)}`);
   if (bad !== null) reasons.push(`${formatSize(limitOf(bad))}: ${whyBad(bad, unlimited)}`);
   return {
-    headline: headline(needs, fits, knee, bad, runs),
+    headline: headline(needs, fits, knee, bad, runs, hardlySlower(unlimited, runs, fits)),
     reasons,
     fits_bytes: fits === null ? null : limitOf(fits),
     knee_bytes: knee === null ? null : limitOf(knee),
@@ -51,18 +54,31 @@ function headline(
   knee: RunResult | null,
   bad: RunResult | null,
   runs: readonly RunResult[],
+  slower: string,
 ): string {
   if (runs.length === 0) return `needs ${formatSize(needs)} at its peak; no limit was tried`;
   const said =
     fits === null
       ? `fits in none of these limits without reading pages back (its peak is ${formatSize(needs)})`
-      : `fits in ${formatSize(limitOf(fits))}`;
+      : `fits in ${formatSize(limitOf(fits))}${slower}`;
   const last = runs.at(-1)!;
   if (bad === null) return `${said}; down to ${formatSize(limitOf(last))} it does not thrash`;
   const killed = bad.status === 'oom-killed';
   const what = killed ? 'it is killed' : 'it thrashes';
   const where = knee === null ? `already in ${formatSize(limitOf(bad))}` : `below ${formatSize(limitOf(knee))}`;
   return `${said}; ${where} ${what}, because ${shortReason(bad, needs)}`;
+}
+
+/** The narrowest limit below the one that fits at which the program loses next to nothing. */
+function hardlySlower(unlimited: RunResult, runs: readonly RunResult[], fits: RunResult | null): string {
+  let found: RunResult | null = null;
+  for (const run of runs) {
+    if (thrashes(run, unlimited) || run.estimate.seconds > HARDLY * unlimited.estimate.seconds) break;
+    found = run;
+  }
+  if (found === null || fits === null || limitOf(found) >= limitOf(fits)) return '';
+  const percent = 100 * (found.estimate.seconds / unlimited.estimate.seconds - 1);
+  return `, and in ${formatSize(limitOf(found))} it takes only ${percent.toFixed(1)} % longer`;
 }
 
 function shortReason(run: RunResult, needs: number): string {

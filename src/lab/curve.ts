@@ -98,11 +98,11 @@ function tickLabels(
   return line.join('').trimEnd();
 }
 
-/** A round number at or above `value`: 1, 2 or 5 times a power of ten. */
+/** A round number at or above `value`: one digit or a half times a power of ten. */
 export function niceTop(value: number): number {
   if (value <= 0) return 10;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((n) => n * power >= value) ?? 10) * power;
+  return ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((n) => n * power >= value) ?? 10) * power;
 }
 
 /** `12k`, `3.5M`. */

@@ -6,6 +6,8 @@
  *           2. Every text from a recording is escaped.
  *           3. It reads in light and dark, on paper and without colour: marks differ in shape, numbers stand in tables.
  */
+import { ACCESS_NS, FAULT_NS, SCAN_NS, ZRAM_IN_NS, ZRAM_OUT_NS } from '../mm/costs.ts';
+import { refaults } from './advice.ts';
 import { niceTop, shortNumber } from './curve.ts';
 import { formatSize } from './options.ts';
 import type { PeakBreakdown, RunResult, SweepResult } from './result.ts';
@@ -67,8 +69,9 @@ ${chart(
   advice.fits_bytes,
   advice.knee_bytes,
 )}
-<p class="note">Counts are replayed, times are estimated from them by a table of prices: 1 ns an access, 0.5 µs a fault, 3 µs a page in from
-zram and 6 µs out, 0.2 µs a page scanned, and what the machine waits for its disk.</p>
+<p class="note">Counts are replayed, times are estimated from them: ${ACCESS_NS} ns an access, ${FAULT_NS / 1000} µs a fault, ${ZRAM_IN_NS / 1000} µs a page in
+from zram and ${ZRAM_OUT_NS / 1000} µs out, ${SCAN_NS / 1000} µs a page scanned, and what the machine waits for its disk. A refault is a page that was
+dropped and needed again.</p>
 ${limitTable([unlimited, ...runs])}
 </section>
 
@@ -188,9 +191,8 @@ function limitTable(runs: readonly RunResult[]): string {
     ...['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgscan', 'pgsteal'].map(
       (name): [string, (r: RunResult) => string] => [name, (r) => (r.counters[name] ?? 0).toLocaleString('en')],
     ),
-    ['refaults anon', (r) => (r.counters['workingset_refault_anon'] ?? 0).toLocaleString('en')],
-    ['refaults file', (r) => (r.counters['workingset_refault_file'] ?? 0).toLocaleString('en')],
-    ['time, estimated', (r) => `${r.estimate.seconds.toFixed(3)} s`],
+    ['refaults', (r) => refaults(r).toLocaleString('en')],
+    ['time', (r) => `${r.estimate.seconds.toFixed(3)} s`],
   ];
   const head = columns.map(([name]) => `<th scope="col">${name}</th>`).join('');
   const rows = runs.map(

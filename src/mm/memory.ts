@@ -59,8 +59,6 @@ import {
 import {
   NO_SLOT,
   PTE_DIRTY,
-  PTE_DTLB,
-  PTE_ITLB,
   PTE_MARKER,
   PTE_PRESENT,
   PTE_RW,
@@ -608,7 +606,12 @@ export const ACCESS_READ = 1;
 export const ACCESS_WRITE = 2;
 
 /** By kind: the bits of an entry with which the CPU's TLB answers, and nothing else happens. */
-const TLB_HIT = new Uint16Array([PTE_ITLB, PTE_DTLB, PTE_DTLB | PTE_RW | PTE_DIRTY]);
+// Literals: page_table.ts loads us, so its constants may not be there yet when this line runs.
+const TLB_HIT = new Uint16Array([
+  /* PTE_ITLB */ 1024,
+  /* PTE_DTLB */ 512,
+  /* PTE_DTLB | PTE_RW | PTE_DIRTY */ 512 | 2 | 8,
+]);
 
 /**
  * Makes the accesses [from, to) of a recording. Returns `to`, or where it stopped: behind a fault at which the time slice ended

@@ -1,0 +1,86 @@
+/**
+ * What a real kernel did with recorded programs, and how near the engine must come.
+ *
+ * Owns      the rule. Rows of mode z-n-3: Debian's 6.1 in an emulator with one CPU and 384 MiB, zram, classic LRU, swappiness 60,
+ *           page-cluster 3, cgroup v2, caches dropped and swap made anew before each run (oracle/README.md).
+ * Promises  A limit was measured several times; the engine is held to the range of these, widened. Limits that are the same
+ *           number of pages are the same limit.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Programs with a recording and measurements; where the recording is. */
+export const PROGRAMS: Readonly<Record<string, string>> = {
+  zipf: 'examples/zipf.rvm.gz',
+  sqlite: 'examples/sqlite.rvm.gz',
+  seq: 'oracle/programs/seq.rvm.gz',
+  phase: 'oracle/programs/phase.rvm.gz',
+  forkcow: 'oracle/programs/forkcow.rvm.gz',
+  filescan: 'oracle/programs/filescan.rvm.gz',
+  mmapfile: 'oracle/programs/mmapfile.rvm.gz',
+};
+
+const COUNTERS = [
+  { name: 'pswpin', column: 'pswpin' },
+  { name: 'pswpout', column: 'pswpout' },
+  { name: 'pgscan', column: 'm.pgscan' },
+] as const;
+
+export interface Measured {
+  limitBytes: number;
+  /** Per counter: the smallest and the largest of the runs. */
+  ranges: { name: string; low: number; high: number; runs: number }[];
+}
+
+export interface Verdict {
+  name: string;
+  low: number;
+  high: number;
+  runs: number;
+  engine: number;
+  /** How far outside the range; 0 inside. */
+  off: number;
+  allowed: number;
+  within: boolean;
+}
+
+export function here(path: string): string {
+  return fileURLToPath(new URL(`../${path}`, import.meta.url));
+}
+
+/** The measured limits of a program, the widest first. */
+export function truthOf(program: string): Measured[] {
+  const [head = '', ...lines] = readFileSync(here(`oracle/truth/${program}.truth.tsv`), 'utf8').trimEnd().split('\n');
+  const names = head.split('\t');
+  const byPages = new Map<number, Record<string, string>[]>();
+  for (const line of lines) {
+    const row: Record<string, string> = Object.fromEntries(line.split('\t').map((value, i) => [names[i]!, value]));
+    if (row['mode'] !== 'z-n-3') continue;
+    const pages = Math.floor(Number(row['limit_kib']) / 4);
+    byPages.set(pages, [...(byPages.get(pages) ?? []), row]);
+  }
+  return [...byPages]
+    .sort((a, b) => b[0] - a[0])
+    .map(([pages, rows]) => ({
+      limitBytes: pages * 4096,
+      ranges: COUNTERS.map(({ name, column }) => {
+        const values = rows.map((row) => Number(row[column]));
+        return { name, low: Math.min(...values), high: Math.max(...values), runs: rows.length };
+      }),
+    }));
+}
+
+/**
+ * zipf repeats within half a percent: swap traffic within 5 % or 60 pages, pgscan within 10 %, all within 10 % at the widest
+ * limit, which is 90 % of the peak. The others differ between boots: within 10 % or 100 pages.
+ */
+export function judge(program: string, widest: boolean, measured: Measured, counters: Record<string, number>): Verdict[] {
+  return measured.ranges.map(({ name, low, high, runs }) => {
+    const engine = counters[name] ?? 0;
+    const off = engine < low ? engine - low : Math.max(0, engine - high);
+    const share = program === 'zipf' && !widest && name !== 'pgscan' ? 0.05 : 0.1;
+    const pages = program === 'zipf' ? 60 : 100;
+    const allowed = Math.floor(Math.max(pages, share * (off < 0 ? low : high)));
+    return { name, low, high, runs, engine, off, allowed, within: Math.abs(off) <= allowed };
+  });
+}
