@@ -94,10 +94,6 @@ export class FileRaState {
   prevPos = -1;
 }
 
-export const O_RDONLY = 0;
-export const O_WRONLY = 1;
-export const O_RDWR = 2;
-
 /** An open file description. */
 export class File {
   readonly inode: Inode;

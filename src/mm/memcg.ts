@@ -21,7 +21,7 @@ import { Lruvec, modLruvecState } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { memCgroupOutOfMemory } from './oom.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn } from './units.ts';
-import { NR_KERNEL_STACK_KB, NR_PAGETABLE, NR_VM_EVENTS } from './vmstat.ts';
+import { NR_VM_EVENTS } from './vmstat.ts';
 
 /** Pages charged ahead and kept on the CPU (MEMCG_CHARGE_BATCH). */
 export const MEMCG_CHARGE_BATCH = 64;
@@ -427,20 +427,7 @@ function effectiveProtection(
   return wanted;
 }
 
-/** Pages that a cgroup holds for the kernel: whole pages of slab bytes, page tables, stacks. */
-export function memcgKernelPages(memcg: MemCgroup): number {
-  return memcg.kmem.usage;
-}
-
-export function memcgPageTablePages(memcg: MemCgroup): number {
-  return memcg.lruvecs.reduce((sum, l) => sum + l.stat[NR_PAGETABLE]!, 0);
-}
-
-export function memcgStackKib(memcg: MemCgroup): number {
-  return memcg.lruvecs.reduce((sum, l) => sum + l.stat[NR_KERNEL_STACK_KB]!, 0);
-}
-
-/** The page moves from one owner to another without being charged anew (mem_cgroup_migrate keeps both charged until the old is freed). */
+/** Whom the page is charged to; the root, if to nobody. */
 export function memcgOfPage(machine: Machine, pfn: Pfn): MemCgroup {
   if (pfn === NO_PFN) return machine.rootMemcg;
   return machine.memcgs[machine.frames.memcg(pfn) || 1]!;

@@ -8,7 +8,7 @@
 import type { MemCgroup } from './memcg.ts';
 import { PageTableRoot } from './page_table.ts';
 import type { Task } from './task.ts';
-import type { Vaddr, Vpn } from './units.ts';
+import type { Vaddr } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
 import { VmaTree } from './vma_tree.ts';
 
@@ -81,8 +81,4 @@ export class Mm {
 /** Before resident pages go away: remembers the most there were (update_hiwater_rss). */
 export function updateHiwaterRss(mm: Mm): void {
   if (mm.rssPages > mm.hiwaterRss) mm.hiwaterRss = mm.rssPages;
-}
-
-export function mmapBasePage(mm: Mm): Vpn {
-  return Math.floor(mm.mmapBase / 4096) as Vpn;
 }

@@ -95,7 +95,7 @@ import {
   type Zone,
 } from './zone.ts';
 
-export { setupPerZoneWmarks, totalreservePages, zoneWatermarkOk } from './watermark.ts';
+export { totalreservePages, zoneWatermarkOk } from './watermark.ts';
 export { buildZones } from './zone_build.ts';
 
 const MAX_RECLAIM_RETRIES = 16;

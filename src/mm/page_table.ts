@@ -41,8 +41,6 @@ export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
-/** What an access must find: present for a load, present and writable for a store. */
-export const PTE_MAY_WRITE: number = PTE_PRESENT | PTE_RW;
 
 /** How much a CPU remembers of page tables. */
 export interface TlbConfig {

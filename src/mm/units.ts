@@ -19,7 +19,6 @@ export type Token = number & { readonly [unit]: 'token' };
 /** A swap slot: type * 2**27 + offset, as 32 bits. Slot 0 of an area is its header, so 0 is no entry. */
 export type SwapEntry = number & { readonly [unit]: 'swp_entry' };
 
-export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
 /** Not 0: frame 0 exists. */
 export const NO_PFN = -1 as Pfn;

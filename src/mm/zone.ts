@@ -21,7 +21,6 @@ export const MIGRATE_MOVABLE = 1;
 export const MIGRATE_RECLAIMABLE = 2;
 export const MIGRATE_HIGHATOMIC = 3;
 export const MIGRATE_TYPES = 4;
-export const MIGRATE_NAMES = ['Unmovable', 'Movable', 'Reclaimable', 'HighAtomic'] as const;
 /** Orders 0 to 10. */
 export const NR_PAGE_ORDERS = 11;
 export const PAGEBLOCK_ORDER = 9;

@@ -236,7 +236,9 @@ class AnonVmaRmap implements Rmap {
       return false;
     }
     const { switches } = machine.generation;
-    if (switches.keepPagesOfDyingMm && vma.vmMm.exiting && frames.isAnon(pfn) && frames.mapcount(pfn) === 1) {
+    // To swap it out would be for nothing: it is freed as soon as its process is gone.
+    const swappable = frames.isAnon(pfn) && frames.has(pfn, PG_swapbacked);
+    if (switches.keepPagesOfDyingMm && vma.vmMm.exiting && swappable && frames.mapcount(pfn) === 1) {
       this.found = -1;
       return false;
     }
