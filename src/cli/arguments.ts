@@ -26,7 +26,7 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   };
 }
 
-function kernel(text: string): string {
+export function kernelOf(text: string): string {
   try {
     return generationNamed(text).version;
   } catch (error) {
@@ -42,7 +42,7 @@ function limits(text: string): Limits {
 
 export function addMachineOptions(command: Command): Command {
   return command
-    .option('--kernel <version>', 'the kernel: 6.18, 6.1, or linux-6 for the newest', kernel, MACHINE_DEFAULTS.kernel)
+    .option('--kernel <version>', 'the kernel: 6.18, 6.1, or linux-6 for the newest', kernelOf, MACHINE_DEFAULTS.kernel)
     .option('--ram <size>', 'memory of the machine', size, MACHINE_DEFAULTS.ramBytes)
     .option('--swap <size>', 'swap space, or none', sizeOrNone, MACHINE_DEFAULTS.swapBytes)
     .addOption(

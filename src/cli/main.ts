@@ -6,6 +6,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { addRun } from './run.ts';
@@ -23,6 +24,7 @@ program.configureOutput({ outputError: (text, write) => write(text.replace(/^err
 addRun(program);
 addSweep(program);
 addWho(program);
+addCheck(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();
