@@ -8,6 +8,7 @@
  *           4. Requests are plain data and are used again: waiting for I/O allocates nothing but the clock's event.
  * Linux     6.18 block/blk-core.c: submit_bio; fs/ext4/readpage.c: mpage_end_io; fs/ext4/page-io.c: ext4_end_bio;
  *           mm/filemap.c: folio_wait_locked folio_wait_writeback
+ *
  * DIFFERS: no elevator and no parallel requests; elapsed time is only a rough guess, which no count of pages depends on.
  */
 import { bugOn } from './bug.ts';

@@ -16,7 +16,7 @@
  *           3. With claimPageblocks, a block below order 9 stands on the list of its pageblock's type.
  * Linux     6.18 mm/page_alloc.c: __free_one_page buddy_merge_likely expand __rmqueue_smallest __rmqueue_claim
  *           try_to_claim_block __rmqueue_steal find_suitable_fallback boost_watermark move_freepages_block
- *           reserve_highatomic_pageblock unreserve_highatomic_pageblock rmqueue_bulk; 6.1: steal_suitable_fallback
+ *           reserve_highatomic_pageblock unreserve_highatomic_pageblock rmqueue_bulk; 6.1 mm/page_alloc.c: __rmqueue_fallback steal_suitable_fallback
  */
 import type { Machine } from './machine.ts';
 import type { MemMap } from './memmap.ts';

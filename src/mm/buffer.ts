@@ -5,7 +5,9 @@
  * Promises  1. A page has buffers once it was written to (write(2), page_mkwrite, a read inside a block) or came through bread.
  *           2. Buffers are charged to the cgroup of their page, and go with it.
  * Linux     6.1 fs/buffer.c: create_empty_buffers try_to_free_buffers drop_buffers grow_dev_page __getblk_gfp __bread_gfp;
- *           fs/ext4/inode.c: ext4_da_write_begin ext4_release_folio. Blocks are as large as pages.
+ *           fs/ext4/inode.c: ext4_da_write_begin ext4_release_folio
+ *
+ * Blocks are as large as pages, so a page has one buffer.
  */
 import { isHole, waitOnPageLocked } from './block.ts';
 import { filemapAllocAndAdd, filemapGetPage, lockPage, unlockPage } from './filemap.ts';

@@ -2,7 +2,7 @@
  * posix_fadvise(2), and what a program may ask about the cache of a file.
  *
  * Owns      nothing: it turns advice into readahead and invalidation.
- * Linux     6.1 mm/fadvise.c: generic_fadvise; mm/madvise.c: madvise_willneed; 6.18 mm/filemap.c: filemap_cachestat
+ * Linux     6.1 mm/fadvise.c: generic_fadvise; 6.18 mm/filemap.c: filemap_cachestat
  */
 import { EINVAL } from './errno.ts';
 import { raPages } from './file.ts';

@@ -6,6 +6,7 @@
  *           2. A hole is punched in the cache and on the disk; what shares a page with its ends is zero there.
  * Linux     6.1 fs/open.c: vfs_fallocate; fs/ext4/inode.c: ext4_setattr ext4_truncate ext4_block_truncate_page
  *           __ext4_block_zero_page_range ext4_punch_hole; fs/ext4/extents.c: ext4_fallocate ext4_zero_range
+ *
  * DIFFERS: FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE and UNSHARE_RANGE are refused with EOPNOTSUPP.
  */
 import { isHole, waitOnPageLocked } from './block.ts';

@@ -7,6 +7,7 @@
  *           3. A new file on a disk has contents of its own: a fresh token for each page.
  * Linux     6.18 fs/file_table.c: alloc_empty_file fput; fs/inode.c: iput evict; fs/namei.c: vfs_unlink;
  *           mm/shmem.c: __shmem_file_setup; mm/readahead.c: file_ra_state_init; mm/truncate.c: truncate_inode_pages_final
+ *
  * DIFFERS: an open never fails for want of memory, and directories are not modelled.
  */
 import type { BlockDevice } from './block.ts';

@@ -6,11 +6,11 @@
  *           2. A page is added locked and charged to whoever runs; if that cannot be, nothing has happened.
  *           3. A page that was evicted and comes back is reported to the workingset, unless it is about to be written.
  *           4. Nobody waits for a page's lock while he holds another's.
- * Linux     6.1 mm/filemap.c: __filemap_add_folio filemap_add_folio __filemap_get_folio page_cache_delete filemap_unaccount_folio
+ * Linux     6.1, 6.18 mm/filemap.c: __filemap_add_folio filemap_add_folio __filemap_get_folio page_cache_delete filemap_unaccount_folio
  *           __filemap_remove_folio filemap_remove_folio filemap_get_read_batch filemap_get_pages filemap_update_page
  *           filemap_create_folio filemap_read generic_perform_write do_sync_mmap_readahead do_async_mmap_readahead filemap_fault
  *           next_uptodate_page filemap_map_pages folio_end_writeback filemap_release_folio;
- *           fs/ext4/inode.c: ext4_da_write_begin ext4_da_write_end ext4_page_mkwrite; 6.18 the same
+ *           fs/ext4/inode.c: ext4_da_write_begin ext4_da_write_end ext4_page_mkwrite
  */
 import { waitOnPageLocked } from './block.ts';
 import { createEmptyBuffers, needsReadForWrite, tryToFreeBuffers } from './buffer.ts';

@@ -5,7 +5,7 @@
  * Promises  1. After fork both see the same pages; a private page is written by neither before it is copied or found to be alone.
  *           2. A VMA that holds no anonymous page is copied without its entries: they can be faulted in again.
  * Linux     6.18 mm/mmap.c: dup_mmap; mm/memory.c: copy_page_range copy_present_ptes copy_nonpresent_pte vma_needs_copy;
- *           kernel/fork.c: mm_init copy_process mmput
+ *           kernel/fork.c: mm_init dup_mm copy_process mmput; kernel/exit.c: exit_mm
  */
 import { ENOMEM } from './errno.ts';
 import { getFile } from './file.ts';
@@ -29,7 +29,7 @@ import {
 import type { SlabName } from './slab.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
 import { Task } from './task.ts';
-import type { Vpn } from './units.ts';
+import type { Pfn, Vpn } from './units.ts';
 import { vmEnoughMemory, vmStatAccount } from './vm_account.ts';
 import {
   VM_ACCOUNT,
@@ -225,7 +225,7 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
     return;
   }
   if (pageTables.has(from, PTE_MARKER)) {
-    pageTables.setPresent(to, 0 as never, PTE_MARKER);
+    pageTables.setPresent(to, 0 as Pfn, PTE_MARKER);
     return;
   }
   const pfn = pageTables.pfn(from);

@@ -2,7 +2,7 @@
  * Faulting pages in on the kernel's own account: mlock, MAP_POPULATE, MADV_POPULATE_*.
  *
  * Promises  Each page of the range is touched once, in ascending order, and marked accessed, as get_user_pages does (FOLL_TOUCH).
- * Linux     6.18 mm/gup.c: __mm_populate populate_vma_page_range faultin_page_range follow_page_pte
+ * Linux     6.18 mm/gup.c: __get_user_pages populate_vma_page_range faultin_page_range follow_page_pte
  */
 import { EFAULT, ENOMEM } from './errno.ts';
 import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, VM_FAULT_ERROR, VM_FAULT_OOM } from './fault.ts';

@@ -2,7 +2,7 @@
  * The LRU lists of one memory cgroup on one node.
  *
  * Owns      the five list heads, their sizes per zone, and what reclaim remembers between scans.
- * Linux     6.18 include/linux/mmzone.h: lruvec lru_list
+ * Linux     6.18 include/linux/mmzone.h: lruvec lru_list; mm/vmscan.c: lruvec_lru_size; mm/memcontrol.c: mod_lruvec_state
  *
  *     head                                            tail
  *      new ──► inactive_anon  ○ ○ ○ ○ ○ ○ ○ ──► reclaim

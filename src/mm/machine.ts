@@ -1,7 +1,7 @@
 /**
  * One machine: memory, devices, cgroups and processes, put together from a configuration and a generation.
  *
- * Owns      the parts and the order in which they are built; `now`, the current task, the counters of the whole machine.
+ * Owns      the parts and the order in which they are built; the current task, the counters of the whole machine.
  * Promises  1. All state hangs on this object, as typed arrays, plain objects and class instances: a snapshot is a copy of the graph.
  *           2. Same configuration and same calls give the same machine, to the bit.
  * Read      docs/architecture.md

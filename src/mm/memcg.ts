@@ -4,8 +4,10 @@
  * Owns      page counters, the per-CPU stock of charges, kernel-memory bytes, events.
  * Promises  1. memory.usage of a cgroup = pages charged to it and its children + its stock.
  *           2. A charge over the limit reclaims first, is retried 16 times, and only then kills.
- * Linux     6.18 mm/memcontrol.c: try_charge_memcg refill_stock drain_stock obj_cgroup_charge refill_obj_stock mem_cgroup_calculate_protection;
- *           mm/page_counter.c: page_counter_try_charge
+ * Linux     6.18 mm/memcontrol.c: try_charge_memcg __mem_cgroup_charge __mem_cgroup_uncharge refill_stock drain_stock
+ *           __memcg_kmem_charge_page __memcg_kmem_uncharge_page obj_cgroup_charge obj_cgroup_uncharge refill_obj_stock
+ *           drain_obj_stock reclaim_high mem_cgroup_calculate_protection effective_protection count_memcg_events;
+ *           mm/page_counter.c: page_counter_try_charge page_counter_charge page_counter_uncharge
  */
 import { ENOMEM } from './errno.ts';
 import {
@@ -220,7 +222,7 @@ export function tryCharge(machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: n
     if ((gfp & __GFP_RETRY_MAYFAIL) !== 0) return refuseOrForce(memcg, over, gfp, pages);
     if (task.killed) return forceCharge(memcg, over, pages);
     memcgEvent(over, 'oom');
-    if (!memCgroupOutOfMemory(machine, over)) return refuseOrForce(memcg, over, gfp, pages);
+    if (!memCgroupOutOfMemory(machine, over, pages)) return refuseOrForce(memcg, over, gfp, pages);
     if (task.killed) return forceCharge(memcg, over, pages);
     retries = MAX_RECLAIM_RETRIES;
   }

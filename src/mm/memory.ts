@@ -6,8 +6,9 @@
  *           2. A store is seen by the process that made it and by those that share the page, and by nobody else.
  *           3. An allocation may reclaim, and reclaim may change any entry: each is looked at again before it is set.
  * Linux     6.18 mm/memory.c: handle_mm_fault handle_pte_fault do_anonymous_page do_read_fault do_cow_fault do_shared_fault
- *           finish_fault set_pte_range do_swap_page do_wp_page wp_page_copy wp_page_reuse wp_page_shared do_fault_around;
- *           arch/x86/mm/fault.c: do_user_addr_fault
+ *           finish_fault set_pte_range do_swap_page should_try_to_free_swap do_wp_page wp_can_reuse_anon_folio wp_page_copy
+ *           wp_page_reuse wp_page_shared do_fault_around fault_dirty_shared_page; mm/swap_state.c: free_swap_cache;
+ *           mm/vma.c: vma_wants_writenotify; arch/x86/mm/fault.c: do_user_addr_fault access_error
  *
  *   entry is            and the access is    then
  *   none, no file       a load               the zero page            none, file     fault-around, or the file's page
@@ -82,7 +83,7 @@ import {
   swapFree,
   swapMemcg,
 } from './swap/swapfile.ts';
-import { NO_PFN, type Pfn, type SwapEntry, type Token, type Vpn, ZERO_TOKEN } from './units.ts';
+import { NO_PFN, type Pfn, type Pgoff, type SwapEntry, type Token, type Vpn, ZERO_TOKEN } from './units.ts';
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { PGFAULT, PGMAJFAULT, PGREUSE } from './vmstat.ts';
@@ -229,7 +230,7 @@ function doFaultAround(machine: Machine): number {
   const first = Math.max(vpn - (vpn % window), vma.vmStart);
   const tableEnd = vpn - (vpn & 511) + 512;
   const end = Math.min(first + window, tableEnd, vma.vmEnd);
-  return filemapMapPages(machine, fault, (pgoff - (vpn - first)) as never, (pgoff + (end - 1 - vpn)) as never);
+  return filemapMapPages(machine, fault, (pgoff - (vpn - first)) as Pgoff, (pgoff + (end - 1 - vpn)) as Pgoff);
 }
 
 function doCowFault(machine: Machine): number {

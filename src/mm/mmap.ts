@@ -7,7 +7,7 @@
  *           2. A MAP_FIXED that is refused leaves the old mappings (6.1: it may leave a hole).
  *           3. Private anonymous memory has vmPgoff = vmStart, until mremap moves it: so neighbours merge.
  * Linux     6.18 mm/mmap.c: do_mmap ksys_mmap_pgoff brk remap_file_pages; mm/vma.c: __mmap_region do_brk_flags expand_downwards
- *           acct_stack_growth; mm/gup.c: __mm_populate
+ *           acct_stack_growth; mm/gup.c: __mm_populate populate_vma_page_range; mm/shmem.c: shmem_zero_setup
  */
 import { EACCES, EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } from './errno.ts';
 import { getFile, newShmemFile, putFile } from './file.ts';

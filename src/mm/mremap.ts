@@ -11,7 +11,7 @@
  *           2. While entries move, the new VMA stands behind the old one in the order of the reverse map, or nobody walks (one CPU).
  *           3. Errors come in the kernel's order. 6.1 unmaps the new place before it has looked at the old one; 6.18 after.
  * Linux     6.18 mm/mremap.c: do_mremap check_mremap_params check_prep_vma remap_move mremap_to mremap_at move_vma move_page_tables
- *           expand_vma_in_place unmap_source_vma dontunmap_complete; 6.1: mremap mremap_to vma_to_resize
+ *           expand_vma_in_place unmap_source_vma dontunmap_complete; 6.1 mm/mremap.c: mremap mremap_to vma_to_resize
  * Before    6.1: one VMA at a time
  */
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from './errno.ts';

@@ -4,7 +4,7 @@
  * Promises  1. A refused munmap unmaps nothing; VMAs may stay split at its ends.
  *           2. A page table goes when nothing in its span is mapped any more: it may reach from the end of the VMA
  *              before to the start of the VMA behind.
- * Linux     6.18 mm/vma.c: do_vmi_munmap vms_gather_munmap_vmas vms_complete_munmap_vmas; mm/mmap.c: exit_mmap; mm/memory.c: free_pgtables
+ * Linux     6.18 mm/vma.c: do_vmi_munmap vms_gather_munmap_vmas vms_complete_munmap_vmas; mm/mmap.c: exit_mmap
  */
 import { EINVAL, ENOMEM } from './errno.ts';
 import type { Machine } from './machine.ts';

@@ -8,6 +8,7 @@
  * Linux     6.18 mm/oom_kill.c: oom_badness oom_evaluate_task select_bad_process task_will_free_mem __oom_kill_process
  *           oom_kill_process out_of_memory; mm/memcontrol.c: mem_cgroup_out_of_memory mem_cgroup_get_oom_group
  *           mem_cgroup_get_max
+ *
  * DIFFERS: the reaper runs at once, in Linux two seconds after a victim that did not make it itself. There is no init to be
  *          spared. With nobody left to kill the kernel panics; here the allocation fails.
  *
@@ -27,9 +28,14 @@ import { reapMm } from './zap.ts';
 const OOM_SCORE_ADJ_MIN = -1000;
 const UNKILLABLE = Number.NEGATIVE_INFINITY;
 
-/** A charge of one page does not fit in `memcg`. True if somebody was or is being killed, or the page fits by now. */
-export function memCgroupOutOfMemory(machine: Machine, memcg: MemCgroup): boolean {
-  const fits = memcg.memory.usage < memcg.memory.max && (!memcg.v1 || memcg.memsw.usage < memcg.memsw.max);
+/**
+ * A charge of so many pages does not fit in `memcg`. True if somebody was or is being killed, or the block of pages that holds
+ * them fits by now.
+ */
+export function memCgroupOutOfMemory(machine: Machine, memcg: MemCgroup, pages = 1): boolean {
+  const block = 2 ** Math.ceil(Math.log2(pages));
+  const fits =
+    memcg.memory.usage + block <= memcg.memory.max && (!memcg.v1 || memcg.memsw.usage + block <= memcg.memsw.max);
   return fits || kill(machine, memcg);
 }
 

@@ -12,7 +12,8 @@
  * Linux     6.18 mm/page_alloc.c: __alloc_frozen_pages_noprof get_page_from_freelist rmqueue prep_new_page
  *           __alloc_pages_slowpath gfp_to_alloc_flags __alloc_pages_direct_reclaim should_reclaim_retry
  *           __alloc_pages_may_oom wake_all_kswapds free_pages_prepare __free_frozen_pages; mm/swap.c: __folio_put;
- *           kernel/fork.c: alloc_thread_stack_node; mm/pgtable-generic.c: pagetable_alloc; include/linux/gfp.h: gfp_zone
+ *           kernel/fork.c: alloc_thread_stack_node; mm/pgtable-generic.c: pagetable_alloc; include/linux/gfp.h: gfp_zone; mm/page-writeback.c: node_dirty_ok
+ *
  * DIFFERS: no compaction. Orders 1 to 3 are retried as a kernel without CONFIG_COMPACTION does; higher ones fail sooner.
  */
 import {

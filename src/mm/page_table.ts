@@ -94,8 +94,8 @@ export class PageTables {
 
   /** Entries of the TLBs for data and code, each a power of two. */
   constructor(tlb: TlbConfig) {
-    this.dtlb = new Int32Array(tlb.data);
-    this.itlb = new Int32Array(tlb.code);
+    this.dtlb = new Int32Array(tlb.data).fill(NO_SLOT);
+    this.itlb = new Int32Array(tlb.code).fill(NO_SLOT);
   }
 
   // the TLB
@@ -103,7 +103,8 @@ export class PageTables {
   /** A page walk for a load or store: the entry is young now (dirty, for a store), and in the TLB in place of another. */
   walked(slot: number, vpn: Vpn, bits: number): void {
     const way = vpn & (this.dtlb.length - 1);
-    this.bits[this.dtlb[way]!]! &= ~PTE_DTLB;
+    const old = this.dtlb[way]!;
+    if (old !== NO_SLOT) this.bits[old]! &= ~PTE_DTLB;
     this.dtlb[way] = slot;
     this.bits[slot]! |= PTE_YOUNG | PTE_DTLB | bits;
   }
@@ -111,7 +112,8 @@ export class PageTables {
   /** A page walk for an instruction. */
   fetched(slot: number, vpn: Vpn): void {
     const way = vpn & (this.itlb.length - 1);
-    this.bits[this.itlb[way]!]! &= ~PTE_ITLB;
+    const old = this.itlb[way]!;
+    if (old !== NO_SLOT) this.bits[old]! &= ~PTE_ITLB;
     this.itlb[way] = slot;
     this.bits[slot]! |= PTE_YOUNG | PTE_ITLB;
   }
@@ -125,8 +127,8 @@ export class PageTables {
 
   /** Everything out: at a switch, and at a fork, which write-protects all at once. */
   flushTlb(): void {
-    for (const slot of this.dtlb) this.bits[slot]! &= ~PTE_DTLB;
-    for (const slot of this.itlb) this.bits[slot]! &= ~PTE_ITLB;
+    for (const slot of this.dtlb) if (slot !== NO_SLOT) this.bits[slot]! &= ~PTE_DTLB;
+    for (const slot of this.itlb) if (slot !== NO_SLOT) this.bits[slot]! &= ~PTE_ITLB;
   }
 
   // lookup

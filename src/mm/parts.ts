@@ -93,7 +93,7 @@ export interface Reclaim {
   runKswapd(pgdat: PgData): void;
   /** MADV_PAGEOUT: tries each isolated page; how many were freed. */
   reclaimPages(pages: Pfn[]): number;
-  /** Zone can be reclaimed (pages on its lists), for the allocator's decision to go on. */
+  /** Pages of the zone that could be reclaimed: the allocator asks before it tries again. */
   zoneReclaimablePages(zone: Zone): number;
 }
 
@@ -120,7 +120,7 @@ export interface Generation {
   readonly switches: Switches;
 }
 
-/** Where 6.1 and 6.18 differ (spec section 18). */
+/** Where neighbouring releases differ: the value for 6.18 is told first, then what 6.1 does. */
 export interface Switches {
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;

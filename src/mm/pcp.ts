@@ -8,7 +8,8 @@
  * Promises  1. count is the pages on all lists; a page on one is neither free in the zone nor anybody's.
  *           2. high stays within [highMin, highMax].
  * Linux     6.18 mm/page_alloc.c: rmqueue_pcplist nr_pcp_alloc free_frozen_page_commit nr_pcp_high nr_pcp_free
- *           free_pcppages_bulk drain_all_pages; 6.1: free_unref_page_commit nr_pcp_free
+ *           free_pcppages_bulk drain_all_pages; 6.1 mm/page_alloc.c: free_unref_page_commit nr_pcp_free
+ *
  * DIFFERS: nothing shrinks the lists with time (decay_pcp_high, once a second); a CPU that stops allocating keeps its pages, and
  *          free memory in /proc/meminfo stays lower by as much.
  */

@@ -8,6 +8,7 @@
  * Linux     6.1 mm/readahead.c: ondemand_readahead page_cache_ra_unbounded do_page_cache_ra force_page_cache_ra get_init_ra_size
  *           get_next_ra_size count_history_pages try_context_readahead page_cache_sync_ra page_cache_async_ra;
  *           6.18 mm/readahead.c: page_cache_sync_ra page_cache_async_ra (split); fs/ext4/readpage.c: ext4_mpage_readpages
+ *
  * DIFFERS: every folio is one page. 6.18's ext4 reads ahead in large folios; a user sees no compound pages and may see
  *          neighbours of a window's end missing.
  *

@@ -9,6 +9,7 @@
  *           shmem_writepage shmem_undo_range shmem_recalc_inode shmem_acct_size shmem_acct_block shmem_unuse shmem_unuse_inode
  *           shmem_fault shmem_write_begin shmem_write_end shmem_file_read_iter shmem_fallocate shmem_lock shmem_evict_inode
  *           shmem_setattr shmem_partial_swap_usage
+ *
  * DIFFERS: huge pages (huge=) are not modelled; 6.18 reads from zram without the swap cache, we go through it: a user may
  *          see a page's slot freed one access later.
  */

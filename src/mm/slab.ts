@@ -7,6 +7,7 @@
  *           3. A node's nr_slab_ counters are the pages of the slabs; a cgroup's are bytes of objects, its children's included.
  * Linux     6.18 mm/slub.c: allocate_slab new_slab __slab_free free_slab; mm/memcontrol.c: __memcg_slab_post_alloc_hook
  *           obj_full_size; mm/shrinker.c: shrink_slab do_shrink_slab
+ *
  * DIFFERS: an object has no address. Objects of a cache fill its slabs without gaps, so a cache gives pages back sooner than
  *          SLUB, whose slabs stay while one object lives; a user sees lower nr_slab_ values after many objects were freed.
  */

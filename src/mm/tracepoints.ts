@@ -3,7 +3,8 @@
  *
  * Owns      the list of listeners. An event is emitted only when somebody listens: `if (trace.on) trace.emit(...)`.
  * Promises  A listener sees numbers only, in the order of the kernel's TP_printk; it must not change the machine.
- * Linux     6.18 include/trace/events/vmscan.h, filemap.h, pagemap.h, kmem.h, oom.h
+ * Linux     6.18 include/trace/events/vmscan.h, include/trace/events/filemap.h, include/trace/events/pagemap.h,
+ *           include/trace/events/kmem.h, include/trace/events/oom.h, arch/x86/include/asm/trace/exceptions.h
  */
 export const TRACEPOINTS = {
   mm_vmscan_kswapd_wake: ['nid', 'order'],

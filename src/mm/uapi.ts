@@ -1,7 +1,8 @@
 /**
  * The numbers that programs pass: protections, mapping flags, advices.
  *
- * Linux     6.18 include/uapi/asm-generic/mman-common.h, mman.h; include/uapi/linux/mman.h; arch/x86/include/uapi/asm/mman.h
+ * Linux     6.18 include/uapi/asm-generic/mman-common.h, include/uapi/asm-generic/mman.h, include/uapi/linux/mman.h,
+ *           arch/x86/include/uapi/asm/mman.h
  */
 export const PROT_NONE = 0;
 export const PROT_READ = 1;

@@ -4,7 +4,8 @@
  * Owns      Machine.committedPages; totalVm, execVm, stackVm and dataVm of an Mm.
  * Promises  1. A VMA with VM_ACCOUNT has its pages in committedPages, and no other VMA has.
  *           2. Each page of a VMA counts in totalVm and in at most one of execVm, stackVm, dataVm, by the VMA's flags.
- * Linux     6.18 mm/util.c: __vm_enough_memory vm_commit_limit; mm/mmap.c: may_expand_vm vm_stat_account mlock_future_ok
+ * Linux     6.18 mm/util.c: __vm_enough_memory vm_commit_limit; mm/mmap.c: may_expand_vm vm_stat_account mlock_future_ok;
+ *           mm/vma.c: accountable_mapping; include/linux/mman.h: vm_unacct_memory
  */
 import { ENOMEM } from './errno.ts';
 import type { Machine } from './machine.ts';

@@ -1,7 +1,7 @@
 /**
  * The bits of vma->vm_flags, Linux's numbers in the low 31 bits.
  *
- * Linux     6.18 include/linux/mm.h (VM_DROPPABLE and VM_SEALED are above bit 31 there; here they take bits that x86 leaves free)
+ * Linux     6.18 include/linux/mm.h (VM_DROPPABLE is above bit 31 there; here it takes a bit that x86 leaves free)
  */
 export const VM_READ = 0x1;
 export const VM_WRITE = 0x2;

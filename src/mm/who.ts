@@ -2,7 +2,7 @@
  * Who maps a page, with the whole way from the frame to each entry.
  *
  * Promises  `mappers` are exactly the entries that map the frame; `inVain` are the VMAs that the walk meets for nothing.
- * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file; mm/page_vma_mapped.c: page_vma_mapped_walk
+ * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file
  */
 import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';

@@ -12,6 +12,7 @@
  *           mm/memcontrol.c: mem_cgroup_wb_stats; fs/fs-writeback.c: wb_wakeup_delayed wb_workfn wb_check_start_all
  *           wb_check_old_data_flush wb_check_background_flush writeback_chunk_size wakeup_flusher_threads;
  *           fs/ext4/inode.c: ext4_writepages mpage_prepare_extent_to_map ext4_writepage; mm/filemap.c: filemap_fdatawait_range
+ *
  * DIFFERS: no rate control (pos_ratio, bandwidth estimates): a task above the limits sleeps until writes are done. A user
  *          sees other pauses; the number of dirty pages settles at the same point. No journal is written.
  */

@@ -3,8 +3,7 @@
  *
  * Owns      the end of an entry: what its page, its swap slot and its process's counters learn of it.
  * Promises  A page's dirty and young bits are not lost with its entry: they go to the page first.
- * Linux     6.18 mm/memory.c: zap_pte_range unmap_vmas unmap_mapping_range; mm/swap_state.c: free_pages_and_swap_cache;
- *           mm/oom_kill.c: __oom_reap_task_mm
+ * Linux     6.18 mm/memory.c: zap_pte_range unmap_vmas unmap_mapping_range; mm/oom_kill.c: __oom_reap_task_mm
  */
 
 import type { AddressSpace } from './fs.ts';

@@ -1,7 +1,7 @@
 /**
  * Nodes and zones: struct pglist_data and struct zone.
  *
- * Owns      the fields. Sizes and watermarks are set in page_alloc.ts.
+ * Owns      the fields. Sizes are set in zone_build.ts, watermarks in watermark.ts, free lists in buddy.ts.
  * Linux     6.18 include/linux/mmzone.h: zone pglist_data per_cpu_pages
  */
 import type { ListHead } from './memmap.ts';

@@ -12,6 +12,7 @@
  *           3. The frame below the returned one is reserved: it becomes the zero page.
  * Linux     6.18 mm/mm_init.c: free_area_init find_zone_movable_pfns_for_nodes; mm/memblock.c: memblock_free_all;
  *           mm/page_alloc.c: build_zonelists __free_pages_core
+ *
  * DIFFERS: memory has no holes; a PC's memory has one below 4 GiB, so its DMA32 is smaller by up to 1 GiB and Normal larger.
  */
 import { freeOnePage, MAX_PAGE_ORDER } from './buddy.ts';

@@ -3,7 +3,8 @@
  *
  * Owns      the names that a memory program may spell out. Those of memory calls are the engine's own (mm/uapi.ts).
  * Promises  A constant has one value in every generation; a kernel that does not know it says so with an errno.
- * Linux     6.18 include/uapi/asm-generic/fcntl.h; include/uapi/linux/fadvise.h, falloc.h, memfd.h, fs.h, sched.h
+ * Linux     6.18 include/uapi/asm-generic/fcntl.h; include/uapi/linux/fadvise.h, include/uapi/linux/falloc.h,
+ *           include/uapi/linux/memfd.h, include/uapi/linux/fs.h, include/uapi/linux/sched.h
  */
 import {
   POSIX_FADV_DONTNEED,

@@ -9,7 +9,6 @@ import {
   PG_dirty,
   PG_locked,
   PG_lru,
-  PG_mlocked,
   PG_reclaim,
   PG_referenced,
   PG_swapbacked,
@@ -49,7 +48,14 @@ describe('a page reported as used', () => {
     { why: 'twice, is active and starts anew', set: 0, times: 2, active: true, referenced: false, aged: 1 },
     { why: 'three times, is active and referenced', set: 0, times: 3, active: true, referenced: true, aged: 1 },
     { why: 'more often, stays so', set: 0, times: 5, active: true, referenced: true, aged: 1 },
-    { why: 'that cannot be evicted, moves nowhere', set: PG_unevictable, times: 4, active: false, referenced: true, aged: 0 },
+    {
+      why: 'that cannot be evicted, moves nowhere',
+      set: PG_unevictable,
+      times: 4,
+      active: false,
+      referenced: true,
+      aged: 0,
+    },
   ]) {
     test(why, () => {
       const { s, pfns } = cached(1);
@@ -150,7 +156,13 @@ for (const { why, set = 0, clear = 0, moved } of [
 for (const { why, flags = 0, mapped = false, at, rotated, deactivated } of [
   { why: 'clean: to the tail', at: 'tail', rotated: 1, deactivated: 0 },
   { why: 'active: the same, and it is counted', flags: PG_active, at: 'tail', rotated: 1, deactivated: 1 },
-  { why: 'dirty: to the head, and to the tail when it is written', flags: PG_dirty, at: 'head', rotated: 0, deactivated: 0 },
+  {
+    why: 'dirty: to the head, and to the tail when it is written',
+    flags: PG_dirty,
+    at: 'head',
+    rotated: 0,
+    deactivated: 0,
+  },
   { why: 'being written: the same', flags: PG_writeback, at: 'head', rotated: 0, deactivated: 0 },
   { why: 'mapped: stays', mapped: true, at: 'same', rotated: 0, deactivated: 0 },
   { why: 'unevictable: stays', flags: PG_unevictable, at: 'same', rotated: 0, deactivated: 0 },

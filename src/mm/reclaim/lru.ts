@@ -6,7 +6,8 @@
  *           2. A page in a batch has a reference from it. A new page has no PG_lru until its batch is drained.
  *           3. Order within a batch is kept: the last page added is nearest to the list's head.
  * Linux     6.18 mm/swap.c: folio_add_lru folio_mark_accessed folio_activate lru_add_drain_cpu lru_deactivate_fn lru_lazyfree_fn
- *           folio_rotate_reclaimable deactivate_file_folio; mm/vmscan.c: folio_isolate_lru folio_putback_lru
+ *           folio_rotate_reclaimable deactivate_file_folio; mm/vmscan.c: folio_isolate_lru folio_putback_lru;
+ *           include/linux/mm_inline.h: folio_lru_list update_lru_size lruvec_add_folio lruvec_del_folio; mm/internal.h: folio_evictable
  *
  *   unreferenced, inactive ──used──► referenced, inactive ──used──► unreferenced, active ──used──► referenced, active
  */

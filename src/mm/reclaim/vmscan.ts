@@ -7,7 +7,7 @@
  * Linux     6.18 mm/vmscan.c: shrink_lruvec get_scan_count shrink_inactive_list shrink_active_list isolate_lru_folios
  *           move_folios_to_lru prepare_scan_control shrink_node shrink_node_memcgs do_try_to_free_pages
  *           try_to_free_mem_cgroup_pages try_to_free_pages balance_pgdat kswapd_shrink_node pgdat_balanced wakeup_kswapd
- *           reclaim_folio_list reclaim_throttle
+ *           reclaim_folio_list reclaim_throttle inactive_is_low snapshot_refaults zone_reclaimable_pages kswapd_age_node
  *
  *                      ┌── referenced twice, or code ──┐
  *                      ▼                               │

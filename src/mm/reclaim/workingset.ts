@@ -39,7 +39,7 @@ export function newWorkingset(machine: Machine): Workingset {
   return new RefaultDistance(machine);
 }
 
-/** SINCE 6.1: the kernel keeps 36 bits or more of time; 34 wrap after 17 billion evictions. */
+/** DIFFERS: 34 bits of time, so that a shadow is a whole number; they wrap after 17 billion evictions, Linux's later. Nobody sees it. */
 const EVICTION_SPAN = 2 ** 34;
 const NODES = 4;
 const MEMCGS = 2 ** 16;
@@ -109,6 +109,8 @@ export function lruNoteCost(
 ): void {
   const { ioCost, rotationCost } = machine.generation.switches;
   const cost = ioPages * ioCost + rotatedPages * rotationCost;
+  // 6.18: what cost nothing is not noted, so nothing fades either. 6.1, which does not count rotations, lets it fade.
+  if (cost === 0 && rotationCost > 0) return;
   for (let up: Lruvec | null = lruvec; up !== null; up = up.parent) {
     if (file) up.fileCost += cost;
     else up.anonCost += cost;

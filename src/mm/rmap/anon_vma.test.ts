@@ -217,7 +217,7 @@ for (const [depth, vmas] of [
 }
 
 test('a thousand children that wrote: each page has one or two candidates, not a thousand', () => {
-  const s = new Space({ ramBytes: 96 * 2 ** 20 });
+  const s = new Space({ ramBytes: 64 * 2 ** 20 });
   s.map(0, 1);
   s.store(0);
   const children = Array.from({ length: 1000 }, () => s.fork());
@@ -240,7 +240,7 @@ test('a thousand children that wrote: each page has one or two candidates, not a
  * who exits frees no anon_vma to which others are linked, so there may be a few more for a time. Without reuse they grow with time.
  */
 test('whatever the history of forks and exits, six processes keep a handful of anon_vmas', () => {
-  for (let seed = 1; seed <= 10; seed++) {
+  for (let seed = 1; seed <= 5; seed++) {
     const s = new Space();
     s.map(0, 2);
     s.store(0);

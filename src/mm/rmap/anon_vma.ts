@@ -16,11 +16,24 @@
 import { bugOn } from '../bug.ts';
 import { ENOMEM } from '../errno.ts';
 import { GFP_KERNEL } from '../gfp.ts';
-import { IntervalTree } from '../interval_tree.ts';
+import { type IntervalKeys, IntervalTree } from '../interval_tree.ts';
 import type { Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
 import { VM_ACCESS_FLAGS, VM_SOFTDIRTY } from '../vm_flags.ts';
 import type { IntervalLinks, Vma } from '../vma.ts';
+
+/** Links of an anon_vma by the range of offsets that each VMA shows. One for each tree: all state hangs on the machine. */
+class LinkedRange implements IntervalKeys<AnonVmaChain> {
+  first(avc: AnonVmaChain): number {
+    return avc.vma.vmPgoff;
+  }
+  last(avc: AnonVmaChain): number {
+    return avc.vma.vmPgoff + (avc.vma.vmEnd - avc.vma.vmStart) - 1;
+  }
+  links(avc: AnonVmaChain): IntervalLinks<AnonVmaChain> {
+    return avc.links;
+  }
+}
 
 export class AnonVma {
   /** Number in Machine.mappings; page->mapping is id * 4 + PAGE_MAPPING_ANON. */
@@ -33,7 +46,7 @@ export class AnonVma {
   numChildren = 0;
   /** VMAs that put new pages here (vma.anonVma). */
   numActiveVmas = 0;
-  readonly tree: IntervalTree<AnonVmaChain> = new IntervalTree(avcKeys);
+  readonly tree: IntervalTree<AnonVmaChain> = new IntervalTree(new LinkedRange());
   /** Who is charged for the object itself. */
   readonly memcg: MemCgroup;
 
@@ -56,12 +69,6 @@ export class AnonVmaChain {
     this.anonVma = anonVma;
   }
 }
-
-const avcKeys = {
-  first: (avc: AnonVmaChain): number => avc.vma.vmPgoff,
-  last: (avc: AnonVmaChain): number => avc.vma.vmPgoff + (avc.vma.vmEnd - avc.vma.vmStart) - 1,
-  links: (avc: AnonVmaChain): IntervalLinks<AnonVmaChain> => avc.links,
-};
 
 /** Before the first anonymous page of `vma`. A neighbour's anon_vma serves if the two could merge one day. 0 or -ENOMEM. */
 export function anonVmaPrepare(machine: Machine, vma: Vma): number {

@@ -1,14 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { PAGE, RW, Space } from '../../../test/space.ts';
 import { filemapGetPage, filemapRead } from '../filemap.ts';
-import { PG_anon_exclusive, PG_dirty, PG_locked, PG_mlocked, PG_swapbacked, PG_swapcache, PG_young } from '../page_flags.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
+import {
+  PG_anon_exclusive,
+  PG_dirty,
+  PG_locked,
+  PG_mlocked,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_young,
+} from '../page_flags.ts';
 import { PTE_DIRTY, PTE_RW, PTE_SWAP, PTE_SWP_EXCLUSIVE, PTE_YOUNG } from '../page_table.ts';
 import { addToSwap } from '../swap/swap_state.ts';
 import { MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../uapi.ts';
 import { NO_PFN, type Pfn, type Pgoff, type Vpn } from '../units.ts';
 import { verify } from '../verify.ts';
 import { VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from '../vm_flags.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
 
 /** A page of the process and `children` that share it. */
@@ -31,12 +39,17 @@ describe('was the page used?', () => {
     { why: 'by nobody', used: [false, false, false], want: 0 },
     { why: 'by one of three', used: [false, true, false], want: 1 },
     { why: 'by all: each VMA counts once', used: [true, true, true], want: 3 },
-    { why: 'a young bit that the page kept counts for the VMA met first', used: [false, false, false], idle: true, want: 1 },
+    {
+      why: 'a young bit that the page kept counts for the VMA met first',
+      used: [false, false, false],
+      idle: true,
+      want: 1,
+    },
     { why: 'and not twice for one VMA', used: [true, true, true], idle: true, want: 3 },
   ]) {
     test(why, () => {
       const { s, pfn, mms } = shared(2);
-      used.forEach((on, i) => young(s, mms[i]!, on));
+      for (const [i, on] of used.entries()) young(s, mms[i]!, on);
       if (idle) s.machine.frames.set(pfn, PG_young);
       expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(want);
       // The next look sees only what happened since.
@@ -69,9 +82,14 @@ describe('was the page used?', () => {
     s.loadAll(0, 1);
     s.loadAll(8, 1);
     const pfn = s.pfn(0);
-    expect([s.machine.rmap.pageReferenced(pfn, true, null), s.machine.rmap.referencedVmFlags & VM_EXEC]).toEqual([2, VM_EXEC]);
+    expect([s.machine.rmap.pageReferenced(pfn, true, null), s.machine.rmap.referencedVmFlags & VM_EXEC]).toEqual([
+      2,
+      VM_EXEC,
+    ]);
     s.load(8);
-    expect([s.machine.rmap.pageReferenced(pfn, true, null), s.machine.rmap.referencedVmFlags & VM_EXEC]).toEqual([1, 0]);
+    expect([s.machine.rmap.pageReferenced(pfn, true, null), s.machine.rmap.referencedVmFlags & VM_EXEC]).toEqual([
+      1, 0,
+    ]);
   });
 
   test('a locked VMA ends the walk, and the page is mlocked again', () => {
@@ -125,7 +143,9 @@ describe('was the page used?', () => {
     s.load(0);
     s.machine.pageTables.clear(s.slot(0), PTE_YOUNG);
     s.machine.frames.set(pfn, PG_locked);
-    expect([s.machine.rmap.pageReferenced(pfn, false, null), s.machine.rmap.pageReferenced(pfn, true, null)]).toEqual([1, 0]);
+    expect([s.machine.rmap.pageReferenced(pfn, false, null), s.machine.rmap.pageReferenced(pfn, true, null)]).toEqual([
+      1, 0,
+    ]);
     s.machine.frames.clear(pfn, PG_locked);
   });
 });
@@ -166,7 +186,12 @@ describe('out of every page table', () => {
       s.machine.frames.clear(pfn, PG_dirty);
       s.machine.pageTables.set(s.slot(0), PTE_DIRTY);
       expect(s.machine.rmap.tryToUnmap(pfn)).toBe(true);
-      expect([s.pfn(0), s.pfn(8), s.mm.rss[item], s.machine.frames.has(pfn, PG_dirty)]).toEqual([NO_PFN, NO_PFN, 0, true]);
+      expect([s.pfn(0), s.pfn(8), s.mm.rss[item], s.machine.frames.has(pfn, PG_dirty)]).toEqual([
+        NO_PFN,
+        NO_PFN,
+        0,
+        true,
+      ]);
       expect([s.pte(0, PTE_SWAP), s.machine.nodes[0]!.stat[NR_FILE_MAPPED]]).toEqual([false, 0]);
     });
   }
@@ -184,7 +209,11 @@ describe('out of every page table', () => {
       s.machine.lru.isolate(pfn);
       for (let i = 0; i < extra; i++) frames.get(pfn);
       expect(s.machine.rmap.tryToUnmap(pfn)).toBe(gone);
-      expect([s.pfn(0) === NO_PFN, frames.has(pfn, PG_swapbacked), s.mm.rss[MM_SWAPENTS]]).toEqual([gone, swapbacked, 0]);
+      expect([s.pfn(0) === NO_PFN, frames.has(pfn, PG_swapbacked), s.mm.rss[MM_SWAPENTS]]).toEqual([
+        gone,
+        swapbacked,
+        0,
+      ]);
     });
   }
 

@@ -6,7 +6,8 @@
  *           2. The walk meets every entry that maps the page. It may meet VMAs that hold none: a parent's anon_vma
  *              keeps the child's VMA even after copy-on-write, a file's tree keeps VMAs that were never touched.
  * Linux     6.18 mm/rmap.c: folio_add_new_anon_rmap folio_add_anon_rmap_ptes folio_add_file_rmap_ptes folio_remove_rmap_ptes
- *           folio_move_anon_rmap folio_referenced try_to_unmap folio_mkclean rmap_walk_anon rmap_walk_file
+ *           folio_move_anon_rmap folio_referenced folio_referenced_one try_to_unmap try_to_unmap_one folio_mkclean
+ *           page_vma_mkclean_one rmap_walk_anon rmap_walk_file; mm/page_vma_mapped.c: page_vma_mapped_walk
  * Read      docs/reverse-map.md for the picture
  */
 import { bugOn } from '../bug.ts';

@@ -9,6 +9,7 @@
  * Linux     6.18 mm/swapfile.c: swapon swapoff folio_alloc_swap __swap_duplicate swap_entry_put_locked swap_entries_free
  *           swap_range_alloc swap_range_free folio_free_swap free_swap_and_cache_nr __try_to_reclaim_swap swp_swapcount;
  *           mm/memcontrol.c: mem_cgroup_get_nr_swap_pages mem_cgroup_swap_full
+ *
  * DIFFERS: the pages that continue a count above 62, and the memory of zram, are not taken from the machine.
  */
 import { newDisk } from '../block.ts';

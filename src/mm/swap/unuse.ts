@@ -4,6 +4,7 @@
  * Owns      the walk through the page tables and page caches for entries of one area.
  * Promises  When it returns 0, no slot of the area is in use.
  * Linux     6.18 mm/swapfile.c: try_to_unuse unuse_mm unuse_pte_range unuse_pte find_next_to_unuse
+ *
  * DIFFERS: address spaces are met in the order of their making, in Linux in that of mmlist; which frame a page comes back to
  *          depends on it, and nothing else.
  */
