@@ -22,7 +22,9 @@ function run(seed: number, kernel: string, verified: boolean): RandomProgram {
     program.checkContents();
   } catch (error) {
     const last = program.log.slice(-6).join('\n');
-    throw new Error(`seed ${seed}, step ${step}, kernel ${kernel}: ${(error as Error).message}\n${last}`, { cause: error });
+    throw new Error(`seed ${seed}, step ${step}, kernel ${kernel}: ${(error as Error).message}\n${last}`, {
+      cause: error,
+    });
   }
   return program;
 }

@@ -50,7 +50,9 @@ export function here(path: string): string {
 
 /** The measured limits of a program, the widest first. */
 export function truthOf(program: string): Measured[] {
-  const [head = '', ...lines] = readFileSync(here(`oracle/truth/${program}.truth.tsv`), 'utf8').trimEnd().split('\n');
+  const [head = '', ...lines] = readFileSync(here(`oracle/truth/${program}.truth.tsv`), 'utf8')
+    .trimEnd()
+    .split('\n');
   const names = head.split('\t');
   const byPages = new Map<number, Record<string, string>[]>();
   for (const line of lines) {
@@ -74,7 +76,12 @@ export function truthOf(program: string): Measured[] {
  * zipf repeats within half a percent: swap traffic within 5 % or 60 pages, pgscan within 10 %, all within 10 % at the widest
  * limit, which is 90 % of the peak. The others differ between boots: within 10 % or 100 pages.
  */
-export function judge(program: string, widest: boolean, measured: Measured, counters: Record<string, number>): Verdict[] {
+export function judge(
+  program: string,
+  widest: boolean,
+  measured: Measured,
+  counters: Record<string, number>,
+): Verdict[] {
   return measured.ranges.map(({ name, low, high, runs }) => {
     const engine = counters[name] ?? 0;
     const off = engine < low ? engine - low : Math.max(0, engine - high);

@@ -631,7 +631,7 @@ export function accessPages(
 ): number {
   const { pageTables } = machine;
   const root = mm.pageTables;
-  const { tag, base } = root;
+  const { tag, base } = root.walks;
   machine.lastSignal = 0;
   pageTables.switchTo(root);
   let bits = pageTables.bits;

@@ -54,21 +54,27 @@ export const NO_SLOT = -1;
 
 const WALK_CACHE = 64;
 
+/** Where leaf tables were found last, direct-mapped: first page of the 2 MiB, and its table's first slot. Saves time, says nothing. */
+export class WalkCache {
+  /** Not part of what a machine is: who looks may fill it (stateHash leaves it out). */
+  readonly isCache = true;
+  readonly tag: Float64Array = new Float64Array(WALK_CACHE).fill(-1);
+  readonly base: Int32Array = new Int32Array(WALK_CACHE);
+}
+
 /** The tables of one address space: where they start, what was found last. Lives in its Mm. */
 export class PageTableRoot {
   /** Row of the top level (pgd) in the pool, or NO_SLOT before the first table. */
   pgd = NO_SLOT;
   /** The pgd's second page: with page-table isolation user space has a top level of its own. */
   userPgd: Pfn = NO_PFN;
-  /** Direct-mapped cache of leaf tables: first page of the 2 MiB, and its table's first slot. */
-  readonly tag: Float64Array = new Float64Array(WALK_CACHE).fill(-1);
-  readonly base: Int32Array = new Int32Array(WALK_CACHE);
+  readonly walks: WalkCache = new WalkCache();
   /** Leaf tables (ptes), and pages of tables of all levels, the two of the pgd included. */
   leafTables = 0;
   tables = 0;
 
   forgetWalks(): void {
-    this.tag.fill(-1);
+    this.walks.tag.fill(-1);
   }
 }
 
@@ -137,7 +143,7 @@ export class PageTables {
   slotOf(root: PageTableRoot, vpn: Vpn): number {
     const inTable = vpn & 511;
     const way = (vpn >>> 9) & (WALK_CACHE - 1);
-    if (root.tag[way] === vpn - inTable) return root.base[way]! + inTable;
+    if (root.walks.tag[way] === vpn - inTable) return root.walks.base[way]! + inTable;
     if (root.pgd === NO_SLOT) return NO_SLOT;
     const pud = this.dir[root.pgd * 512 + (Math.floor(vpn / PGD_UNIT) & 511)]! - 1;
     if (pud < 0) return NO_SLOT;
@@ -145,8 +151,8 @@ export class PageTables {
     if (pmd < 0) return NO_SLOT;
     const leaf = this.dir[pmd * 512 + ((vpn >>> 9) & 511)]! - 1;
     if (leaf < 0) return NO_SLOT;
-    root.tag[way] = vpn - inTable;
-    root.base[way] = leaf * 512;
+    root.walks.tag[way] = vpn - inTable;
+    root.walks.base[way] = leaf * 512;
     return leaf * 512 + inTable;
   }
 

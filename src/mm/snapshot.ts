@@ -71,7 +71,7 @@ export function copyGraph<T extends object>(root: T): T {
   return result as T;
 }
 
-/** 16 hex digits over all state that `root` reaches. Listeners (functions) do not count. */
+/** 16 hex digits over all state that `root` reaches. Listeners (functions) and caches (`isCache`) do not count. */
 export function stateHash(root: object): string {
   const numbers = new Map<object, number>();
   const open: object[] = [root];
@@ -79,6 +79,7 @@ export function stateHash(root: object): string {
   const mix = new Mixer();
   const add = (value: unknown): void => {
     if (typeof value === 'object' && value !== null) {
+      if ('isCache' in value) return;
       let number = numbers.get(value);
       if (number === undefined) {
         number = numbers.size;

@@ -106,6 +106,12 @@ export class XaNode {
     return (this.marks[2 * mark]! | this.marks[2 * mark + 1]!) !== 0;
   }
 }
+/** The leaf that was found last: saves time, says nothing (stateHash leaves it out). */
+class LastLeaf {
+  readonly isCache = true;
+  leaf: XaNode | null = null;
+  base = -1;
+}
 
 export class XArray {
   /** The top node, or null: then at most index 0 has an entry. */
@@ -118,8 +124,7 @@ export class XArray {
   /** Its nodes that hold only values go to the shadow list (not tmpfs, whose values are swap entries). */
   readonly shrinkable: boolean;
   /** Slots: the leaf that was used last, so that neighbours are found without a walk. */
-  private lastLeaf: XaNode | null = null;
-  private lastBase = -1;
+  private readonly last: LastLeaf = new LastLeaf();
   /** A node that was allocated outside the walk (xas_nomem). */
   private spare: XaNode | null = null;
 
@@ -254,7 +259,7 @@ export class XArray {
 
   private leafOf(index: number): XaNode | null {
     const base = index - (index % XA_CHUNK_SIZE);
-    if (base === this.lastBase && this.lastLeaf !== null) return this.lastLeaf;
+    if (base === this.last.base && this.last.leaf !== null) return this.last.leaf;
     let node = this.head;
     if (node === null || index >= 2 ** (node.shift + XA_CHUNK_SHIFT)) return null;
     while (node.shift > 0) {
@@ -262,8 +267,8 @@ export class XArray {
       if (child === null) return null;
       node = child;
     }
-    this.lastLeaf = node;
-    this.lastBase = base;
+    this.last.leaf = node;
+    this.last.base = base;
     return node;
   }
 
@@ -449,9 +454,9 @@ export class XArray {
   }
 
   private freeNode(machine: Machine, node: XaNode): void {
-    if (this.lastLeaf === node) {
-      this.lastLeaf = null;
-      this.lastBase = -1;
+    if (this.last.leaf === node) {
+      this.last.leaf = null;
+      this.last.base = -1;
     }
     this.nodes -= 1;
     machine.slab.free(machine, 'radix_tree_node', node.memcg);

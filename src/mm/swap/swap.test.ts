@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { Clock } from '../clock.ts';
 import { Lruvec } from '../lruvec.ts';
 import type { Machine } from '../machine.ts';
 import { MemCgroup, MemcgStock } from '../memcg.ts';
@@ -109,6 +110,7 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
     generation: { switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old } },
     sysctl: { pageCluster: 3, overcommitMemory: 0 },
     frames,
+    clock: new Clock(),
     pageTables: new PageTables({ data: 64, code: 64 }),
     nodes: [node],
     zones: [{ pgdat: node }],
