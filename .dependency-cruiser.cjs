@@ -8,7 +8,7 @@ const rooms = {
   mm: [],
   syscalls: ['mm'],
   proc: ['mm', 'syscalls'],
-  trace: ['mm', 'syscalls'],
+  trace: ['mm types', 'syscalls'],
   host: ['mm types', 'proc'],
   lab: ['mm', 'syscalls', 'proc', 'trace'],
   server: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],

@@ -58,7 +58,6 @@ const wrong = [
   { why: 'a file that is not there', path: 'src/cli/c.ts', text: "import './none.ts';", rule: 'leads somewhere' },
   { why: 'a command in the library', path: 'src/index.ts', text: "import './cli/d.ts';", rule: 'no command' },
   { why: 'a room without a row', path: 'src/cli/d.ts', text: "import '../den/d.ts';", rule: 'outside the table' },
-  { why: 'a file that loads itself', path: 'src/cli/e.ts', text: "import './e.ts';", rule: 'needs itself' },
 ];
 
 test('arrows: what is against the table is refused, each fault by the rule made for it', () => {

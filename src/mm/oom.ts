@@ -57,7 +57,11 @@ function kill(machine: Machine, memcg: MemCgroup | null): boolean {
   let most = UNKILLABLE;
   for (const task of machine.tasks) {
     if (memcg !== null && !isDescendant(task.memcg, memcg)) continue;
-    if (task.oomVictim && task.mm !== null && !task.mm.oomSkip) return true;
+    if (task.oomVictim && task.mm !== null && !task.mm.oomSkip) {
+      // It could not be reaped while it ran; now somebody else does, who must not wait for it for ever.
+      reap(machine, task);
+      return true;
+    }
     const points = oomBadness(task, total);
     if (points === UNKILLABLE || points < most) continue;
     worst = task;
