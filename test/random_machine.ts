@@ -245,7 +245,11 @@ export class RandomProgram {
     const cell = cells.get(page);
     const token = write ? machine.newToken() : ZERO_TOKEN;
     const failed = write ? storePage(machine, task.mm!, vpn, token) : loadPage(machine, task.mm!, vpn);
-    if (task.killed) return false;
+    if (task.killed) {
+      // Killed on the way: the access may have been made all the same, and others may see it.
+      if (write && failed === 0 && cell !== undefined) this.remember(cell, token);
+      return false;
+    }
     const beyond = cell?.own === null && cell.index >= cell.object!.pages;
     const wantFault = cell === undefined || beyond || (write && !cell.writable);
     if ((failed !== 0) !== wantFault) {
