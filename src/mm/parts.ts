@@ -161,8 +161,6 @@ export interface Switches {
   readonly pageoutKeepsYoung: boolean;
   /** MADV_COLD and _PAGEOUT mark active pages as working set. */
   readonly coldSetsWorkingset: boolean;
-  /** munlock and mremap leave VMAs split that could be merged (6.1). */
-  readonly lazyMerge: boolean;
   /** The per-CPU lists' limit adapts itself (6.7). 6.1: fixed. */
   readonly pcpAutoTune: boolean;
   /**
@@ -178,8 +176,6 @@ export interface Switches {
   readonly swapSyncBio: boolean;
   /** Executable mappings read a window that ends at the VMA (6.16). */
   readonly execReadahead: boolean;
-  /** Large folios in the page cache of disk files. */
-  readonly largeFolios: boolean;
   /** Unmapping a young page of a MADV_RANDOM mapping does not mark it accessed. 6.1: it does. */
   readonly zapSkipsWithoutRecency: boolean;
   /** A fault that starts again after I/O counts in pgfault each time (before 6.5). */

@@ -31,8 +31,6 @@ export class Task {
   /** Pages dirtied since the last look at the dirty limits, and at how many the next look is due. */
   nrDirtied = 0;
   nrDirtiedPause = 32;
-  /** Bytes of kernel memory that live as long as the task. */
-  kernelBytes = 0;
   /** The frames of its kernel stack. */
   readonly stack: Pfn[] = [];
 

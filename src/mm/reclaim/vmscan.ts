@@ -152,9 +152,10 @@ class Vmscan implements Reclaim {
 
   private asReclaimer(sc: ScanControl, pgdat: PgData): number {
     const { current } = this.machine;
+    const was = current.memalloc;
     current.memalloc = true;
     const freed = this.doTryToFreePages(sc, pgdat);
-    current.memalloc = false;
+    current.memalloc = was;
     return freed;
   }
 
