@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Records memory programs on Debian's 6.1 kernel, in a virtual machine without KVM:
+#
+#   oracle/record-6.1.sh [-o FOLDER] PROGRAM.mmp...
+#
+# writes NAME.6.1.rec beside each program, or into FOLDER. Needs Debian 12 or a system with its packages within reach; what is missing is
+# installed with apt-get (root) or named. The machine: one CPU, 2 GiB, an ext4 file system on a virtio disk, an initramfs with
+# busybox and the runner (oracle/runner), the same program that records on a live kernel. A boot takes some ten seconds.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/revmap/debian-6.1
+folder=
+while getopts o: option; do
+  case $option in
+    o) folder=$OPTARG ;;
+    *) exit 2 ;;
+  esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || { echo "usage: oracle/record-6.1.sh [-o FOLDER] PROGRAM.mmp..." >&2; exit 2; }
+
+tools() {
+  local missing=()
+  command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+  [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)
+  command -v cpio >/dev/null || missing+=(cpio)
+  command -v mke2fs >/dev/null || missing+=(e2fsprogs)
+  [ ${#missing[@]} -eq 0 ] && return
+  echo "installing ${missing[*]}" >&2
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# The kernel and its modules, unpacked from Debian's package; nothing of it is installed.
+kernel() {
+  compgen -G "$cache/boot/vmlinuz-6.1.*" >/dev/null && return
+  local package
+  package=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-6\.1\.[^ ]*\).*/\1/p' | head -1)
+  [ -n "$package" ] || { echo "no package of Debian's 6.1 kernel within reach (linux-image-amd64 of Debian 12)" >&2; exit 1; }
+  echo "downloading $package" >&2
+  mkdir -p "$cache"
+  (cd "$cache" && apt-get download -qq "$package" >&2 && dpkg -x "$package"_*.deb . && rm -f ./*.deb)
+}
+
+modules=(drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci_modern_dev
+  drivers/virtio/virtio_pci drivers/block/virtio_blk crypto/crc32c_generic lib/crc16 fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4)
+
+initramfs() {
+  local root=$1
+  shift
+  mkdir -p "$root"/{bin,proc,sys,dev,disk,mod,out,programs}
+  cp /bin/busybox "$root/bin/"
+  local tool
+  for tool in sh mount mkdir insmod echo tar poweroff; do ln -s busybox "$root/bin/$tool"; done
+  cc -O1 -static -no-pie -fno-stack-protector -o "$root/bin/runner" "$here"/runner/*.c
+  local module
+  for module in "${modules[@]}"; do cp "$cache"/lib/modules/*/kernel/"$module".ko "$root/mod/"; done
+  cp "$@" "$root/programs/"
+  cat > "$root/init" <<'INIT'
+#!/bin/sh
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+mkdir -p /dev/shm; mount -t tmpfs tmpfs /dev/shm
+for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc32c_generic crc16 mbcache jbd2 ext4; do
+  insmod /mod/$m.ko || echo "insmod $m failed"
+done
+mount -t ext4 /dev/vda /disk || echo "mount failed"
+echo "===BEGIN"
+runner -o /out -d /disk /programs/*.mmp
+echo "===END $?"
+tar cf /dev/vdb -C /out .
+poweroff -f
+INIT
+  chmod +x "$root/init"
+}
+
+tools
+kernel
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+initramfs "$work/root" "$@"
+(cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd"
+truncate -s 1G "$work/disk" && mke2fs -q -t ext4 -b 4096 "$work/disk"
+truncate -s 256M "$work/out"
+timeout "${TIMEOUT:-3600}" qemu-system-x86_64 -accel tcg -smp 1 -m 2048 -nodefaults -no-reboot -display none -serial "file:$work/serial" \
+  -kernel "$(compgen -G "$cache/boot/vmlinuz-6.1.*" | head -1)" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" \
+  -drive "file=$work/disk,if=virtio,format=raw,cache=unsafe" -drive "file=$work/out,if=virtio,format=raw,cache=unsafe" </dev/null
+tr -d '\r' < "$work/serial" | sed -n '/^===BEGIN/,/^===END/p' | sed '1d;$d;s|/programs/||'
+grep -q '^===END' "$work/serial" || { echo "the machine did not come to its end:" >&2; tail -20 "$work/serial" >&2; exit 1; }
+mkdir -p "$work/rec" && tar xf "$work/out" -C "$work/rec"
+for program in "$@"; do
+  name=$(basename "$program" .mmp)
+  [ -f "$work/rec/$name.rec" ] && cp "$work/rec/$name.rec" "${folder:-$(dirname "$program")}/$name.6.1.rec"
+done
+grep -q '^===END 0' "$work/serial"
