@@ -3,6 +3,7 @@
  *
  *   dist/cli.js      the command                 src/cli/main.ts
  *   dist/worker.js   a worker of a sweep         src/lab/worker.ts
+ *   dist/check_worker.js   one of a check        src/lab/check/worker.ts
  *   dist/index.js    the library `revmap`        src/index.ts
  *   dist/mm.js       the engine `revmap/mm`      src/mm/index.ts
  *   dist/shared.js   what the last two share, so that a Machine is the same class in both
@@ -40,6 +41,7 @@ export async function buildAll({ types = false } = {}) {
   try {
     await build({ ...bundleOptions, outdir, entryPoints: { cli: 'src/cli/main.ts' } });
     await build({ ...bundleOptions, outdir, entryPoints: { worker: 'src/lab/worker.ts' } });
+    await build({ ...bundleOptions, outdir, entryPoints: { check_worker: 'src/lab/check/worker.ts' } });
     await build({
       ...bundleOptions,
       outdir,

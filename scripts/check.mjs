@@ -14,6 +14,12 @@ const steps = [
   { name: 'dead', run: 'dead', means: 'files, exports and packages nobody uses' },
   { name: 'build', run: 'build', means: 'the bundles and their declarations' },
   { name: 'coverage', run: 'docs:coverage', args: ['--check'], means: 'docs/coverage.md says what the files say' },
+  {
+    name: 'conformance',
+    run: 'docs:conformance',
+    args: ['--check'],
+    means: 'docs/conformance.md says what the corpus says',
+  },
   { name: 'docs', run: 'docs:check', means: 'every command and example in the docs' },
   { name: 'tests', run: 'test', means: 'the tests' },
 ];
@@ -33,7 +39,7 @@ for (const { name, run, means, args = [] } of steps) {
   const { passed, said } = await npmRun(run, args);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const result = name === 'tests' ? said.trimEnd().split('\n').at(-1) : means;
-  console.log(`${passed ? 'ok  ' : 'FAIL'}  ${name.padEnd(9)}${seconds.padStart(6)} s  ${result}`);
+  console.log(`${passed ? 'ok  ' : 'FAIL'}  ${name.padEnd(11)}${seconds.padStart(6)} s  ${result}`);
   if (passed) continue;
   console.log(said.trimEnd());
   process.exitCode = 1;

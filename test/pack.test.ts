@@ -60,7 +60,15 @@ test('pack: the engine alone can be imported, and is the one the library uses', 
 test('pack: it brings what it needs and nothing of the workshop', () => {
   const [{ files }] = JSON.parse(run('npm', ['pack', '--silent', '--json', '--dry-run', '--ignore-scripts'], root));
   const paths: string[] = files.map(({ path }: { path: string }) => path);
-  for (const path of ['LICENSE', 'README.md', 'bin/revmap', 'dist/cli.js', 'dist/worker.js', 'dist/types/index.d.ts']) {
+  for (const path of [
+    'LICENSE',
+    'README.md',
+    'bin/revmap',
+    'dist/cli.js',
+    'dist/worker.js',
+    'dist/check_worker.js',
+    'dist/types/index.d.ts',
+  ]) {
     assert.ok(paths.includes(path), path);
   }
   const odd = paths.filter(

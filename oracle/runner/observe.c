@@ -300,7 +300,7 @@ static char letter_of(int fd, uint64_t off, uint64_t len) {
 /* Before 6.5: only whether a page is there, as mincore says. */
 static void add_mincore(struct text *out, int fd, long pages) {
   unsigned char *vec = calloc((size_t)pages, 1);
-  void *map = mmap((void *)0x40000000, (size_t)pages * PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+  void *map = mmap(NULL, (size_t)pages * PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
   if (vec && map != MAP_FAILED && mincore(map, (size_t)pages * PAGE_BYTES, vec) == 0)
     for (long i = 0; i < pages; i++) text_add(out, "%c", vec[i] & 1 ? 'c' : '.');
   if (map != MAP_FAILED) munmap(map, (size_t)pages * PAGE_BYTES);

@@ -89,7 +89,7 @@ void program_free(struct program *p);
 
 /* comm: what the director and the workers share */
 
-#define COMM_ADDR 0x10000000ul
+#define COMM_ADDR 0x300000000000ul
 #define COMM_DATA_BYTES (4ul << 20)
 #define COMM_VEC_BYTES (256ul << 10)
 /* Descriptors of the runner, above those that programs open. */

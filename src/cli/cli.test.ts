@@ -1,8 +1,8 @@
 /** The command as a user meets it: what stands on stdout, what on stderr, how it exits. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeReady } from '../../scripts/setup.mjs';
@@ -83,6 +83,115 @@ test('who: a page of the program, as text and as JSON', () => {
   expect(who).toMatchObject({ at: 1000, mapcount: 1, mapping: { kind: 'inode', name: '/bin/wl' } });
 });
 
+const corpus = join(root, 'oracle', 'corpus');
+
+/** A copy of a program of the corpus with a recording, changed on the way. */
+function copyOf(name: string, to: string, change: (recording: string) => string = (text) => text): void {
+  mkdirSync(dirname(join(folder, to)), { recursive: true });
+  writeFileSync(join(folder, `${to}.mmp`), readFileSync(join(corpus, `${name}.mmp`)));
+  writeFileSync(join(folder, `${to}.rec`), change(readFileSync(join(corpus, `${name}.6.18.rec`), 'utf8')));
+}
+
+test('check: JSON with the names that were promised; 0 only if all are equal', () => {
+  copyOf('07-swap', 'all/good');
+  copyOf('07-swap', 'all/sub/bad', (text) =>
+    text.replace(
+      '"op":5,"proc":2,"call":"2 load(0x100000000000)","ret":1',
+      '"op":5,"proc":2,"call":"2 load(0x100000000000)","ret":0',
+    ),
+  );
+  const good = { program: 'good.mmp', recording: 'good.rec', equal: true, calls: 9, first_difference: null };
+  const { status, stdout } = revmap(['check', 'all', '--json']);
+  expect(status).toBe(1);
+  expect(JSON.parse(stdout)).toEqual({
+    programs: 2,
+    equal: 1,
+    calls: 18,
+    calls_before_first_difference: 13,
+    results: [
+      good,
+      {
+        program: 'sub/bad.mmp',
+        recording: 'sub/bad.rec',
+        equal: false,
+        calls: 9,
+        first_difference: {
+          op: 5,
+          call: '2 load(0x100000000000)',
+          where: 'call',
+          field: 'ret',
+          kernel: '0',
+          engine: '1',
+        },
+      },
+    ],
+  });
+  const one = revmap(['check', 'all/good.mmp', '--json', '--kernel', '6.18']);
+  expect(one.status).toBe(0);
+  expect(JSON.parse(one.stdout)).toMatchObject({
+    programs: 1,
+    equal: 1,
+    calls: 9,
+    calls_before_first_difference: 9,
+    results: [good],
+  });
+});
+
+test('check: text says what is equal, and draws what differs', () => {
+  copyOf('03-cow-tree', 'text/cow', (text) => text.replace('|anon_exclusive', ''));
+  copyOf('07-swap', 'text/swap');
+  const { status, stdout } = revmap(['check', 'text']);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/^cow\.mmp on 6\.18: differs at call \d of 12: process 1, page \d \(0x1\w+\), flags$/m);
+  expect(stdout).toMatch(/^ {2}> anon_exclusive +- +- +yes$/m);
+  expect(stdout).toMatch(/^swap\.mmp on 6\.18: equal \(9 calls, \d+ fields\)$/m);
+  expect(stdout).toMatch(/^1 of 2 comparisons equal; \d+ of 21 calls before the first difference$/m);
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+});
+
+test("check --record: the engine's own recordings, which it is equal to", () => {
+  const program = join(corpus, '05-shared-anon-fork.mmp');
+  expect(revmap(['check', program, '--record', 'one', '--kernel', '6.1']).status).toBe(0);
+  expect(revmap(['check', program, '--record', 'both']).status).toBe(0);
+  expect(readdirSync(join(folder, 'one'))).toEqual(['05-shared-anon-fork.rec']);
+  expect(readdirSync(join(folder, 'both'))).toEqual(['05-shared-anon-fork.6.1.rec', '05-shared-anon-fork.6.18.rec']);
+  const [header, ...lines] = readFileSync(join(folder, 'one', '05-shared-anon-fork.rec'), 'utf8').split('\n');
+  expect(header).toContain('"kernel":"6.1"');
+  // Of this program the engine's differs from the kernel's in the header only.
+  expect(lines).toEqual(readFileSync(join(corpus, '05-shared-anon-fork.6.1.rec'), 'utf8').split('\n').slice(1));
+});
+
+test('check: many programs come in their order, up to the first that is damaged', () => {
+  for (let i = 100; i < 300; i++) copyOf('07-swap', `many/p${i}`);
+  const names = (stdout: string): string[] => [...stdout.matchAll(/^(p\d+)\.mmp on 6\.18: equal/gm)].map((m) => m[1]!);
+  const all = revmap(['check', 'many']);
+  expect({ status: all.status, stderr: all.stderr }).toEqual({ status: 0, stderr: '' });
+  expect(names(all.stdout)).toEqual(Array.from({ length: 200 }, (_, i) => `p${100 + i}`));
+  expect(all.stdout).toMatch(/^200 of 200 comparisons equal; 1,800 of 1,800 calls before the first difference$/m);
+  copyOf('07-swap', 'many/p250', (text) => text.slice(0, 40));
+  const some = revmap(['check', 'many']);
+  expect(some).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/^revmap: many\/p250\.rec:1: no JSON: .*\n$/),
+  });
+  expect(names(some.stdout)).toHaveLength(150);
+});
+
+test('check: what is damaged is named with its line', () => {
+  copyOf('07-swap', 'cut/a', (text) => text.slice(0, 3000));
+  expect(revmap(['check', 'cut'])).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^revmap: cut\/a\.rec:\d+: no JSON: .*\n$/),
+  });
+  writeFileSync(join(folder, 'cut', 'a.mmp'), '%mmp 1\n1 mmap(0x1000\n');
+  expect(revmap(['check', 'cut'])).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^revmap: cut\/a\.mmp:2: /),
+  });
+});
+
 for (const { why, args, status, said } of [
   { why: 'no such file', args: ['run', 'none.rvm'], status: 1, said: 'revmap: none.rvm: no such file\n' },
   { why: 'not a recording', args: ['run', cli], status: 1, said: `revmap: ${cli}: line 1: not a recording` },
@@ -101,6 +210,13 @@ for (const { why, args, status, said } of [
   { why: 'a bad kernel', args: ['run', zipf, '--kernel', '5.4'], status: 2, said: "unknown kernel '5.4'" },
   { why: 'a bad number', args: ['run', zipf, '--swappiness', '300'], status: 2, said: 'A whole number from 0 to 200' },
   { why: 'bad limits', args: ['sweep', zipf, '--limits', '9M..'], status: 2, said: "'9M..' is no range" },
+  { why: 'no program', args: ['check', 'none.mmp'], status: 1, said: 'revmap: none.mmp: no such file or folder\n' },
+  {
+    why: 'no recording of this kernel',
+    args: ['check', 'all/good.mmp', '--kernel', '6.1'],
+    status: 1,
+    said: 'revmap: all/good.mmp: no recording of 6.1 lies beside it (good.6.1.rec)\n',
+  },
   { why: 'no page', args: ['who', zipf], status: 2, said: "required option '--page <page>'" },
   { why: 'an unknown option', args: ['run', zipf, '--fast'], status: 2, said: "unknown option '--fast'" },
   { why: 'an unknown command', args: ['fly'], status: 2, said: "unknown command 'fly'" },

@@ -4,8 +4,9 @@
  * Owns      i_size when it is set, and which pages of Inode.disk are holes.
  * Promises  1. After a file shrank nothing of what was behind its end is left: no page, no mapping, no private copy, no block.
  *           2. A hole is punched in the cache and on the disk; what shares a page with its ends is zero there.
- * Linux     6.1 fs/open.c: vfs_fallocate; fs/ext4/inode.c: ext4_setattr ext4_truncate ext4_block_truncate_page
- *           __ext4_block_zero_page_range ext4_punch_hole; fs/ext4/extents.c: ext4_fallocate ext4_zero_range
+ * Linux     6.18 fs/open.c: vfs_fallocate; fs/ext4/inode.c: ext4_setattr ext4_truncate ext4_block_truncate_page
+ *           __ext4_block_zero_page_range ext4_zero_partial_blocks ext4_punch_hole ext4_da_do_write_end; fs/ext4/extents.c:
+ *           ext4_fallocate ext4_zero_range
  *
  * DIFFERS: FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE and UNSHARE_RANGE are refused with EOPNOTSUPP.
  */
@@ -17,7 +18,7 @@ import type { AddressSpace, File, Inode } from './fs.ts';
 import { __GFP_FS } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { putPage } from './page_alloc.ts';
-import { PG_locked, PG_uptodate } from './page_flags.ts';
+import { PG_dirty, PG_locked, PG_referenced, PG_uptodate } from './page_flags.ts';
 import { readFolio } from './readahead.ts';
 import { shmemFallocate, shmemPunchHole, shmemSetsize } from './shmem.ts';
 import { truncatePagecache, truncatePagecacheRange } from './truncate.ts';
@@ -32,10 +33,14 @@ export const FALLOC_FL_ZERO_RANGE = 16;
 export function truncateSetsize(machine: Machine, inode: Inode, size: number): number {
   if (inode.kind === 'tmpfs') return shmemSetsize(machine, inode, size);
   const old = inode.size;
+  if (size > old) {
+    if (machine.generation.switches.ext4ZeroesGap) zeroToPageEnd(machine, inode.mapping, old);
+    inode.size = size;
+    return 0;
+  }
   inode.size = size;
-  if (size >= old) return 0;
   truncatePagecache(machine, inode.mapping, size);
-  if (size % PAGE_SIZE !== 0) zeroBlock(machine, inode.mapping, size, PAGE_SIZE - (size % PAGE_SIZE));
+  zeroToPageEnd(machine, inode.mapping, size);
   if (inode.disk.length > pagesOf(size)) inode.disk.length = pagesOf(size);
   return 0;
 }
@@ -55,14 +60,17 @@ export function vfsFallocate(machine: Machine, file: File, mode: number, offset:
     punchHole(machine, inode, offset, length);
     return 0;
   }
-  if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) punchHole(machine, inode, offset, length);
+  if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) dropRange(machine, inode, offset, offset + length);
   if (tmpfs) {
     const first = Math.floor(offset / PAGE_SIZE) as Pgoff;
     const refused = shmemFallocate(machine, inode, first, pagesOf(offset + length));
     if (refused < 0) return refused;
   }
   // Blocks that ext4 allocates here are unwritten: they read as zeros, like the hole before.
-  if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && offset + length > inode.size) inode.size = offset + length;
+  const old = inode.size;
+  if ((mode & FALLOC_FL_KEEP_SIZE) !== 0 || offset + length <= old) return 0;
+  inode.size = offset + length;
+  if (!tmpfs) zeroGap(machine, inode, old, inode.size);
   return 0;
 }
 
@@ -76,19 +84,54 @@ export function punchHole(machine: Machine, inode: Inode, offset: number, length
   if (offset >= inode.size) return;
   // ext4 stops at the end of the page in which the file ends.
   const end = Math.min(offset + length, pagesOf(inode.size) * PAGE_SIZE);
-  const firstTouched = Math.floor(offset / PAGE_SIZE) as Pgoff;
-  const lastTouched = Math.floor((end - 1) / PAGE_SIZE);
-  writePages(machine, mapping, firstTouched, lastTouched, Number.POSITIVE_INFINITY, true);
-  waitOnRange(machine, mapping, firstTouched, lastTouched);
+  if (machine.generation.switches.punchWritesFirst) {
+    const firstTouched = Math.floor(offset / PAGE_SIZE) as Pgoff;
+    const lastTouched = Math.floor((end - 1) / PAGE_SIZE);
+    writePages(machine, mapping, firstTouched, lastTouched, Number.POSITIVE_INFINITY, true);
+    waitOnRange(machine, mapping, firstTouched, lastTouched);
+  }
+  dropRange(machine, inode, offset, end);
+}
+
+/** Whole pages of [offset, end) leave cache and disk; what is left of the others becomes zero. */
+function dropRange(machine: Machine, inode: Inode, offset: number, end: number): void {
+  const { mapping } = inode;
   const first = Math.ceil(offset / PAGE_SIZE);
   const behind = Math.floor(end / PAGE_SIZE);
   if (behind > first) truncatePagecacheRange(machine, mapping, first * PAGE_SIZE, behind * PAGE_SIZE - 1);
-  if (offset % PAGE_SIZE !== 0) zeroBlock(machine, mapping, offset, Math.min(first * PAGE_SIZE, end) - offset);
-  if (end % PAGE_SIZE !== 0 && behind >= first) zeroBlock(machine, mapping, behind * PAGE_SIZE, end % PAGE_SIZE);
+  zeroPartialBlocks(machine, mapping, offset, end);
   for (let index = first; index < behind && index < inode.disk.length; index++) delete inode.disk[index];
 }
 
-/** Part of one page becomes zero on the disk, too: it is read, cleared and dirtied. A hole is zero already. */
+/**
+ * The file grew from `old` bytes, and new data begins at `pos`: what shares a page with either becomes zero.
+ * SINCE 6.18: before, it was zero because whoever had written the old end had cleared the rest of its page.
+ */
+export function zeroGap(machine: Machine, inode: Inode, old: number, pos: number): void {
+  if (machine.generation.switches.ext4ZeroesGap) zeroPartialBlocks(machine, inode.mapping, old, pos);
+}
+
+/** Of [start, end) what does not fill its page (ext4_zero_partial_blocks). */
+function zeroPartialBlocks(machine: Machine, mapping: AddressSpace, start: number, end: number): void {
+  const firstPage = Math.floor(start / PAGE_SIZE);
+  const lastPage = Math.floor(end / PAGE_SIZE);
+  if (firstPage === lastPage) {
+    zeroBlock(machine, mapping, start, end - start);
+    return;
+  }
+  zeroToPageEnd(machine, mapping, start);
+  if (end % PAGE_SIZE !== 0) zeroBlock(machine, mapping, lastPage * PAGE_SIZE, end % PAGE_SIZE);
+}
+
+/** From `pos` to the end of its page, unless it is the start of one. */
+function zeroToPageEnd(machine: Machine, mapping: AddressSpace, pos: number): void {
+  if (pos % PAGE_SIZE !== 0) zeroBlock(machine, mapping, pos, PAGE_SIZE - (pos % PAGE_SIZE));
+}
+
+/**
+ * Part of one page becomes zero on the disk, too: it is read, cleared and dirtied, and counts as used. A hole is zero already,
+ * but its page is in the cache afterwards.
+ */
 function zeroBlock(machine: Machine, mapping: AddressSpace, pos: number, length: number): void {
   const { frames } = machine;
   const index = Math.floor(pos / PAGE_SIZE) as Pgoff;
@@ -96,15 +139,17 @@ function zeroBlock(machine: Machine, mapping: AddressSpace, pos: number, length:
   if (pfn >= 0) {
     frames.get(pfn);
     lockPage(machine, pfn);
+    machine.lru.markAccessed(pfn);
   } else {
     const gfp = mapping.gfpMask & ~__GFP_FS;
     pfn = filemapAllocAndAdd(machine, mapping, index, gfp, gfp);
     if (pfn < 0) return;
+    frames.set(pfn, PG_referenced);
   }
   createEmptyBuffers(machine, pfn);
-  const cached = frames.has(pfn, PG_uptodate);
-  if (cached || !isHole(mapping.host, index)) {
-    if (!cached) {
+  // A dirty page over a hole has been promised its block.
+  if (!isHole(mapping.host, index) || frames.has(pfn, PG_dirty)) {
+    if (!frames.has(pfn, PG_uptodate)) {
       readFolio(machine, mapping, pfn);
       waitOnPageLocked(machine, pfn);
       frames.set(pfn, PG_locked);

@@ -26,6 +26,8 @@ export const VM_FAULT_NOPAGE = 0x100;
 export const VM_FAULT_LOCKED = 0x200;
 /** Time has passed and nothing is mapped yet: the access faults again. Only with FAULT_FLAG_ALLOW_RETRY. */
 export const VM_FAULT_RETRY = 0x400;
+/** No huge page here: the fault goes on with a page of 4 KiB. */
+export const VM_FAULT_FALLBACK = 0x800;
 export const VM_FAULT_ERROR: number = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV;
 
 /** What an access met, when it is not 0: a signal for the program. */
@@ -44,6 +46,8 @@ export class VmFault {
   flags = 0;
   /** Slot of the page-table entry. */
   slot = -1;
+  /** Its page table was made for this fault. */
+  newTable = false;
   /** The page that ->fault found, with a reference. */
   page: Pfn = NO_PFN;
   /** The page that a private write was copied to. */

@@ -16,6 +16,7 @@ import { waitOnPageLocked } from './block.ts';
 import { createEmptyBuffers, needsReadForWrite, tryToFreeBuffers } from './buffer.ts';
 import { bugOn } from './bug.ts';
 import { EEXIST, EFAULT, EINTR, EIO, ENOMEM } from './errno.ts';
+import { zeroGap } from './fallocate.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
@@ -357,6 +358,7 @@ export function filemapWrite(
   const mapping = file.mapping;
   const tmpfs = file.inode.kind === 'tmpfs';
   const end = pos + length;
+  const oldSize = file.inode.size;
   let at = pos;
   while (at < end) {
     if (machine.current.killed) return at > pos ? at - pos : -EINTR;
@@ -367,9 +369,11 @@ export function filemapWrite(
     if (pfn < 0) return at > pos ? at - pos : tmpfs ? pfn : -ENOMEM;
     const old = machine.frames.has(pfn, PG_uptodate) ? machine.frames.token(pfn) : ZERO_TOKEN;
     machine.frames.setToken(pfn, writer === null ? machine.newToken() : writer.page(old, from, to));
+    const behindOldEnd = !tmpfs && at > oldSize && at === pos;
     at += to - from;
     if (tmpfs) shmemWriteEnd(machine, mapping, pfn, at);
     else writeEnd(machine, mapping, pfn, at);
+    if (behindOldEnd) zeroGap(machine, file.inode, oldSize, pos);
     balanceDirtyPages(machine);
   }
   return at - pos;
@@ -535,15 +539,20 @@ export function filemapMapPages(machine: Machine, fault: VmFault, startPgoff: Pg
   const frames = machine.frames;
   const pages = fault.vma.vmFile!.mapping.pages;
   const ra = fault.vma.vmFile!.ra;
-  const last = Math.min(endPgoff, pagesOf(fault.vma.vmFile!.mapping.host.size) - 1);
+  const fileEnd = pagesOf(fault.vma.vmFile!.mapping.host.size) - 1;
+  const last = Math.min(endPgoff, fileEnd);
   // SINCE 6.6: a page that came back after an eviction is no hit.
   const workingsetCounts = !machine.generation.switches.execReadahead;
+  let noTableForLast =
+    fault.newTable && machine.generation.switches.lastPageMakesNoTable && fault.vma.vmFile!.inode.kind !== 'tmpfs';
   let result = 0;
   for (let at = pages.find(startPgoff, last); at >= 0 && at <= last; at = pages.find(at + 1, last)) {
     const entry = pages.load(at);
     if (!xaIsPage(entry)) continue;
     const pfn = xaToPfn(entry);
     if (frames.has(pfn, PG_locked) || !frames.has(pfn, PG_uptodate) || frames.has(pfn, PG_readahead)) continue;
+    if (at === fileEnd && noTableForLast) return 0;
+    noTableForLast = false;
     if (ra.mmapMiss > 0 && (workingsetCounts || !frames.has(pfn, PG_workingset))) ra.mmapMiss -= 1;
     const distance = at - fault.pgoff;
     const slot = fault.slot + distance;

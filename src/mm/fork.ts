@@ -10,11 +10,12 @@
 import { ENOMEM } from './errno.ts';
 import { getFile } from './file.ts';
 import { GFP_KERNEL } from './gfp.ts';
+import { copyHugePmd, hugeTable } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, Mm } from './mm.ts';
 import { exitMmap } from './munmap.ts';
-import { allocKernelStack, freeKernelStack } from './page_alloc.ts';
+import { allocKernelStack, freeKernelStack, getPage } from './page_alloc.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
 import {
   NO_SLOT,
@@ -35,6 +36,7 @@ import {
   VM_ACCOUNT,
   VM_DONTCOPY,
   VM_LOCKED_MASK,
+  VM_MAYBE_GUARD,
   VM_MAYSHARE,
   VM_MAYWRITE,
   VM_MIXEDMAP,
@@ -180,7 +182,7 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
 }
 
 function needsCopy(vma: Vma): boolean {
-  return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP)) !== 0;
+  return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0;
 }
 
 /** Copies the entries of `src` into `dst`. 0 or -ENOMEM. */
@@ -192,6 +194,11 @@ export function copyPageRange(machine: Machine, dst: Vma, src: Vma): number {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     // The table first: making it may reclaim, and that may change the entries to be copied.
     if (!anyEntry(machine, src, at, tableEnd)) {
+      at = tableEnd;
+      continue;
+    }
+    if (hugeTable(machine, src, at) !== NO_SLOT) {
+      if (copyHugePmd(machine, dst, src, at) < 0) return -ENOMEM;
       at = tableEnd;
       continue;
     }
@@ -231,8 +238,8 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
   const pfn = pageTables.pfn(from);
   const cow = (src.vmFlags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE && (src.vmFlags & VM_MAYSHARE) === 0;
   if (!pageTables.has(from, PTE_SPECIAL)) {
-    frames.get(pfn);
-    machine.rmap.dup(pfn);
+    getPage(machine, pfn);
+    machine.rmap.dup(pfn, dst);
     if (frames.isAnon(pfn)) {
       frames.clear(pfn, PG_anon_exclusive);
       rss[MM_ANONPAGES]! += 1;

@@ -10,6 +10,7 @@ import { type BlockDevice, IoRequests, newDisk, runIoDone } from './block.ts';
 import { Clock, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
 import { VfsCache } from './dcache.ts';
 import { VmFault } from './fault.ts';
+import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
 import { Lruvec } from './lruvec.ts';
@@ -24,10 +25,11 @@ import type { Generation, Lru, Reclaim, Rmap, Workingset } from './parts.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import { SlabCaches } from './slab.ts';
 import { restoreSnapshot, type Snapshot, stateHash, takeSnapshot } from './snapshot.ts';
+import { DeferredSplitShrinker } from './split_folio.ts';
 import { SwapAreas } from './swap/swapfile.ts';
 import { Task } from './task.ts';
 import { Tracepoints } from './tracepoints.ts';
-import type { Pfn, Token } from './units.ts';
+import { NO_PFN, type Pfn, type Token, ZERO_TOKEN } from './units.ts';
 import { verify } from './verify.ts';
 import { NR_VM_EVENTS } from './vmstat.ts';
 import { type WhoMaps, whoMaps } from './who.ts';
@@ -57,6 +59,8 @@ export interface MachineConfig {
   cpus?: number;
   /** Translations that the CPU remembers, powers of two. Default: those of the machine that the engine is compared with. */
   tlb?: TlbConfig;
+  /** Active file pages of others, who are on the real machine and not here: what comes back is compared with them too. Default 0. */
+  othersActivePages?: number;
   /** cgroup v1 instead of v2. Default false. */
   cgroupV1?: boolean;
   sysctl?: Partial<Sysctl>;
@@ -130,10 +134,13 @@ export type MappingOwner = AddressSpace | AnonVma;
 export interface Contents {
   /** What `old` becomes when bytes [from, to) of the page are set to zero (truncation inside a page). */
   zeroed(machine: Machine, old: Token, from: number, to: number): Token;
+  /** All 4096 bytes are zero. */
+  isZero(token: Token): boolean;
 }
 
 const countStores: Contents = {
   zeroed: (machine) => machine.newToken(),
+  isZero: (token) => token === ZERO_TOKEN,
 };
 
 export class Machine {
@@ -158,6 +165,9 @@ export class Machine {
   readonly memcgStock: MemcgStock = new MemcgStock();
   /** Pages that wait to be moved to or from the unevictable list. */
   readonly mlockBatch: MlockBatch = new MlockBatch();
+  /** What is to be known of each large folio, by its first frame; and those that are worth splitting when memory is short. */
+  readonly largeFolios: Map<Pfn, LargeFolio> = new Map();
+  readonly deferredSplit: Set<Pfn> = new Set();
   readonly slab: SlabCaches;
   /** Dentries and inodes that nobody uses any more. */
   readonly vfs: VfsCache = new VfsCache();
@@ -183,6 +193,8 @@ export class Machine {
   /** When the CPU goes to somebody else, at the next fault. */
   sliceEnd: number = Number.POSITIVE_INFINITY;
   contents: Contents = countStores;
+  /** The shared zero page of 2 MiB, once somebody has needed it; NO_PFN before. */
+  hugeZeroPfn: Pfn = NO_PFN;
   /** The shared zero page. */
   readonly zeroPfn: Pfn;
   totalPages = 0;
@@ -211,6 +223,7 @@ export class Machine {
     this.slab = new SlabCaches(this);
     this.slab.registerShrinker(this.shadowNodes);
     this.slab.registerShrinker(this.vfs);
+    this.slab.registerShrinker(new DeferredSplitShrinker());
     this.swap = new SwapAreas();
     this.disk = newDisk('vda', config.disk);
     this.rmap = this.generation.newRmap(this);

@@ -19,10 +19,12 @@ import { EACCES, EAGAIN, EINVAL, ENOMEM } from './errno.ts';
 import { doFadvise, POSIX_FADV_WILLNEED } from './fadvise.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, vfsFallocate } from './fallocate.ts';
 import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
+import { folioMapcount, folioMaybeMappedShared, folioPages, HPAGE_PMD_NR, isLarge } from './folio.ts';
 import { faultinPageRange } from './gup.ts';
+import { entriesOfFolio, hugeTable } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { MM_SWAPENTS, type Mm, updateHiwaterRss } from './mm.ts';
-import { putPage } from './page_alloc.ts';
+import { compoundHead, putPage } from './page_alloc.ts';
 import {
   PG_active,
   PG_dirty,
@@ -35,6 +37,7 @@ import {
   PG_young,
 } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { lockAndSplitFolio } from './split_folio.ts';
 import { readSwapCacheAsync } from './swap/swap_state.ts';
 import { folioFreeSwap, freeSwapAndCache } from './swap/swapfile.ts';
 import {
@@ -73,6 +76,7 @@ import {
   VM_HUGETLB,
   VM_IO,
   VM_LOCKED,
+  VM_MAYBE_GUARD,
   VM_MAYSHARE,
   VM_MERGEABLE,
   VM_NOHUGEPAGE,
@@ -82,6 +86,7 @@ import {
   VM_SEQ_READ,
   VM_SHARED,
   VM_SPECIAL,
+  VM_STICKY,
   VM_WIPEONFORK,
   VM_WRITE,
   type VmFlags,
@@ -197,7 +202,7 @@ function adviseFlags(
   if (newFlags === vma.vmFlags) return vma;
   const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;
-  changed.vmFlags = newFlags;
+  changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
   return changed;
 }
 
@@ -260,6 +265,7 @@ function madviseDontneedFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn, b
   if ((vma.vmFlags & forbidden) !== 0) return -EINVAL;
   if (behavior !== MADV_FREE) {
     zapPageRange(machine, vma, start, end);
+    if (machine.generation.switches.dontneedFreesTables) dropEmptyTables(machine, vma, start, end);
     // Pages that were locked wait in a batch, and must not be kept by that.
     if ((vma.vmFlags & VM_LOCKED) !== 0) machine.lru.drain();
     return 0;
@@ -267,6 +273,17 @@ function madviseDontneedFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn, b
   if (vma.vmFile !== null) return -EINVAL;
   madviseFree(machine, vma, start, end);
   return 0;
+}
+
+/** Tables of which all was zapped and nothing is left. With it comes the next huge page. */
+function dropEmptyTables(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
+  const { pageTables } = machine;
+  const root = vma.vmMm.pageTables;
+  let at = (Math.ceil(start / PMD_PAGES) * PMD_PAGES) as Vpn;
+  while ((at = pageTables.nextTable(root, at, end)) + PMD_PAGES <= end) {
+    if (pageTables.tableBits(pageTables.slotOf(root, at)) === 0) pageTables.dropTable(machine, vma.vmMm, at);
+    at = (at + PMD_PAGES) as Vpn;
+  }
 }
 
 /** What is read before it is written again may be zeros: pages become clean, and reclaim may drop them without writing. */
@@ -277,7 +294,13 @@ function madviseFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
   updateHiwaterRss(vma.vmMm);
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
-    for (; at < tableEnd; at++) {
+    const huge = hugeTable(machine, vma, at);
+    if (huge !== NO_SLOT && madviseFreeHuge(machine, huge, tableEnd - at)) {
+      at = tableEnd;
+      continue;
+    }
+    for (let step = 1; at < tableEnd; at = (at + step) as Vpn) {
+      step = 1;
       const slot = pageTables.slotOf(root, at);
       if (slot === NO_SLOT) continue;
       if (pageTables.isSwap(slot)) {
@@ -286,9 +309,12 @@ function madviseFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
         vma.vmMm.rss[MM_SWAPENTS]! -= 1;
         freeSwapAndCache(machine, entry);
       } else if (pageTables.isPresent(slot) && !pageTables.has(slot, PTE_SPECIAL)) {
+        const pages = takeFolio(machine, slot, tableEnd - at);
+        step = Math.abs(pages);
+        if (pages <= 0) continue;
         const pfn = pageTables.pfn(slot);
         if (frames.has(pfn, PG_swapcache | PG_dirty) && !giveUpContents(machine, pfn)) continue;
-        pageTables.clear(slot, PTE_YOUNG | PTE_DIRTY);
+        for (let i = 0; i < pages; i++) pageTables.clear(slot + i, PTE_YOUNG | PTE_DIRTY);
         machine.lru.lazyfree(pfn);
       }
     }
@@ -298,7 +324,7 @@ function madviseFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
 /** Nobody else needs what the page holds: it leaves the swap cache and is clean. False: somebody does. */
 function giveUpContents(machine: Machine, pfn: Pfn): boolean {
   const { frames } = machine;
-  if (frames.has(pfn, PG_locked) || frames.mapcount(pfn) !== 1) return false;
+  if (frames.has(pfn, PG_locked) || folioMapcount(machine, pfn) !== folioPages(machine, pfn)) return false;
   if (frames.has(pfn, PG_swapcache) && !folioFreeSwap(machine, pfn)) return false;
   frames.clear(pfn, PG_dirty);
   return true;
@@ -317,8 +343,9 @@ function madviseRemove(machine: Machine, vma: Vma, start: Vpn, end: Vpn): number
 /** Markers in the page tables: whoever touches a guard region gets a SIGSEGV, and no VMA is spent on it. */
 function madviseGuardInstall(machine: Machine, vma: Vma, start: Vpn, end: Vpn): number {
   if ((vma.vmFlags & (VM_SPECIAL | VM_HUGETLB | VM_LOCKED)) !== 0) return -EINVAL;
-  // With markers in it the VMA's tables must be copied by fork, and an anon_vma says so.
-  if (machine.rmap.anonVmaPrepare(vma) < 0) return -ENOMEM;
+  // Tells fork to copy the tables of a file mapping too, which faults would make anew otherwise.
+  vma.vmFlags |= VM_MAYBE_GUARD;
+  if (vma.vmFile === null && machine.rmap.anonVmaPrepare(vma) < 0) return -ENOMEM;
   for (let tries = 0; tries < MAX_GUARD_TRIES; tries++) {
     const result = installMarkers(machine, vma, start, end);
     if (result <= 0) return result;
@@ -363,22 +390,36 @@ function madviseColdOrPageout(machine: Machine, vma: Vma, start: Vpn, end: Vpn, 
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     const victims: Pfn[] = [];
-    for (; at < tableEnd; at++) {
+    const huge = hugeTable(machine, vma, at);
+    if (huge !== NO_SLOT && ageHuge(machine, huge, tableEnd - at, pageout, victims)) at = tableEnd;
+    for (let step = 1; at < tableEnd; at = (at + step) as Vpn) {
+      step = 1;
       const slot = pageTables.slotOf(root, at);
-      if (pageTables.isPresent(slot) && !pageTables.has(slot, PTE_SPECIAL)) ageEntry(machine, slot, pageout, victims);
+      if (!pageTables.isPresent(slot) || pageTables.has(slot, PTE_SPECIAL)) continue;
+      const pages = takeFolio(machine, slot, tableEnd - at);
+      step = Math.abs(pages);
+      if (pages > 0) ageEntries(machine, slot, pages, pageout, victims);
     }
     if (victims.length > 0) machine.reclaim.reclaimPages(victims);
   }
   return 0;
 }
 
-/** One present entry: its page, if nobody else maps it, forgets that it was used, and goes to `victims` or to the inactive list. */
-function ageEntry(machine: Machine, slot: number, pageout: boolean, victims: Pfn[]): void {
-  const { pageTables, frames, lru } = machine;
-  const { switches } = machine.generation;
+/** All entries of a folio from `slot` on: if nobody else maps it, it forgets that it was used. */
+function ageEntries(machine: Machine, slot: number, pages: number, pageout: boolean, victims: Pfn[]): void {
+  const { pageTables, frames } = machine;
   const pfn = pageTables.pfn(slot);
-  if (!frames.has(pfn, PG_lru) || frames.mapcount(pfn) !== 1) return;
-  if (!pageout || !switches.pageoutKeepsYoung) pageTables.clear(slot, PTE_YOUNG);
+  if (!frames.has(pfn, PG_lru) || folioMapcount(machine, pfn) !== pages) return;
+  if (!pageout || !machine.generation.switches.pageoutKeepsYoung) {
+    for (let i = 0; i < pages; i++) pageTables.clear(slot + i, PTE_YOUNG);
+  }
+  ageFolio(machine, pfn, pageout, victims);
+}
+
+/** To `victims`, or to the inactive list. */
+function ageFolio(machine: Machine, pfn: Pfn, pageout: boolean, victims: Pfn[]): void {
+  const { frames, lru } = machine;
+  const { switches } = machine.generation;
   frames.clear(pfn, PG_referenced | PG_young);
   if (switches.coldSetsWorkingset && frames.has(pfn, PG_active)) frames.set(pfn, PG_workingset);
   if (!pageout) {
@@ -387,6 +428,57 @@ function ageEntry(machine: Machine, slot: number, pageout: boolean, victims: Pfn
     if (frames.has(pfn, PG_unevictable)) lru.putback(pfn);
     else victims.push(pfn);
   }
+}
+
+// huge pages
+
+/**
+ * The entry at `slot`, with at most `most` entries to go. 1: a page on its own. More: a large folio, all of which follows.
+ * 0: it was split, look again. Less than 0: leave so many entries out.
+ */
+function takeFolio(machine: Machine, slot: number, most: number): number {
+  const pfn = machine.pageTables.pfn(slot);
+  if (!isLarge(machine, pfn)) return 1;
+  const head = compoundHead(machine, pfn);
+  if (!machine.generation.switches.hugeFolios) {
+    // Always split, and where that cannot be, the rest of the table is left alone.
+    return machine.frames.mapcount(pfn) === 1 && lockAndSplitFolio(machine, head) === 0 ? 0 : -most;
+  }
+  const pages = entriesOfFolio(machine, slot, most);
+  if (pages === folioPages(machine, head)) return pages;
+  return !folioMaybeMappedShared(machine, head) && lockAndSplitFolio(machine, head) === 0 ? 0 : -pages;
+}
+
+/** MADV_FREE of `pages` pages of a huge mapping. True: done, or nothing can be done. */
+function madviseFreeHuge(machine: Machine, first: number, pages: number): boolean {
+  const { pageTables, frames } = machine;
+  if (pageTables.has(first, PTE_SPECIAL)) return true;
+  const head = pageTables.pfn(first);
+  if (isSharedHuge(machine, head) || frames.has(head, PG_locked)) return true;
+  if (pages < HPAGE_PMD_NR) return lockAndSplitFolio(machine, head) < 0 && pageTables.isHuge(first);
+  frames.clear(head, PG_dirty);
+  pageTables.setTableBits(first, pageTables.tableBits(first) & ~(PTE_YOUNG | PTE_DIRTY));
+  machine.lru.lazyfree(head);
+  return true;
+}
+
+/** MADV_COLD or _PAGEOUT of `pages` pages of a huge mapping. True: done, or nothing can be done. */
+function ageHuge(machine: Machine, first: number, pages: number, pageout: boolean, victims: Pfn[]): boolean {
+  const { pageTables } = machine;
+  if (pageTables.has(first, PTE_SPECIAL)) return true;
+  const head = pageTables.pfn(first);
+  if (isSharedHuge(machine, head)) return true;
+  if (pages < HPAGE_PMD_NR) return lockAndSplitFolio(machine, head) < 0;
+  if (!pageout || !machine.generation.switches.pageoutKeepsYoung) {
+    pageTables.setTableBits(first, pageTables.tableBits(first) & ~PTE_YOUNG);
+  }
+  ageFolio(machine, head, pageout, victims);
+  return true;
+}
+
+function isSharedHuge(machine: Machine, head: Pfn): boolean {
+  if (machine.generation.switches.hugeFolios) return folioMaybeMappedShared(machine, head);
+  return folioMapcount(machine, head) !== 1;
 }
 
 // advice that brings

@@ -221,6 +221,8 @@ export function tryCharge(machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: n
     if (retries-- > 0) continue;
     if ((gfp & __GFP_RETRY_MAYFAIL) !== 0) return refuseOrForce(memcg, over, gfp, pages);
     if (task.killed) return forceCharge(memcg, over, pages);
+    // Nobody dies for a huge page.
+    if (pages > COSTLY_PAGES) return refuseOrForce(memcg, over, gfp, pages);
     memcgEvent(over, 'oom');
     if (!memCgroupOutOfMemory(machine, over, pages)) return refuseOrForce(memcg, over, gfp, pages);
     if (task.killed) return forceCharge(memcg, over, pages);
@@ -228,20 +230,20 @@ export function tryCharge(machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: n
   }
 }
 
-/** Charges one page that will belong to `memcg` (mem_cgroup_charge). 0 or -ENOMEM. */
-export function memCgroupCharge(machine: Machine, pfn: Pfn, memcg: MemCgroup, gfp: Gfp): number {
-  const refused = tryCharge(machine, memcg, gfp, 1);
+/** Charges a page, or so many that are one folio, that will belong to `memcg` (mem_cgroup_charge). 0 or -ENOMEM. */
+export function memCgroupCharge(machine: Machine, pfn: Pfn, memcg: MemCgroup, gfp: Gfp, pages = 1): number {
+  const refused = tryCharge(machine, memcg, gfp, pages);
   if (refused < 0) return refused;
-  machine.frames.setMemcg(pfn, memcg.id);
+  for (let i = 0; i < pages; i++) machine.frames.setMemcg((pfn + i) as Pfn, memcg.id);
   return 0;
 }
 
-/** The page is free again. */
-export function memCgroupUncharge(machine: Machine, pfn: Pfn): void {
+/** The page is free again, or the pages that were one folio. */
+export function memCgroupUncharge(machine: Machine, pfn: Pfn, pages = 1): void {
   const id = machine.frames.memcg(pfn);
   if (id === 0) return;
-  machine.frames.setMemcg(pfn, 0);
-  unchargePages(machine.memcgs[id]!, 1);
+  for (let i = 0; i < pages; i++) machine.frames.setMemcg((pfn + i) as Pfn, 0);
+  unchargePages(machine.memcgs[id]!, pages);
 }
 
 export function unchargePages(memcg: MemCgroup, pages: number): void {

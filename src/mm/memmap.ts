@@ -192,6 +192,10 @@ export class MemMap {
   listAddTail(pfn: Pfn, list: ListHead): void {
     this.link(pfn, this.prev[list]!, list);
   }
+  /** Before `other`, which is on a list: nearer to the head. */
+  listAddBefore(pfn: Pfn, other: Pfn): void {
+    this.link(pfn, this.prev[other]!, other);
+  }
   listDel(pfn: Pfn): void {
     const next = this.next[pfn]!;
     const prev = this.prev[pfn]!;

@@ -32,6 +32,7 @@ import {
   SIGKILL,
   SIGSEGV,
   VM_FAULT_ERROR,
+  VM_FAULT_FALLBACK,
   VM_FAULT_LOCKED,
   VM_FAULT_MAJOR,
   VM_FAULT_NOPAGE,
@@ -41,12 +42,14 @@ import {
   VM_FAULT_SIGSEGV,
 } from './fault.ts';
 import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
+import { folioMapcount, folioMaybeMappedShared, isLarge } from './folio.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
+import { hugeFault, wantsHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from './mm.ts';
 import { expandStack } from './mmap.ts';
-import { allocPages, putPage } from './page_alloc.ts';
+import { allocPages, compoundHead, getPage, putPage } from './page_alloc.ts';
 import {
   PG_anon_exclusive,
   PG_locked,
@@ -108,9 +111,13 @@ export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): numb
     }
     if (accessError(vma, flags)) return SIGSEGV * 256 + SEGV_ACCERR;
     let result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY);
-    if ((result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) === VM_FAULT_RETRY) {
-      result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED);
+    // SINCE 6.4: a program's access first tries with the lock of the VMA alone. That was no try, unless it read from disk.
+    const vmaLock = machine.generation.switches.perVmaLock && (flags & FAULT_FLAG_USER) !== 0;
+    if (vmaLock && startsAgain(result) && (result & VM_FAULT_MAJOR) === 0) {
+      result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY);
     }
+    if (startsAgain(result))
+      result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED);
     if ((result & VM_FAULT_ERROR) === 0) return 0;
     if ((result & VM_FAULT_SIGSEGV) !== 0) return SIGSEGV * 256 + SEGV_MAPERR;
     if ((result & VM_FAULT_SIGBUS) !== 0) return SIGBUS * 256 + BUS_ADRERR;
@@ -118,6 +125,10 @@ export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): numb
   }
   task.killed = true;
   return SIGKILL * 256;
+}
+
+function startsAgain(result: number): boolean {
+  return (result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) === VM_FAULT_RETRY;
 }
 
 function accessError(vma: Vma, flags: number): boolean {
@@ -146,13 +157,19 @@ export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: numbe
 
 function handlePteFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const { fault, pageTables } = machine;
-  const slot = pageTables.slotAlloc(machine, vma.vmMm, vpn);
+  const found = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+  if (found === NO_SLOT ? wantsHuge(machine, vma, vpn) : pageTables.isHuge(found)) {
+    const huge = hugeFault(machine, vma, vpn, flags, found);
+    if (huge !== VM_FAULT_FALLBACK) return huge;
+  }
+  const slot = found === NO_SLOT ? pageTables.slotAlloc(machine, vma.vmMm, vpn) : found;
   if (slot === NO_SLOT) return VM_FAULT_OOM;
   fault.vma = vma;
   fault.vpn = vpn;
   fault.pgoff = linearPageIndex(vma, vpn);
   fault.flags = flags;
   fault.slot = slot;
+  fault.newTable = found === NO_SLOT;
   fault.page = NO_PFN;
   fault.cowPage = NO_PFN;
   if (pageTables.isNone(slot)) return vma.vmFile === null ? doAnonymousPage(machine) : doFault(machine);
@@ -204,8 +221,20 @@ function allocAnonPage(machine: Machine, mm: Mm): Pfn {
 
 function doFault(machine: Machine): number {
   const { fault } = machine;
-  if ((fault.flags & FAULT_FLAG_WRITE) === 0) return doReadFault(machine);
-  return (fault.vma.vmFlags & VM_SHARED) === 0 ? doCowFault(machine) : doSharedFault(machine);
+  const { vma, vpn, newTable } = fault;
+  let result: number;
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0) result = doReadFault(machine);
+  else result = (vma.vmFlags & VM_SHARED) === 0 ? doCowFault(machine) : doSharedFault(machine);
+  if (newTable && (result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0) dropEmptyTable(machine, vma.vmMm, vpn);
+  return result;
+}
+
+/** A table made for a fault that failed. Linux makes it when there is something to put in. */
+function dropEmptyTable(machine: Machine, mm: Mm, vpn: Vpn): void {
+  const { pageTables } = machine;
+  const slot = pageTables.slotOf(mm.pageTables, vpn);
+  if (slot === NO_SLOT || pageTables.tableBits(pageTables.tableStart(slot)) !== 0) return;
+  pageTables.dropTable(machine, mm, vpn);
 }
 
 function doReadFault(machine: Machine): number {
@@ -466,13 +495,24 @@ function doWpPage(machine: Machine): number {
 /** Nobody but this entry holds the page any more; it becomes this VMA's own. */
 function isOnlyUser(machine: Machine, pfn: Pfn): boolean {
   const { frames, fault } = machine;
-  if (frames.refcount(pfn) > 3) return false;
-  if (!frames.has(pfn, PG_lru)) machine.lru.drain();
-  if (frames.refcount(pfn) > (frames.has(pfn, PG_swapcache) ? 2 : 1)) return false;
-  if (frames.has(pfn, PG_locked)) return false;
-  if (frames.has(pfn, PG_swapcache)) folioFreeSwap(machine, pfn);
-  if (frames.refcount(pfn) !== 1) return false;
+  const head = compoundHead(machine, pfn);
+  if (isLarge(machine, pfn) && machine.generation.switches.hugeFolios) return isOnlyMmOfFolio(machine, head, pfn);
+  if (frames.refcount(head) > 3) return false;
+  if (!frames.has(head, PG_lru)) machine.lru.drain();
+  if (frames.refcount(head) > (frames.has(head, PG_swapcache) ? 2 : 1)) return false;
+  if (frames.has(head, PG_locked)) return false;
+  if (frames.has(head, PG_swapcache)) folioFreeSwap(machine, head);
+  if (frames.refcount(head) !== 1) return false;
   machine.rmap.moveAnon(pfn, fault.vma);
+  return true;
+}
+
+/** Only this address space maps parts of the folio, and only entries hold it. The last part is copied: then the folio is free. */
+function isOnlyMmOfFolio(machine: Machine, head: Pfn, pfn: Pfn): boolean {
+  const { frames } = machine;
+  const mapcount = folioMapcount(machine, head);
+  if (mapcount <= 1 || folioMaybeMappedShared(machine, head) || mapcount !== frames.refcount(head)) return false;
+  frames.set(pfn, PG_anon_exclusive);
   return true;
 }
 
@@ -508,7 +548,7 @@ function wpPageCopy(machine: Machine, old: Pfn): number {
   const { vma, vpn, slot } = fault;
   const mm = vma.vmMm;
   const bits = pageTables.bits[slot]!;
-  if (old !== NO_PFN) frames.get(old);
+  if (old !== NO_PFN) getPage(machine, old);
   const copy = rmap.anonVmaPrepare(vma) < 0 ? NO_PFN : allocAnonPage(machine, mm);
   if (copy === NO_PFN) {
     if (old !== NO_PFN) putPage(machine, old);
@@ -550,14 +590,15 @@ function wpPageCopy(machine: Machine, old: Pfn): number {
 /** A page that nobody maps any more needs no copy in swap (free_swap_cache). */
 export function freeSwapCacheIfUnmapped(machine: Machine, pfn: Pfn): void {
   const { frames } = machine;
-  if (!frames.has(pfn, PG_swapcache) || frames.mapcount(pfn) > 0 || frames.has(pfn, PG_locked)) return;
-  folioFreeSwap(machine, pfn);
+  const head = compoundHead(machine, pfn);
+  if (!frames.has(head, PG_swapcache) || folioMapcount(machine, head) > 0 || frames.has(head, PG_locked)) return;
+  folioFreeSwap(machine, head);
 }
 
 // accesses
 
-/** Loads the page at `vpn`: 0, or what faultIn says. */
-export function loadPage(machine: Machine, mm: Mm, vpn: Vpn): number {
+/** Loads the page at `vpn`, for the program or, with `by` 0, for a copy of the kernel's: 0, or what faultIn says. */
+export function loadPage(machine: Machine, mm: Mm, vpn: Vpn, by: number = FAULT_FLAG_USER): number {
   const { pageTables } = machine;
   for (;;) {
     const slot = pageTables.slotOf(mm.pageTables, vpn);
@@ -565,7 +606,7 @@ export function loadPage(machine: Machine, mm: Mm, vpn: Vpn): number {
       pageTables.bits[slot]! |= PTE_YOUNG;
       return 0;
     }
-    const failed = faultIn(machine, mm, vpn, FAULT_FLAG_USER);
+    const failed = faultIn(machine, mm, vpn, by);
     if (failed !== 0) return failed;
   }
 }
@@ -580,7 +621,7 @@ export function storePage(machine: Machine, mm: Mm, vpn: Vpn, token: Token): num
 }
 
 /** The first half of a store, for who must know the old content: the entry is writable, young and dirty. */
-export function makeWritable(machine: Machine, mm: Mm, vpn: Vpn): number {
+export function makeWritable(machine: Machine, mm: Mm, vpn: Vpn, by: number = FAULT_FLAG_USER): number {
   const { pageTables } = machine;
   for (;;) {
     const slot = pageTables.slotOf(mm.pageTables, vpn);
@@ -588,7 +629,7 @@ export function makeWritable(machine: Machine, mm: Mm, vpn: Vpn): number {
       pageTables.bits[slot]! |= PTE_YOUNG | PTE_DIRTY;
       return 0;
     }
-    const failed = faultIn(machine, mm, vpn, FAULT_FLAG_USER | FAULT_FLAG_WRITE);
+    const failed = faultIn(machine, mm, vpn, by | FAULT_FLAG_WRITE);
     if (failed !== 0) return failed;
   }
 }

@@ -50,6 +50,7 @@ for (const { why, at, length, limit = Number.POSITIVE_INFINITY, want, locked } o
   { why: 'a hole at the start', at: 9, length: 4096, want: -ENOMEM, locked: 0 },
   { why: 'what cannot be touched is locked, but not populated', at: 10, length: 4096, want: -ENOMEM, locked: 1 },
   { why: 'a range that wraps', at: 0, length: 2 ** 64 - 4096, want: -EINVAL, locked: 0 },
+  { why: 'a length that rounds up to nothing', at: 0, length: 2 ** 64 - 2048, want: 0, locked: 0 },
   { why: 'over the limit', at: 0, length: 2 * 4096, limit: 4096, want: -ENOMEM, locked: 0 },
   { why: 'no limit at all', at: 0, length: 4096, limit: 0, want: -EPERM, locked: 0 },
 ]) {

@@ -10,16 +10,18 @@
  *           mlock_fixup apply_mlockall_flags; mm/internal.h: mlock_vma_folio munlock_vma_folio
  */
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from './errno.ts';
+import { folioPages, isLarge } from './folio.ts';
+import { entriesOfFolio } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { lruvecOf } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import { mmPopulate } from './mmap.ts';
-import { putPage } from './page_alloc.ts';
-import { PG_active, PG_lru, PG_mlocked, PG_swapcache, PG_unevictable } from './page_flags.ts';
+import { compoundHead, putPage } from './page_alloc.ts';
+import { PG_active, PG_head, PG_lru, PG_mlocked, PG_swapcache, PG_unevictable } from './page_flags.ts';
 import { NO_SLOT, PTE_SPECIAL } from './page_table.ts';
 import { isEvictable, lruvecAddPage, lruvecDelPage } from './reclaim/lru.ts';
 import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT } from './uapi.ts';
-import { PAGE_SIZE, type Pfn, pagesOf, type Vpn, vpnOf } from './units.ts';
+import { PAGE_SIZE, type Pfn, pagesOfLength, type Vpn, vpnOf } from './units.ts';
 import {
   VM_DROPPABLE,
   VM_HUGETLB,
@@ -27,6 +29,7 @@ import {
   VM_LOCKED_MASK,
   VM_LOCKONFAULT,
   VM_SPECIAL,
+  VM_STICKY,
   type VmFlags,
 } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
@@ -51,14 +54,14 @@ const MUNLOCK = 2;
 
 /** A locked VMA maps the page, which is on a list, or about to be. */
 export function mlockPage(machine: Machine, pfn: Pfn): void {
-  if (!machine.frames.testAndSet(pfn, PG_mlocked)) countMlocked(machine, pfn, 1);
+  if (!machine.frames.testAndSet(pfn, PG_mlocked)) countMlocked(machine, pfn, folioPages(machine, pfn));
   queue(machine, pfn, MLOCK);
 }
 
 /** The same for a page that was made for a locked VMA and is on no list yet. */
 export function mlockNewPage(machine: Machine, pfn: Pfn): void {
   machine.frames.set(pfn, PG_mlocked);
-  countMlocked(machine, pfn, 1);
+  countMlocked(machine, pfn, folioPages(machine, pfn));
   queue(machine, pfn, MLOCK_NEW);
 }
 
@@ -86,7 +89,8 @@ function queue(machine: Machine, pfn: Pfn, what: number): void {
   const { mlockBatch } = machine;
   machine.frames.get(pfn);
   mlockBatch.add(pfn, what);
-  if (mlockBatch.count === machine.generation.switches.lruBatch) mlockDrainLocal(machine);
+  const full = mlockBatch.count === machine.generation.switches.lruBatch;
+  if (full || machine.frames.has(pfn, PG_head)) mlockDrainLocal(machine);
 }
 
 /** Moves every page of the batch to the list that it belongs on. A part of lru_add_drain, behind the other batches. */
@@ -120,7 +124,7 @@ function drainMlock(machine: Machine, pfn: Pfn): void {
     frames.set(pfn, PG_unevictable);
     setMlockCount(machine, pfn, frames.has(pfn, PG_mlocked) ? 1 : 0);
     lruvecAddPage(machine, lruvec, pfn);
-    machine.events[UNEVICTABLE_PGCULLED]! += 1;
+    machine.events[UNEVICTABLE_PGCULLED]! += folioPages(machine, pfn);
   }
 }
 
@@ -129,7 +133,7 @@ function drainMlockNew(machine: Machine, pfn: Pfn): void {
   if (!isEvictable(machine, pfn)) {
     frames.set(pfn, PG_unevictable);
     setMlockCount(machine, pfn, frames.has(pfn, PG_mlocked) ? 1 : 0);
-    machine.events[UNEVICTABLE_PGCULLED]! += 1;
+    machine.events[UNEVICTABLE_PGCULLED]! += folioPages(machine, pfn);
   }
   lruvecAddPage(machine, lruvecOf(machine, pfn), pfn);
   frames.set(pfn, PG_lru);
@@ -144,9 +148,10 @@ function drainMunlock(machine: Machine, pfn: Pfn): void {
     if (left > 0) return;
   }
   if (frames.testAndClear(pfn, PG_mlocked)) {
-    countMlocked(machine, pfn, -1);
+    const pages = folioPages(machine, pfn);
+    countMlocked(machine, pfn, -pages);
     const found = onList || !frames.has(pfn, PG_unevictable);
-    machine.events[found ? UNEVICTABLE_PGMUNLOCKED : UNEVICTABLE_PGSTRANDED]! += 1;
+    machine.events[found ? UNEVICTABLE_PGMUNLOCKED : UNEVICTABLE_PGSTRANDED]! += pages;
   }
   if (onList && frames.has(pfn, PG_unevictable) && isEvictable(machine, pfn)) rescue(machine, pfn);
 }
@@ -157,7 +162,7 @@ function rescue(machine: Machine, pfn: Pfn): void {
   lruvecDelPage(machine, lruvec, pfn);
   machine.frames.clear(pfn, PG_unevictable);
   lruvecAddPage(machine, lruvec, pfn);
-  machine.events[UNEVICTABLE_PGRESCUED]! += 1;
+  machine.events[UNEVICTABLE_PGRESCUED]! += folioPages(machine, pfn);
 }
 
 /** A page in the swap cache needs the field for its entry, and counts as not locked twice. */
@@ -175,7 +180,7 @@ function setMlockCount(machine: Machine, pfn: Pfn, count: number): void {
 export function doMlock(machine: Machine, mm: Mm, addr: number, length: number, onfault: boolean): number {
   if (mm.rlimitMemlock === 0) return -EPERM;
   const start = vpnOf(addr);
-  const pages = pagesOf(length + (addr % PAGE_SIZE));
+  const pages = pagesOfLength(length + (addr % PAGE_SIZE));
   const limit = Math.floor(mm.rlimitMemlock / PAGE_SIZE);
   let locked = pages + mm.lockedVm;
   if (locked > limit) locked -= countLocked(mm, start, pages);
@@ -189,7 +194,7 @@ export function doMlock(machine: Machine, mm: Mm, addr: number, length: number, 
 }
 
 export function doMunlock(machine: Machine, mm: Mm, addr: number, length: number): number {
-  return applyLockFlags(machine, mm, vpnOf(addr), pagesOf(length + (addr % PAGE_SIZE)), 0);
+  return applyLockFlags(machine, mm, vpnOf(addr), pagesOfLength(length + (addr % PAGE_SIZE)), 0);
 }
 
 export function doMlockall(machine: Machine, mm: Mm, flags: number): number {
@@ -265,7 +270,7 @@ function mlockFixup(
   const wasLocked = (oldFlags & VM_LOCKED) !== 0;
   const isLocked = (newFlags & VM_LOCKED) !== 0;
   if (wasLocked !== isLocked) vma.vmMm.lockedVm += isLocked ? end - start : start - end;
-  changed.vmFlags = newFlags;
+  changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
   // Locked twice, a page would have to be unlocked twice.
   if (!(wasLocked && isLocked)) mlockVmaPagesRange(machine, changed, start, end);
   return changed;
@@ -279,11 +284,19 @@ function mlockVmaPagesRange(machine: Machine, vma: Vma, start: Vpn, end: Vpn): v
   machine.lru.drain();
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
-    for (; at < tableEnd; at++) {
+    for (let step = 1; at < tableEnd; at = (at + step) as Vpn) {
+      step = 1;
       const slot = pageTables.slotOf(root, at);
       if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.has(slot, PTE_SPECIAL)) continue;
-      if (lock) mlockPage(machine, pageTables.pfn(slot));
-      else munlockPage(machine, pageTables.pfn(slot));
+      const pfn = pageTables.pfn(slot);
+      if (isLarge(machine, pfn)) {
+        step = entriesOfFolio(machine, slot, tableEnd - at);
+        // Locked as a whole or not at all. SINCE 6.6: before, only where it is mapped as a whole, and unlocked likewise.
+        const all = step === folioPages(machine, compoundHead(machine, pfn));
+        if (machine.generation.switches.hugeFolios ? lock && !all : !pageTables.isHuge(slot)) continue;
+      }
+      if (lock) mlockPage(machine, compoundHead(machine, pfn));
+      else munlockPage(machine, compoundHead(machine, pfn));
     }
   }
   machine.lru.drain();

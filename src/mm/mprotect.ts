@@ -13,12 +13,13 @@
  *   not W            read-only
  */
 import { EACCES, EINVAL, ENOMEM } from './errno.ts';
+import { changeHugePmd, wholeHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { isSharedWritable, wantsWriteNotify } from './memory.ts';
 import type { Mm } from './mm.ts';
 import { populateVma, protVmFlags } from './mmap.ts';
 import { PG_anon_exclusive } from './page_flags.ts';
-import { PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
 import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE } from './uapi.ts';
 import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { mayExpandVm, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
@@ -30,6 +31,7 @@ import {
   VM_LOCKED,
   VM_NORESERVE,
   VM_SHARED,
+  VM_STICKY,
   VM_WRITE,
   type VmFlags,
 } from './vm_flags.ts';
@@ -115,7 +117,7 @@ function mprotectFixup(
     vmUnacctMemory(machine, charged);
     return changed;
   }
-  changed.vmFlags = newFlags;
+  changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
   changeProtection(machine, changed, start, end);
   if ((oldFlags & VM_ACCOUNT) !== 0 && (newFlags & VM_ACCOUNT) === 0) vmUnacctMemory(machine, pages);
   // Locked memory must not fault later: copy-on-write happens now.
@@ -134,6 +136,12 @@ function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): voi
   const base = pageProtection(vma);
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
+    const huge = wholeHuge(machine, vma, at, end);
+    if (huge !== NO_SLOT) {
+      changeHugePmd(machine, vma, huge, base);
+      at = tableEnd;
+      continue;
+    }
     for (let slot = pageTables.slotOf(root, at); at < tableEnd; at++, slot++) {
       if (!pageTables.isPresent(slot)) continue;
       let bits = base | (pageTables.bits[slot]! & (PTE_YOUNG | PTE_DIRTY | PTE_SPECIAL));

@@ -15,13 +15,14 @@
  * Before    6.1: one VMA at a time
  */
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from './errno.ts';
+import { hugeStart, hugeTable, splitHugePmd } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { mmPopulate } from './mmap.ts';
 import { unmapRange } from './munmap.ts';
 import { NO_SLOT, PTE_TLB } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
-import { PAGE_SIZE, type Pgoff, pagesOf, type Vpn, vpnOf } from './units.ts';
+import { PAGE_SIZE, type Pgoff, pagesOfLength, type Vpn, vpnOf } from './units.ts';
 import { getUnmappedArea } from './unmapped_area.ts';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED } from './vm_flags.ts';
@@ -74,7 +75,7 @@ export function doMremap(
   flags: number,
   newAddr: number,
 ): number {
-  const remap = new Remap(mm, flags, vpnOf(addr), pagesOf(oldLength), pagesOf(newLength), newAddr);
+  const remap = new Remap(mm, flags, vpnOf(addr), pagesOfLength(oldLength), pagesOfLength(newLength), newAddr);
   const result = machine.generation.switches.mremapSeveralVmas
     ? remap618(machine, remap, addr)
     : remap61(machine, remap, addr, oldLength, newLength);
@@ -319,13 +320,13 @@ function moveVma(machine: Machine, remap: Remap, vma: Vma): number {
   }
   // An untouched VMA may have become one with its own copy beside it.
   const source = vmStart >= copy.vmStart && vmStart < copy.vmEnd ? copy : vma;
-  const movedPages = movePageTables(machine, mm, start, newStart, oldPages);
+  const movedPages = movePageTables(machine, source, start, newStart, oldPages);
   // For a moment both places count; nobody shall see that as the most there ever was.
   const { hiwaterVm } = mm;
   vmStatAccount(mm, copy.vmFlags, newPages);
   if ((copy.vmFlags & VM_LOCKED) !== 0) mm.lockedVm += newPages;
   if (movedPages < oldPages) {
-    movePageTables(machine, mm, newStart, start, movedPages);
+    movePageTables(machine, copy, newStart, start, movedPages);
     unmapAccounted(machine, mm, copy, newStart, (newStart + newPages) as Vpn);
     vmUnacctMemory(machine, charged);
     return -ENOMEM;
@@ -370,8 +371,9 @@ function completeDontunmap(machine: Machine, vma: Vma, start: Vpn, end: Vpn): vo
   if (vma.vmFile === null) vma.vmPgoff = vma.vmStart as number as Pgoff;
 }
 
-/** Moves the entries of `pages` pages from `from` to `to`. Returns how many pages are done: all, or memory for a table is short. */
-function movePageTables(machine: Machine, mm: Mm, from: Vpn, to: Vpn, pages: number): number {
+/** Moves the entries of `pages` pages of `vma` from `from` to `to`. Returns how many pages are done: all, or memory for a table is short. */
+function movePageTables(machine: Machine, vma: Vma, from: Vpn, to: Vpn, pages: number): number {
+  const { vmMm: mm } = vma;
   const { pageTables } = machine;
   const end = (from + pages) as Vpn;
   const shift = to - from;
@@ -383,6 +385,10 @@ function movePageTables(machine: Machine, mm: Mm, from: Vpn, to: Vpn, pages: num
     const target = (at + shift) as Vpn;
     const left = Math.min(end - at, TABLE_PAGES - (at % TABLE_PAGES), TABLE_PAGES - (target % TABLE_PAGES));
     const next = (at + left) as Vpn;
+    const huge = hugeTable(machine, vma, at) !== NO_SLOT;
+    if (huge && (left < TABLE_PAGES || pageTables.slotOf(mm.pageTables, target) !== NO_SLOT)) {
+      splitHugePmd(machine, vma, hugeStart(at));
+    }
     if (left < TABLE_PAGES || !pageTables.moveTable(machine, mm, at, target)) {
       if (!moveEntries(machine, mm, at, target, left)) return at - from;
     }

@@ -5,14 +5,14 @@
  */
 import { EBUSY, EINVAL, ENOMEM } from './errno.ts';
 import { getFile, putFile } from './file.ts';
-import type { File } from './fs.ts';
+import type { AddressSpace, File } from './fs.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { PG_uptodate } from './page_flags.ts';
 import { NO_SLOT, PTE_MARKER } from './page_table.ts';
 import { swapCacheGet } from './swap/swap_state.ts';
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from './uapi.ts';
-import { NO_PFN, PAGE_SIZE, type Pgoff, pagesOf, type SwapEntry, type Vpn, vpnOf } from './units.ts';
+import { NO_PFN, PAGE_SIZE, type Pgoff, pagesOf, pagesOfLength, type SwapEntry, type Vpn, vpnOf } from './units.ts';
 import { VM_LOCKED, VM_SHARED } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { vfsFsync } from './writeback.ts';
@@ -25,7 +25,7 @@ export function doMsync(machine: Machine, mm: Mm, addr: number, length: number, 
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || addr % PAGE_SIZE !== 0) return -EINVAL;
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
   let start = vpnOf(addr);
-  const end = (start + pagesOf(length)) as Vpn;
+  const end = (start + pagesOfLength(length)) as Vpn;
   if (end * PAGE_SIZE >= ADDRESS_END) return -ENOMEM;
   let hole = 0;
   while (start < end) {
@@ -80,12 +80,15 @@ function isInCore(machine: Machine, vma: Vma, vpn: Vpn): boolean {
 }
 
 function isCached(machine: Machine, vma: Vma, vpn: Vpn): boolean {
-  const { vmFile } = vma;
-  if (vmFile === null) return false;
-  const entry = vmFile.mapping.pages.load(linearPageIndex(vma, vpn));
+  return vma.vmFile !== null && isInCache(machine, vma.vmFile.mapping, linearPageIndex(vma, vpn));
+}
+
+/** What mincore says of a page of a file that is mapped nowhere. */
+export function isInCache(machine: Machine, mapping: AddressSpace, index: Pgoff): boolean {
+  const entry = mapping.pages.load(index);
   if (xaIsPage(entry)) return machine.frames.has(xaToPfn(entry), PG_uptodate);
   // A page of tmpfs that is swapped out; a shadow means nothing of a file's page is left.
-  return xaIsValue(entry) && vmFile.inode.kind === 'tmpfs' && isSwapCached(machine, xaToValue(entry) as SwapEntry);
+  return xaIsValue(entry) && mapping.host.kind === 'tmpfs' && isSwapCached(machine, xaToValue(entry) as SwapEntry);
 }
 
 function isSwapCached(machine: Machine, entry: SwapEntry): boolean {

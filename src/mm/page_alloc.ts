@@ -28,6 +28,7 @@ import {
 } from './buddy.ts';
 import { bugOn } from './bug.ts';
 import { ENOMEM } from './errno.ts';
+import { forgetLargeFolio } from './folio.ts';
 import {
   __GFP_DIRECT_RECLAIM,
   __GFP_DMA,
@@ -243,6 +244,24 @@ export function compoundOrder(m: Machine, pfn: Pfn): number {
   return m.frames.has(pfn, PG_head) ? m.frames.private_((pfn + 1) as Pfn) : 0;
 }
 
+/** The page that stands for the whole block of which `pfn` is a part (compound_head). */
+export function compoundHead(m: Machine, pfn: Pfn): Pfn {
+  const { frames } = m;
+  if (!frames.has(pfn, PG_tail)) return pfn;
+  // A block begins where its size divides the frame number; huge pages are what is asked for most.
+  for (let order = MAX_PAGE_ORDER; order > 0; order--) {
+    const head = (pfn & -(1 << order)) as Pfn;
+    if (frames.has(head, PG_head) && frames.private_((head + 1) as Pfn) >= order) return head;
+  }
+  bugOn(true, 'a tail has a head', pfn);
+  return pfn;
+}
+
+/** A reference to the page, or to the block of which it is a part (folio_get). */
+export function getPage(m: Machine, pfn: Pfn): void {
+  m.frames.get(compoundHead(m, pfn));
+}
+
 /** A page that will be dirtied comes from a node that has not too many such pages yet. */
 function nodeDirtyOk(m: Machine, pgdat: PgData): boolean {
   const { stat } = pgdat;
@@ -445,23 +464,36 @@ function freePagesPrepare(m: Machine, zone: Zone, pfn: Pfn, order: number): void
 function clearTails(m: Machine, pfn: Pfn, order: number): void {
   bugOn(compoundOrder(m, pfn) !== order, 'a block is freed as it was allocated', pfn);
   m.frames.setPrivate((pfn + 1) as Pfn, 0);
-  for (let tail = pfn + 1; tail < pfn + (1 << order); tail++) m.frames.clear(tail as Pfn, PG_MASK);
+  for (let tail = pfn + 1; tail < pfn + (1 << order); tail++) {
+    bugOn(m.frames.mapcount(tail as Pfn) !== 0, 'a page is freed only when nobody maps it', tail);
+    m.frames.clear(tail as Pfn, PG_MASK);
+    m.frames.setMapping(tail as Pfn, 0);
+  }
 }
 
 /** The last mapping of a locked page went without munlock. */
 function clearMlocked(m: Machine, zone: Zone, pfn: Pfn): void {
+  const pages = 1 << compoundOrder(m, pfn);
   m.frames.clear(pfn, PG_mlocked);
-  zone.nrMlock -= 1;
-  zone.pgdat.stat[NR_MLOCK]! -= 1;
-  m.events[UNEVICTABLE_PGCLEARED]! += 1;
+  zone.nrMlock -= pages;
+  zone.pgdat.stat[NR_MLOCK]! -= pages;
+  m.events[UNEVICTABLE_PGCLEARED]! += pages;
 }
 
 /** Drops a reference; with the last one the page is free. */
 export function putPage(m: Machine, pfn: Pfn): void {
-  if (!m.frames.putTestzero(pfn)) return;
-  if (m.frames.has(pfn, PG_lru)) m.lru.remove(pfn);
-  memCgroupUncharge(m, pfn);
-  freePages(m, pfn, 0);
+  const head = compoundHead(m, pfn);
+  if (!m.frames.putTestzero(head)) return;
+  if (m.frames.has(head, PG_lru)) m.lru.remove(head);
+  freeFolio(m, head);
+}
+
+/** Nobody has a reference any more, and no list has it: uncharged and free. */
+export function freeFolio(m: Machine, head: Pfn): void {
+  const order = compoundOrder(m, head);
+  if (order > 0) forgetLargeFolio(m, head);
+  memCgroupUncharge(m, head, 1 << order);
+  freePages(m, head, order);
 }
 
 /** Pages on the zones' free lists; those on the CPUs' lists are not counted (NR_FREE_PAGES). */

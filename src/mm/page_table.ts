@@ -14,6 +14,7 @@
  *   protnone  PTE_PROTNONE | (RW never) | YOUNG? | DIRTY?                      value = frame; the kernel calls it present, the CPU faults
  *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
  *   marker    PTE_MARKER                                                       a guard region, value = 0
+ *   huge      present, and PTE_HUGE, in all 512 entries of the table            a mapping of 2 MiB, values ascend (decision 0008)
  *
  * The TLB is two bits: they say that the CPU knows the entry, and small tables say which entry goes when another comes.
  * Linux flushes what it unmaps, write-protects or cleans; it does not flush when it clears a young bit. So a page that the
@@ -38,6 +39,11 @@ export const PTE_PROTNONE = 256;
 export const PTE_DTLB = 512;
 export const PTE_ITLB = 1024;
 export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
+/**
+ * One of the 512 entries that stand for one mapping of 2 MiB. In Linux the entry is a level higher, and the table below waits
+ * for its split (pgtable_trans_huge_deposit). Rights are the same in all; young and dirty is what any of them is.
+ */
+export const PTE_HUGE = 2048;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
@@ -242,6 +248,42 @@ export class PageTables {
   }
   swapEntry(slot: number): SwapEntry {
     return this.value[slot]! as SwapEntry;
+  }
+
+  // mappings of 2 MiB
+
+  isHuge(slot: number): boolean {
+    return (this.bits[slot]! & PTE_HUGE) !== 0;
+  }
+  /** The first entry of the table of `slot`. */
+  tableStart(slot: number): number {
+    return slot - (slot % PTRS_PER_TABLE);
+  }
+  /** Every entry of the table that begins at slot `first`: frames from `pfn` on, or all the zero page. */
+  setTable(first: number, pfn: Pfn, bits: number): void {
+    const step = (bits & PTE_SPECIAL) !== 0 ? 0 : 1;
+    this.bits.fill(bits, first, first + PTRS_PER_TABLE);
+    for (let i = 0; i < PTRS_PER_TABLE; i++) this.value[first + i] = pfn + i * step;
+  }
+  /** What the entries of the table say together: young or dirty if one of them is. */
+  tableBits(first: number): number {
+    let bits = 0;
+    for (let i = first; i < first + PTRS_PER_TABLE; i++) bits |= this.bits[i]!;
+    return bits & ~PTE_TLB;
+  }
+  /** The same rights, young and dirty bits for all entries, that stay what they are: frames or the zero page. */
+  setTableBits(first: number, bits: number): void {
+    this.bits.fill(bits, first, first + PTRS_PER_TABLE);
+  }
+  /** The table of `vpn` goes, with all that its entries say. */
+  dropTable(machine: Machine, mm: Mm, vpn: Vpn): void {
+    const row = this.leafRow(mm.pageTables, vpn);
+    const leaf = this.dir[row]! - 1;
+    this.dir[row] = 0;
+    this.bits.fill(0, leaf * PTRS_PER_TABLE, (leaf + 1) * PTRS_PER_TABLE);
+    this.value.fill(0, leaf * PTRS_PER_TABLE, (leaf + 1) * PTRS_PER_TABLE);
+    mm.pageTables.forgetWalks();
+    this.dropLeaf(machine, mm, leaf);
   }
 
   // tables

@@ -33,12 +33,20 @@ export interface Rmap {
   /** An anonymous page that came back from swap (page_add_anon_rmap). */
   addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void;
   addFile(pfn: Pfn, vma: Vma): void;
-  /** fork maps the page once more (page_dup_rmap). */
-  dup(pfn: Pfn): void;
+  /** fork maps the page once more, in `dst` (page_dup_rmap). */
+  dup(pfn: Pfn, dst: Vma): void;
   /** One mapping less (page_remove_rmap). */
   remove(pfn: Pfn, vma: Vma): void;
-  /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). */
+  /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). Of a large folio all frames move, and `pfn` is exclusive. */
   moveAnon(pfn: Pfn, vma: Vma): void;
+
+  /** A new huge page, mapped once as a whole and by nobody else. */
+  addNewHuge(head: Pfn, vma: Vma, vpn: Vpn): void;
+  /** A mapping of 2 MiB more, less. */
+  dupHuge(head: Pfn, dst: Vma): void;
+  removeHuge(head: Pfn, vma: Vma): void;
+  /** A mapping of 2 MiB became 512 entries. */
+  splitHuge(head: Pfn, vma: Vma): void;
 
   /**
    * In how many VMAs the page was used since the last time; clears the young bits. -1: could not be told, keep the page.
@@ -52,6 +60,8 @@ export interface Rmap {
   pageMkclean(pfn: Pfn): number;
   /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
+  /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
+  walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
 }
 
 /** The lists on which pages wait to be reclaimed (mm/swap.c). */
@@ -145,6 +155,8 @@ export interface Switches {
   readonly guardRegions: boolean;
   /** mremap with MREMAP_FIXED moves several VMAs at once. */
   readonly mremapSeveralVmas: boolean;
+  /** MREMAP_DONTUNMAP of an untouched VMA to right beside itself makes one VMA of both. 6.1.192: two. */
+  readonly dontunmapSelfMerge: boolean;
   /** mprotect drops VM_ACCOUNT of an untouched area that becomes unwritable. */
   readonly mprotectDropsAccount: boolean;
   /** MAP_STACK sets VM_NOHUGEPAGE. */
@@ -174,12 +186,30 @@ export interface Switches {
   readonly swapSlotsCache: boolean;
   /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */
   readonly swapSyncBio: boolean;
+  /** A page read back from swap for a locked VMA is mlocked at once (until 6.10). */
+  readonly mlocksSwappedIn: boolean;
+  /** Fault-around does not make the page table where the first page it could map is the file's last; then it maps none (not tmpfs). */
+  readonly lastPageMakesNoTable: boolean;
+  /** ext4 clears what growth leaves between the old end and the new data, and dirties those pages (6.18). */
+  readonly ext4ZeroesGap: boolean;
+  /** ext4 writes dirty pages out before it punches a hole there (until 6.14). */
+  readonly punchWritesFirst: boolean;
   /** Executable mappings read a window that ends at the VMA (6.16). */
   readonly execReadahead: boolean;
   /** Unmapping a young page of a MADV_RANDOM mapping does not mark it accessed. 6.1: it does. */
   readonly zapSkipsWithoutRecency: boolean;
+  /** Faults of programs are tried under the lock of their VMA first (6.4). */
+  readonly perVmaLock: boolean;
   /** A fault that starts again after I/O counts in pgfault each time (before 6.5). */
   readonly countsRetriedFaults: boolean;
+  /** MADV_DONTNEED frees page tables that it has emptied (6.14). */
+  readonly dontneedFreesTables: boolean;
+  /**
+   * Huge pages are handled as folios. 6.1: as head and tail pages: kpageflags shows a tail's own flags, a locked one that is
+   * mapped by small entries is not locked any more, a store to a huge zero page splits it, splitting keeps pages of zeros, a
+   * huge page that is partly mapped is not used again by a store, and swapped-in pages are mapped one by one.
+   */
+  readonly hugeFolios: boolean;
   /** Swap-in maps a page writable at once on a read fault when it is exclusive. 6.1: on a write fault only. */
   readonly swapinWritable: boolean;
 }

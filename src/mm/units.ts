@@ -42,6 +42,13 @@ export function pagesOf(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE);
 }
 
+const ULONG_PAGES = 2 ** 64 / PAGE_SIZE;
+
+/** Pages of a length from a register: rounded up at the very end of the address space, it is none at all. */
+export function pagesOfLength(bytes: number): number {
+  return pagesOf(bytes) % ULONG_PAGES;
+}
+
 export function swpEntry(type: number, offset: number): SwapEntry {
   return (type * SWP_TYPE_UNIT + offset) as SwapEntry;
 }

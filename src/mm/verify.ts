@@ -4,9 +4,11 @@
  * Promises  Nothing is changed. An empty list means: every promise below holds. A violation names the promise, the place and both numbers.
  *           Entries are counted from the page tables alone, and only then compared with the counters.
  */
+import { folioMapcount, folioPages } from './folio.ts';
 import { LRU_NAMES, type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
+import { compoundHead } from './page_alloc.ts';
 import { PG_active, PG_anon_exclusive, PG_lru, PG_mlocked, PG_swapbacked, PG_unevictable } from './page_flags.ts';
 import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import { pageLru } from './reclaim/lru.ts';
@@ -14,6 +16,7 @@ import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
 import { verifySwap } from './swap/verify_swap.ts';
 import { NO_PFN, type Pfn, type Vpn } from './units.ts';
 import { verifyFiles } from './verify_files.ts';
+import { verifyHuge } from './verify_huge.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
 import { verifyPhysical } from './verify_physical.ts';
 import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
@@ -32,6 +35,7 @@ export function verify(machine: Machine): string[] {
   verifyCharges(machine, found);
   found.push(...verifyFiles(machine));
   found.push(...verifySwap(machine));
+  found.push(...verifyHuge(machine));
   return found;
 }
 
@@ -73,8 +77,10 @@ function verifyMappings(machine: Machine, found: string[]): void {
     const have = frames.mapcount(pfn);
     if (want !== have) found.push(`mapcount of frame ${pfn} is ${have}, entries that map it: ${want}`);
     if (want === 0) continue;
-    if (frames.refcount(pfn) < want)
-      found.push(`frame ${pfn} has ${frames.refcount(pfn)} references for ${want} entries`);
+    const head = compoundHead(machine, pfn);
+    const mappings = folioMapcount(machine, head);
+    if (frames.refcount(head) < mappings)
+      found.push(`frame ${head} has ${frames.refcount(head)} references for ${mappings} mappings`);
     if (want > 1 && frames.has(pfn, PG_anon_exclusive))
       found.push(`frame ${pfn} is exclusive and mapped ${want} times`);
     const sums = mapped.get(machine.zones[frames.zoneIndex(pfn)]!.pgdat)!;
@@ -98,7 +104,7 @@ function next(machine: Machine, vma: Vma, vpn: Vpn): Vpn {
 function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pfn, found: string[]): void {
   const { frames, pageTables } = machine;
   const where = `entry ${vpn.toString(16)} of mm ${vma.vmMm.id}`;
-  if (frames.refcount(pfn) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
+  if (frames.refcount(compoundHead(machine, pfn)) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
   if (frames.index(pfn) !== linearPageIndex(vma, vpn)) {
     found.push(
       `${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`,
@@ -106,7 +112,8 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   }
   if (!pageTables.has(slot, PTE_RW)) return;
   if ((vma.vmFlags & VM_WRITE) === 0) found.push(`${where} is writable in a VMA that is not`);
-  if ((vma.vmFlags & VM_SHARED) === 0 && !frames.has(pfn, PG_anon_exclusive)) {
+  const owned = pageTables.isHuge(slot) ? compoundHead(machine, pfn) : pfn;
+  if ((vma.vmFlags & VM_SHARED) === 0 && !frames.has(owned, PG_anon_exclusive)) {
     found.push(`${where} is writable, and frame ${pfn} is not exclusive`);
   }
 }
@@ -181,8 +188,9 @@ function verifyLists(machine: Machine, found: string[]): void {
   let flagged = 0;
   let mlocked = 0;
   for (let pfn = 0 as Pfn; pfn < frames.frames; pfn++) {
-    if (frames.has(pfn, PG_lru)) flagged += 1;
-    if (frames.has(pfn, PG_mlocked)) mlocked += 1;
+    const pages = folioPages(machine, pfn);
+    if (frames.has(pfn, PG_lru)) flagged += pages;
+    if (frames.has(pfn, PG_mlocked)) mlocked += pages;
     if (frames.has(pfn, PG_active) && frames.has(pfn, PG_unevictable))
       found.push(`frame ${pfn} is active and unevictable`);
   }
@@ -210,9 +218,10 @@ function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array,
       if ((frames.memcg(pfn) || 1) !== lruvec.memcg.id)
         found.push(`${where} is charged to cgroup ${frames.memcg(pfn)}`);
       if (frames.refcount(pfn) === 0) found.push(`${where} is free`);
-      sizes[machine.zones[frames.zoneIndex(pfn)]!.type]! += 1;
-      all += 1;
-      nodeSizes[lru]! += 1;
+      const pages = folioPages(machine, pfn);
+      sizes[machine.zones[frames.zoneIndex(pfn)]!.type]! += pages;
+      all += pages;
+      nodeSizes[lru]! += pages;
     }
     for (let zone = 0; zone < MAX_NR_ZONES; zone++) {
       const have = lruvec.zoneSize[lru * MAX_NR_ZONES + zone];
@@ -233,7 +242,8 @@ function verifyCharges(machine: Machine, found: string[]): void {
     const id = frames.memcg(pfn);
     if (id === 0) continue;
     pages.set(id, (pages.get(id) ?? 0) + 1);
-    if (frames.refcount(pfn) === 0) found.push(`frame ${pfn} is free and charged to cgroup ${id}`);
+    if (frames.refcount(compoundHead(machine, pfn)) === 0)
+      found.push(`frame ${pfn} is free and charged to cgroup ${id}`);
   }
   for (const memcg of machine.memcgs.slice(2)) {
     const left = (memcgStock.leftBytes.get(memcg.id) ?? 0) + (memcgStock.objCached === memcg ? memcgStock.objBytes : 0);

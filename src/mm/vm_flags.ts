@@ -1,7 +1,7 @@
 /**
  * The bits of vma->vm_flags, Linux's numbers in the low 31 bits.
  *
- * Linux     6.18 include/linux/mm.h (VM_DROPPABLE is above bit 31 there; here it takes a bit that x86 leaves free)
+ * Linux     6.18 include/linux/mm.h (VM_DROPPABLE is above bit 31 there; here it takes that of VM_UFFD_MISSING)
  */
 export const VM_READ = 0x1;
 export const VM_WRITE = 0x2;
@@ -12,8 +12,9 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
-export const VM_UFFD_MISSING = 0x200;
+export const VM_DROPPABLE = 0x200;
 export const VM_PFNMAP = 0x400;
+export const VM_MAYBE_GUARD = 0x800;
 export const VM_UFFD_WP = 0x1000;
 export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;
@@ -35,11 +36,12 @@ export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
 /** The sign bit: compare with `!== 0` only. */
 export const VM_MERGEABLE: number = 0x80000000 | 0;
-export const VM_DROPPABLE = 0x800;
 
 export const VM_STACK: number = VM_GROWSDOWN;
 export const VM_SPECIAL: number = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
 export const VM_LOCKED_MASK: number = VM_LOCKED | VM_LOCKONFAULT;
+/** What once was true of a part of a VMA, and goes with it into whatever it merges with. */
+export const VM_STICKY: number = VM_MAYBE_GUARD | VM_SOFTDIRTY;
 export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
 
 export type VmFlags = number;

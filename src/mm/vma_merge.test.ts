@@ -6,9 +6,23 @@ import { storePage } from './memory.ts';
 import type { Mm } from './mm.ts';
 import { doMmap } from './mmap.ts';
 import { doMprotect } from './mprotect.ts';
-import { MADV_DONTFORK, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from './uapi.ts';
+import { doMremap } from './mremap.ts';
+import {
+  MADV_DONTFORK,
+  MADV_GUARD_INSTALL,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from './uapi.ts';
 import type { Vpn } from './units.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
+import { VM_MAYBE_GUARD } from './vm_flags.ts';
 import { splitVma } from './vma_merge.ts';
 
 const BASE = 0x1000;
@@ -134,3 +148,39 @@ test('a split at the limit of VMAs is refused, and the VMA is as before', () => 
   expect(doMadvise(machine, mm, BASE * 4096, 4096, MADV_DONTFORK)).toBe(-11);
   expect(layout(mm)).toBe('0-9w');
 });
+
+/** Guards are in 3-6; then something merges with it. `g`: the VMA says that it may have guards. */
+for (const { why, prot, action, want } of [
+  { why: 'a new range behind it', prot: RW, action: 'map', want: '3-9g' },
+  { why: 'a split', prot: RW, action: 'split', want: '3-4g 4-5g 5-6g' },
+  { why: 'the one before, once it is alike', prot: RW | PROT_EXEC, action: 'protect', want: '0-6g' },
+]) {
+  test(`what may have guards says so in whatever it merges with: ${why}`, () => {
+    const { machine, mm } = newSpace('6.18');
+    if (action === 'protect') map(machine, mm, 0, 3, prot);
+    map(machine, mm, 3, 3, RW);
+    expect(doMadvise(machine, mm, (BASE + 3) * 4096, 4096, MADV_GUARD_INSTALL)).toBe(0);
+    if (action === 'map') map(machine, mm, 6, 3, prot);
+    if (action === 'split') doMprotect(machine, mm, (BASE + 4) * 4096, 4096, PROT_READ);
+    if (action === 'protect') doMprotect(machine, mm, (BASE + 3) * 4096, 3 * 4096, prot);
+    const guards = [...mm.vmas].map(
+      (v) => `${v.vmStart - BASE}-${v.vmEnd - BASE}${(v.vmFlags & VM_MAYBE_GUARD) !== 0 ? 'g' : ''}`,
+    );
+    expect(guards.join(' ')).toBe(want);
+    expect(verifyAddressSpace(machine, mm)).toEqual([]);
+  });
+}
+
+for (const { kernel, want } of [
+  { kernel: '6.18', want: '0-6w' },
+  { kernel: '6.1', want: '0-3w 3-6w' },
+]) {
+  test(`${kernel}: an untouched VMA whose copy lies beside it, ${want}`, () => {
+    const { machine, mm } = newSpace(kernel);
+    map(machine, mm, 3, 3, RW);
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    expect(doMremap(machine, mm, (BASE + 3) * 4096, 3 * 4096, 3 * 4096, flags, BASE * 4096)).toBe(BASE * 4096);
+    expect(layout(mm)).toBe(want);
+    expect(verifyAddressSpace(machine, mm)).toEqual([]);
+  });
+}

@@ -11,7 +11,7 @@
  * Owns      which VMAs there are and where each begins and ends: every change of vmStart, vmEnd or vmPgoff, but for the
  *           growth of stacks. Links to the tree, to the file's i_mmap and to the anon_vmas follow each change.
  * Promises  1. A failed merge or split changes nothing.
- *           2. Merged VMAs had the same flags (VM_SOFTDIRTY aside), the same open file and contiguous offsets, and at most one anon_vma.
+ *           2. Merged VMAs had the same flags (VM_STICKY aside: what one had, both have), the same open file and contiguous offsets, and at most one anon_vma.
  *           3. A VMA cloned from a parent, with pages of its ancestors in it, does not take up a neighbour without an anon_vma.
  * Linux     6.18 mm/vma.c: vma_merge_existing_range vma_merge_new_range vma_merge_extend vma_modify_flags commit_merge vma_expand
  *           __split_vma split_vma dup_anon_vma copy_vma vma_link; 6.1 mm/mmap.c: vma_merge __vma_adjust vma_expand
@@ -21,11 +21,12 @@ import { ENOMEM } from './errno.ts';
 import { getFile, putFile } from './file.ts';
 import type { File } from './fs.ts';
 import { GFP_KERNEL } from './gfp.ts';
+import { splitHugeAt, vmaAdjustTransHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
-import { VM_MAYWRITE, VM_SHARED, VM_SOFTDIRTY, VM_SPECIAL, type VmFlags } from './vm_flags.ts';
+import { VM_MAYWRITE, VM_SHARED, VM_SPECIAL, VM_STICKY, type VmFlags } from './vm_flags.ts';
 import { Vma } from './vma.ts';
 
 /** What shall be mapped in [start, end), and beside whom. */
@@ -75,7 +76,9 @@ export function vmaMergeNewRange(
   if (req.copiedFrom !== null && dupAnonVma(machine, target, req.copiedFrom) < 0) return null;
   const start = left ? target.vmStart : req.start;
   const end = right ? next!.vmEnd : req.end;
+  const sticky = (req.vmFlags | (swallowed?.vmFlags ?? 0)) & VM_STICKY;
   commitMerge(machine, target, start, end, left ? target.vmPgoff : req.pgoff, null, swallowed, null);
+  target.vmFlags |= sticky;
   return target;
 }
 
@@ -93,6 +96,7 @@ function vmaMergeExistingRange(machine: Machine, req: MergeRequest, middle: Vma)
   const whole = leftSide && rightSide;
   if (left && right) {
     if (dupAnonVma(machine, prev!, next!.anonVma !== null ? next! : middle) < 0) return -ENOMEM;
+    prev!.vmFlags |= next!.vmFlags & VM_STICKY;
     commitMerge(machine, prev!, prev!.vmStart, next!.vmEnd, prev!.vmPgoff, null, middle, next);
     return prev;
   }
@@ -112,7 +116,7 @@ function vmaMergeExistingRange(machine: Machine, req: MergeRequest, middle: Vma)
 
 /**
  * The part [start, end) of `vma` gets other flags: merges it into a neighbour that has them, or splits it off. Returns the
- * VMA that covers the part; the caller sets its flags. Or -errno; then pieces may be split that were not before.
+ * VMA that covers the part; the caller sets its flags, but leaves VM_STICKY. Or -errno; then pieces may be split that were not before.
  */
 export function vmaModifyFlags(
   machine: Machine,
@@ -205,7 +209,7 @@ function canMergeRight(machine: Machine, req: MergeRequest, left: boolean): bool
 }
 
 function isMergeableVma(vma: Vma, req: MergeRequest): boolean {
-  return ((vma.vmFlags ^ req.vmFlags) & ~VM_SOFTDIRTY) === 0 && vma.vmFile === req.file;
+  return ((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) === 0 && vma.vmFile === req.file;
 }
 
 /**
@@ -250,6 +254,7 @@ function commitMerge(
 ): void {
   const { rmap } = machine;
   const { vmas } = vma.vmMm;
+  vmaAdjustTransHuge(machine, vma, start, end, adjusted);
   rmap.vmaBeforeUpdate(vma);
   vma.vmFile?.mapping.iMmap.remove(vma);
   if (adjusted !== null) {
@@ -309,6 +314,7 @@ export function splitVmaUnchecked(machine: Machine, vma: Vma, at: Vpn, newBelow:
   }
   if (part.vmFile !== null) getFile(part.vmFile);
   linkFileVma(part);
+  splitHugeAt(machine, vma, at);
   machine.rmap.vmaBeforeUpdate(vma);
   vma.vmFile?.mapping.iMmap.remove(vma);
   if (newBelow) {
@@ -327,8 +333,8 @@ export function splitVmaUnchecked(machine: Machine, vma: Vma, at: Vpn, newBelow:
 // making, linking and freeing
 
 /**
- * Where mremap moves `pages` of `vma` to: a neighbour of `start` that takes them, or a new VMA. `keepSource`: the old VMA
- * stays (MREMAP_DONTUNMAP) and must not become one with the new. null: no memory.
+ * Where mremap moves `pages` of `vma` to: a neighbour of `start` that takes them, or a new VMA. An untouched `vma` may be
+ * that neighbour itself, unless it stays (`keepSource`) and the kernel keeps the two apart. null: no memory.
  */
 export function copyVma(
   machine: Machine,
@@ -343,26 +349,22 @@ export function copyVma(
   const untouched = vma.vmFile === null && vma.anonVma === null;
   // Nothing of it is in any page yet, so the offset may follow the address, and the VMA will merge with more.
   const offset = untouched ? (start as number as Pgoff) : pgoff;
-  const selfMerge = untouched && keepSource && (start === vma.vmEnd || end === vma.vmStart);
-  const merged = selfMerge
-    ? null
-    : vmaMergeNewRange(
-        machine,
-        {
-          mm,
-          prev: mm.vmas.findBefore(start),
-          next: mm.vmas.find(start),
-          middle: null,
-          copiedFrom: vma,
-          start,
-          end,
-          vmFlags: vma.vmFlags,
-          pgoff: offset,
-          file: vma.vmFile,
-          anonVma: vma.anonVma,
-        },
-        false,
-      );
+  const beside = start === vma.vmEnd || end === vma.vmStart;
+  const apart = keepSource && untouched && beside && !machine.generation.switches.dontunmapSelfMerge;
+  const request: MergeRequest = {
+    mm,
+    prev: mm.vmas.findBefore(start),
+    next: mm.vmas.find(start),
+    middle: null,
+    copiedFrom: vma,
+    start,
+    end,
+    vmFlags: vma.vmFlags,
+    pgoff: offset,
+    file: vma.vmFile,
+    anonVma: vma.anonVma,
+  };
+  const merged = apart ? null : vmaMergeNewRange(machine, request, false);
   if (merged !== null) return merged;
   const copy = newVma(machine, mm, start, end, vma.vmFlags, offset, vma.vmFile);
   if (copy === null) return null;

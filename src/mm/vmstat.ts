@@ -38,6 +38,7 @@ export const NODE_STAT_NAMES = [
   'nr_page_table_pages',
   'nr_swapcached',
   'nr_mlock',
+  'nr_anon_transparent_hugepages',
 ] as const;
 export const NR_INACTIVE_ANON = 0;
 export const NR_ACTIVE_ANON = 1;
@@ -71,6 +72,8 @@ export const NR_KERNEL_STACK_KB = 27;
 export const NR_PAGETABLE = 28;
 export const NR_SWAPCACHE = 29;
 export const NR_MLOCK = 30;
+/** In pages, as everywhere; /proc/vmstat shows huge pages. */
+export const NR_ANON_THPS = 31;
 export const NR_NODE_STATS: number = NODE_STAT_NAMES.length;
 
 export const VM_EVENT_NAMES = [
@@ -121,6 +124,19 @@ export const VM_EVENT_NAMES = [
   'swap_ra_hit',
   'swpin_zero',
   'swpout_zero',
+  'thp_fault_alloc',
+  'thp_fault_fallback',
+  'thp_fault_fallback_charge',
+  'thp_collapse_alloc',
+  'thp_collapse_alloc_failed',
+  'thp_split_page',
+  'thp_split_page_failed',
+  'thp_deferred_split_page',
+  'thp_underused_split_page',
+  'thp_split_pmd',
+  'thp_zero_page_alloc',
+  'thp_swpout',
+  'thp_swpout_fallback',
 ] as const;
 export const PGPGIN = 0;
 export const PGPGOUT = 1;
@@ -166,4 +182,17 @@ export const SWAP_RA = 43;
 export const SWAP_RA_HIT = 44;
 export const SWPIN_ZERO = 45;
 export const SWPOUT_ZERO = 46;
+export const THP_FAULT_ALLOC = 47;
+export const THP_FAULT_FALLBACK = 48;
+export const THP_FAULT_FALLBACK_CHARGE = 49;
+export const THP_COLLAPSE_ALLOC = 50;
+export const THP_COLLAPSE_ALLOC_FAILED = 51;
+export const THP_SPLIT_PAGE = 52;
+export const THP_SPLIT_PAGE_FAILED = 53;
+export const THP_DEFERRED_SPLIT_PAGE = 54;
+export const THP_UNDERUSED_SPLIT_PAGE = 55;
+export const THP_SPLIT_PMD = 56;
+export const THP_ZERO_PAGE_ALLOC = 57;
+export const THP_SWPOUT = 58;
+export const THP_SWPOUT_FALLBACK = 59;
 export const NR_VM_EVENTS: number = VM_EVENT_NAMES.length;

@@ -212,3 +212,13 @@ test('a range where no table is takes no time', () => {
   unmapVmas(s.machine, s.mm, 0 as Vpn, (2 ** 34) as Vpn);
   expect([walked.length <= 2, s.pfn(0)]).toEqual([true, -1]);
 });
+
+test('truncation leaves guard markers: they belong to the mapping', () => {
+  const s = new Space();
+  const file = s.file('disk', 4);
+  s.map(0, 4, MAP_SHARED, RW, file);
+  s.storeAll(0, 4);
+  doMadvise(s.machine, s.mm, (PAGE + 2) * 4096, 4096, MADV_GUARD_INSTALL);
+  unmapMappingRange(s.machine, file.mapping, 1 as Pgoff, 4, true);
+  expect([1, 2, 3].map((page) => s.pte(page, PTE_MARKER))).toEqual([false, true, false]);
+});

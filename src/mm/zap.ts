@@ -7,6 +7,7 @@
  */
 
 import type { AddressSpace } from './fs.ts';
+import { wholeHuge, zapHugePmd } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { freeSwapCacheIfUnmapped } from './memory.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, updateHiwaterRss } from './mm.ts';
@@ -37,6 +38,12 @@ export function zapPageRange(
   let freed = false;
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
+    if (wholeHuge(machine, vma, at, end) !== NO_SLOT) {
+      machine.lru.drain();
+      zapHugePmd(machine, vma, at);
+      at = tableEnd;
+      continue;
+    }
     for (let vpn = at; vpn < tableEnd; vpn++) {
       const slot = pageTables.slotOf(root, vpn);
       if (slot === NO_SLOT || pageTables.isNone(slot)) continue;
@@ -113,7 +120,7 @@ export function unmapMappingRange(
   for (let vma = tree.firstIn(first, last); vma !== null; vma = tree.nextIn(vma, first, last)) {
     const from = Math.max(vma.vmStart, vma.vmStart + (first - vma.vmPgoff)) as Vpn;
     const to = Math.min(vma.vmEnd, vma.vmStart + (end - vma.vmPgoff)) as Vpn;
-    zapPageRange(machine, vma, from, to, evenCows, evenCows);
+    zapPageRange(machine, vma, from, to, false, evenCows);
   }
 }
 

@@ -4,9 +4,12 @@
  * Owns      the KPF_ bits: the kernel's numbering for user space, which never changes.
  * Linux     6.18 fs/proc/page.c: stable_page_flags get_kpage_count; include/uapi/linux/kernel-page-flags.h
  */
+import { folioMapcount } from '../mm/folio.ts';
 import type { Machine } from '../mm/machine.ts';
+import { compoundHead } from '../mm/page_alloc.ts';
 import {
   PAGE_MAPPING_KSM,
+  type PageFlags,
   PG_active,
   PG_anon_exclusive,
   PG_buddy,
@@ -85,43 +88,54 @@ const KPF_ZERO_PAGE = 24;
 const KPF_OWNER_2 = 34;
 
 /** Flags that are shown as they are. Bit 34 is one bit of the kernel's word with two meanings. */
-const COPIED: ReadonlyArray<readonly [flag: number, bit: number]> = [
-  [PG_locked, 0],
-  [PG_error, 1],
-  [PG_referenced, 2],
-  [PG_uptodate, 3],
-  [PG_dirty, 4],
-  [PG_lru, 5],
-  [PG_active, 6],
-  [PG_slab, 7],
-  [PG_writeback, 8],
-  [PG_reclaim, 9],
-  [PG_buddy, 10],
-  [PG_swapbacked, 14],
-  [PG_head, 15],
-  [PG_tail, 16],
-  [PG_unevictable, 18],
-  [PG_table, 26],
-  [PG_reserved, 32],
-  [PG_mlocked, 33],
-  [PG_mappedtodisk | PG_anon_exclusive, KPF_OWNER_2],
-  [PG_private, 35],
-  [PG_swapcache, 37],
-];
+const COPIED: ReadonlyArray<{ readonly flag: number; readonly value: number }> = (
+  [
+    [PG_locked, 0],
+    [PG_error, 1],
+    [PG_referenced, 2],
+    [PG_uptodate, 3],
+    [PG_dirty, 4],
+    [PG_lru, 5],
+    [PG_active, 6],
+    [PG_slab, 7],
+    [PG_writeback, 8],
+    [PG_reclaim, 9],
+    [PG_buddy, 10],
+    [PG_swapbacked, 14],
+    [PG_head, 15],
+    [PG_tail, 16],
+    [PG_unevictable, 18],
+    [PG_table, 26],
+    [PG_reserved, 32],
+    [PG_mlocked, 33],
+    [PG_mappedtodisk | PG_anon_exclusive, KPF_OWNER_2],
+    [PG_private, 35],
+    [PG_swapcache, 37],
+  ] as const
+).map(([flag, bit]) => ({ flag, value: 2 ** bit }));
 
 /** The word of one frame: a whole number below 2**40. */
 export function kpageFlags(machine: Machine, pfn: Pfn): number {
   const { frames } = machine;
+  const folio = compoundHead(machine, pfn);
+  // SINCE 6.11: a tail shows the flags of its head.
+  const flags =
+    machine.generation.switches.hugeFolios && folio !== pfn ? tailFlags(frames.allFlags(folio)) : frames.allFlags(pfn);
   let word = 0;
-  for (const [flag, bit] of COPIED) if (frames.has(pfn, flag)) word += 2 ** bit;
-  if (frames.mapcount(pfn) > 0) word += 2 ** KPF_MMAP;
+  for (let i = 0; i < COPIED.length; i++) if ((flags & COPIED[i]!.flag) !== 0) word += COPIED[i]!.value;
+  if (folioMapcount(machine, folio) > 0) word += 2 ** KPF_MMAP;
   if (frames.isAnon(pfn)) word += 2 ** KPF_ANON;
   if ((frames.mapping(pfn) & PAGE_MAPPING_KSM) === PAGE_MAPPING_KSM) word += 2 ** KPF_KSM;
   // A page of a file may carry the bit for its own purposes.
-  if (frames.has(pfn, PG_swapcache) && frames.has(pfn, PG_swapbacked)) word += 2 ** KPF_SWAPCACHE;
-  if (frames.has(pfn, PG_head | PG_tail) && frames.has(pfn, PG_lru) && !frames.has(pfn, PG_slab)) word += 2 ** KPF_THP;
+  if (frames.has(folio, PG_swapcache) && frames.has(folio, PG_swapbacked)) word += 2 ** KPF_SWAPCACHE;
+  const isPage = frames.has(folio, PG_lru) || frames.isAnon(folio);
+  if (frames.has(folio, PG_head) && isPage && !frames.has(folio, PG_slab)) word += 2 ** KPF_THP;
   if (pfn === machine.zeroPfn) word += 2 ** KPF_ZERO_PAGE;
   return word;
+}
+
+function tailFlags(head: PageFlags): PageFlags {
+  return (head & ~PG_head) | PG_tail;
 }
 
 /** `uptodate|lru|mmap|anon|swapbacked|anon_exclusive`. */

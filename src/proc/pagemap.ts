@@ -8,6 +8,7 @@
  */
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
+import { compoundHead } from '../mm/page_alloc.ts';
 import { NO_SLOT, PTE_MARKER, PTE_SPECIAL } from '../mm/page_table.ts';
 import { swpOffset, swpType, type Vpn } from '../mm/units.ts';
 import { procFormat } from './formats.ts';
@@ -42,8 +43,12 @@ export function pagemapEntry(machine: Machine, mm: Mm, vpn: Vpn): bigint {
   if (pageTables.isPresent(slot)) {
     const pfn = pageTables.pfn(slot);
     const entry = PM_PRESENT | BigInt(pfn);
-    if (pageTables.has(slot, PTE_SPECIAL)) return entry;
-    return entry | (frames.isAnon(pfn) ? 0n : PM_FILE) | (frames.mapcount(pfn) === 1 ? PM_MMAP_EXCLUSIVE : 0n);
+    const huge = pageTables.isHuge(slot);
+    // The huge zero page is a page of its own, and not anonymous.
+    if (pageTables.has(slot, PTE_SPECIAL)) return huge ? entry | PM_FILE : entry;
+    // For a mapping of 2 MiB the kernel asks its first page, whichever is looked at.
+    const asked = huge ? compoundHead(machine, pfn) : pfn;
+    return entry | (frames.isAnon(pfn) ? 0n : PM_FILE) | (frames.mapcount(asked) === 1 ? PM_MMAP_EXCLUSIVE : 0n);
   }
   if (pageTables.has(slot, PTE_MARKER)) {
     const guard = procFormat(machine).guardBit ? PM_GUARD_REGION : 0n;

@@ -7,8 +7,10 @@
  *           mm/shmem.c: shmem_swap_usage shmem_partial_swap_usage
  */
 import type { AddressSpace } from '../mm/fs.ts';
+import { hugeTable } from '../mm/huge_memory.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
+import { compoundHead } from '../mm/page_alloc.ts';
 import { PG_dirty, PG_referenced, PG_swapbacked, PG_young } from '../mm/page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from '../mm/page_table.ts';
 import { shmemPartialSwapUsage } from '../mm/shmem.ts';
@@ -27,6 +29,7 @@ import {
   VM_IO,
   VM_LOCKED,
   VM_LOCKONFAULT,
+  VM_MAYBE_GUARD,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
@@ -43,7 +46,6 @@ import {
   VM_SHARED,
   VM_SOFTDIRTY,
   VM_SYNC,
-  VM_UFFD_MISSING,
   VM_UFFD_WP,
   VM_WIPEONFORK,
   VM_WRITE,
@@ -72,6 +74,7 @@ export class SmapsStats {
   referenced = 0;
   anonymous = 0;
   lazyfree = 0;
+  anonymousThp = 0;
   swap = 0;
   swapPss = 0;
 }
@@ -97,6 +100,12 @@ export function gatherSmaps(machine: Machine, vma: Vma, stats: SmapsStats = new 
     const first = linearPageIndex(vma, at);
     if (holes !== null && next > at) stats.swap += shmemPartialSwapUsage(holes, first, first + next - at) * PAGE_SIZE;
     const end = Math.min(vma.vmEnd, (Math.floor(next / 512) + 1) * 512);
+    const huge = next < end ? hugeTable(machine, vma, next) : NO_SLOT;
+    if (huge !== NO_SLOT) {
+      gatherHuge(machine, vma, huge, stats);
+      at = end as Vpn;
+      continue;
+    }
     for (at = next; at < end; at = (at + 1) as Vpn) gatherEntry(machine, vma, at, holes, stats);
   }
   return stats;
@@ -110,27 +119,38 @@ function gatherEntry(machine: Machine, vma: Vma, vpn: Vpn, holes: AddressSpace |
     if (holes !== null) stats.swap += shmemPartialSwapUsage(holes, index, index + 1) * PAGE_SIZE;
   } else if (pageTables.isPresent(slot)) {
     if (pageTables.has(slot, PTE_SPECIAL)) return;
-    gatherPage(machine, vma, slot, pageTables.pfn(slot), stats);
+    gatherPage(machine, vma, pageTables.bits[slot]!, pageTables.pfn(slot), stats);
   } else if (pageTables.isSwap(slot)) {
     stats.swap += PAGE_SIZE;
     stats.swapPss += share(swpSwapcount(machine, pageTables.swapEntry(slot)));
   }
 }
 
-function gatherPage(machine: Machine, vma: Vma, slot: number, pfn: Pfn, stats: SmapsStats): void {
-  const { frames, pageTables } = machine;
+/** A mapping of 2 MiB is young or dirty as a whole. */
+function gatherHuge(machine: Machine, vma: Vma, first: number, stats: SmapsStats): void {
+  const { pageTables } = machine;
+  if (pageTables.has(first, PTE_SPECIAL)) return;
+  const bits = pageTables.tableBits(first);
+  const head = pageTables.pfn(first);
+  stats.anonymousThp += HUGE_PAGES * PAGE_SIZE;
+  for (let i = 0; i < HUGE_PAGES; i++) gatherPage(machine, vma, bits, (head + i) as Pfn, stats);
+}
+
+function gatherPage(machine: Machine, vma: Vma, bits: number, pfn: Pfn, stats: SmapsStats): void {
+  const { frames } = machine;
+  const folio = compoundHead(machine, pfn);
   const anonymous = frames.isAnon(pfn);
-  const swapbacked = frames.has(pfn, PG_swapbacked);
-  const dirty = pageTables.has(slot, PTE_DIRTY) || frames.has(pfn, PG_dirty);
+  const swapbacked = frames.has(folio, PG_swapbacked);
+  const dirty = (bits & PTE_DIRTY) !== 0 || frames.has(folio, PG_dirty);
   stats.resident += PAGE_SIZE;
   if (anonymous) {
     stats.anonymous += PAGE_SIZE;
     if (!swapbacked && !dirty) stats.lazyfree += PAGE_SIZE;
   }
-  if (pageTables.has(slot, PTE_YOUNG) || frames.has(pfn, PG_young | PG_referenced)) stats.referenced += PAGE_SIZE;
+  if ((bits & PTE_YOUNG) !== 0 || frames.has(folio, PG_young | PG_referenced)) stats.referenced += PAGE_SIZE;
 
   // A page with a single reference is mapped once, whatever its mapcount.
-  const mapcount = frames.refcount(pfn) === 1 ? 1 : frames.mapcount(pfn);
+  const mapcount = frames.refcount(folio) === 1 ? 1 : frames.mapcount(pfn);
   const alone = mapcount < 2;
   const pss = share(mapcount);
   stats.pss += pss;
@@ -186,7 +206,7 @@ export function smapsFields(machine: Machine, stats: SmapsStats, rollup: boolean
   if (procFormat(machine).smapsKsm) fields.push(['KSM', 0]);
   fields.push(
     ['LazyFree', kib(stats.lazyfree)],
-    ['AnonHugePages', 0],
+    ['AnonHugePages', kib(stats.anonymousThp)],
     ['ShmemPmdMapped', 0],
     ['FilePmdMapped', 0],
     ['Shared_Hugetlb', 0],
@@ -214,8 +234,8 @@ const VM_FLAG_CODES: ReadonlyArray<readonly [VmFlags: number, code: string]> = [
   [VM_MAYEXEC, 'me'],
   [VM_MAYSHARE, 'ms'],
   [VM_GROWSDOWN, 'gd'],
-  [VM_UFFD_MISSING, 'um'],
   [VM_PFNMAP, 'pf'],
+  [VM_MAYBE_GUARD, 'gu'],
   [VM_UFFD_WP, 'uw'],
   [VM_LOCKED, 'lo'],
   [VM_IO, 'io'],

@@ -29,6 +29,10 @@ export class ByteContents implements Contents {
     return this.changed(machine, old, from, to, ZERO);
   }
 
+  isZero(token: Token): boolean {
+    return token === ZERO_TOKEN || this.bytes(token).every((byte) => byte === 0);
+  }
+
   /** `old` with `bytes`, repeated as often as it takes, in [from, to). Starts at the first of `bytes`. */
   changed(machine: Machine, old: Token, from: number, to: number, bytes: Uint8Array): Token {
     if (from >= to || bytes.length === 0) return old;

@@ -36,6 +36,7 @@ import {
   MFD_HUGETLB,
   MFD_NOEXEC_SEAL,
   MLOCK_ONFAULT,
+  MS_SYNC,
   O_APPEND,
   O_CREAT,
   O_DIRECTORY,
@@ -136,6 +137,8 @@ for (const { why, call, want } of [
     want: -ENOMEM,
   },
   { why: 'munmap: length -4096', call: (s: System, p: Process) => s.munmap(p, A, -4096), want: -EINVAL },
+  { why: 'msync: address -1', call: (s: System, p: Process) => s.msync(p, -1, 4096, MS_SYNC), want: -EINVAL },
+  { why: 'mlock: length -1', call: (s: System, p: Process) => s.mlock(p, A, -1), want: 0 },
   { why: 'mlock2: unknown flags', call: (s: System, p: Process) => s.mlock2(p, A, 4096, 2), want: -EINVAL },
   {
     why: 'mincore: inside a page',

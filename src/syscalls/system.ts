@@ -318,6 +318,12 @@ export class System {
   }
 }
 
+/**
+ * What a register holds. A double cannot tell the last bytes before 2^64 apart: an address or length inside a page there
+ * stands in the middle of its page, so that it is still unaligned, and below 2^64.
+ */
 function ulong(value: number): number {
-  return value < 0 ? value + ULONG : value;
+  if (value >= 0) return value;
+  const inPage = value % PAGE_SIZE === 0 ? 0 : PAGE_SIZE / 2;
+  return Math.floor(value / PAGE_SIZE) * PAGE_SIZE + inPage + ULONG;
 }

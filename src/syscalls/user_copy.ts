@@ -13,6 +13,9 @@ import type { Mm } from '../mm/mm.ts';
 import { PAGE_SIZE, type Token, type Vpn, vpnOf, ZERO_TOKEN } from '../mm/units.ts';
 import { ByteContents } from './contents.ts';
 
+/** No FAULT_FLAG_USER: the access is the kernel's own. */
+const BY_KERNEL = 0;
+
 /** Where a call finds or leaves data: an address of the process; memory that never faults; `bytes` repeated as often as needed. */
 export type UserBuffer = number | 'outside' | Uint8Array;
 
@@ -40,7 +43,7 @@ export class UserReader implements PageReader {
       const vpn = vpnOf(this.addr);
       const start = this.addr % PAGE_SIZE;
       const bytes = Math.min(to - at, PAGE_SIZE - start);
-      if (makeWritable(this.machine, this.mm, vpn) !== 0) break;
+      if (makeWritable(this.machine, this.mm, vpn, BY_KERNEL) !== 0) break;
       overwrite(this.machine, this.mm, vpn, start, bytes, token, at);
       at += bytes;
       this.addr += bytes;
@@ -99,7 +102,7 @@ export class UserWriter implements PageWriter {
     this.tokens.length = 0;
     const end = this.addr + bytes;
     for (let at = this.addr; at < end; at = (vpnOf(at) + 1) * PAGE_SIZE) {
-      if (loadPage(this.machine, this.mm, vpnOf(at)) !== 0) return at - this.addr;
+      if (loadPage(this.machine, this.mm, vpnOf(at), BY_KERNEL) !== 0) return at - this.addr;
       const token = readToken(this.machine, this.mm, vpnOf(at));
       this.tokens.push(token === -1 ? ZERO_TOKEN : token);
     }

@@ -2,8 +2,9 @@
  * Compares what the engine did with a memory program with what a kernel did (format 1, section 5).
  *
  * Owns      the rules: which fields are held to be exact, which have latitude, which are not compared.
- * Promises  1. Every field that the format names is counted once a snapshot: equal, different, or left out.
- *           2. Frames and swap slots are compared up to renaming, over all processes of a snapshot together.
+ * Promises  1. Lines are compared in their order, and the first field that differs ends it.
+ *           2. In a snapshot causes come before what they cause: regions, then pages, then the numbers that add them up, files.
+ *           3. Frames and swap slots are compared up to renaming, over all processes of a snapshot together.
  */
 import type { MmpProgram } from '../../syscalls/mmp.ts';
 import {
@@ -11,10 +12,15 @@ import {
   type FileRecord,
   type FullSnap,
   fullSnap,
+  hasCachestat,
   isSnap,
   type OpRecord,
+  type PageRun,
   type PageState,
+  type ProcRecord,
   type Recording,
+  RunReader,
+  type SnapRecord,
   type VmaRecord,
 } from './recording.ts';
 
@@ -29,65 +35,97 @@ export interface Difference {
   readonly engine: string;
 }
 
+/** Where in a snapshot a difference is: show.ts draws it. */
+export type Place =
+  | { readonly kind: 'call' | 'line' | 'processes' | 'files' }
+  | { readonly kind: 'regions'; readonly proc: string }
+  | { readonly kind: 'region'; readonly proc: string; readonly row: number }
+  | { readonly kind: 'page'; readonly proc: string; readonly page: number }
+  | { readonly kind: 'file'; readonly name: string };
+
+/** What both sides said there, and what they agreed on before. */
+export interface Scene {
+  readonly place: Place;
+  readonly before: FullSnap | null;
+  readonly kernel: FullSnap | null;
+  readonly engine: FullSnap | null;
+  /** Index of the differing line in both recordings. */
+  readonly line: number;
+}
+
 export interface Comparison {
   readonly equal: boolean;
   readonly first: Difference | null;
+  readonly scene: Scene | null;
+  /** Call lines of the kernel's recording, and those before the first difference. */
+  readonly calls: number;
+  readonly callsBefore: number;
+  /** Fields that were compared and found equal. */
   readonly equalFields: number;
-  readonly differentFields: number;
-  /** How often each field differed. */
-  readonly byField: ReadonlyMap<string, number>;
 }
 
-const OP_FIELDS = ['ret', 'err', 'sig', 'code', 'addr', 'vec', 'exit', 'died', 'skipped', 'minflt', 'majflt'] as const;
-const CORE_FLAGS = new Set(
+export const OP_FIELDS = [
+  'ret',
+  'err',
+  'sig',
+  'code',
+  'addr',
+  'vec',
+  'exit',
+  'died',
+  'skipped',
+  'minflt',
+  'majflt',
+] as const;
+export const VMA_TEXT: readonly string[] = ['start', 'end', 'perms', 'offset', 'name', 'VmFlags'];
+export const VMA_KIB: readonly string[] =
+  `Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Anonymous KSM LazyFree
+  AnonHugePages ShmemPmdMapped FilePmdMapped Swap SwapPss Locked THPeligible`.split(/\s+/);
+export const CORE_FLAGS: ReadonlySet<string> = new Set(
   `referenced uptodate dirty lru active writeback mmap anon swapcache swapbacked compound_head compound_tail unevictable ksm thp
   zero_page mlocked anon_exclusive`.split(/\s+/),
 );
-const VMA_TEXT = ['start', 'end', 'perms', 'offset', 'name', 'VmFlags'];
-const VMA_KIB =
-  `Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Anonymous KSM LazyFree
-  AnonHugePages ShmemPmdMapped FilePmdMapped Swap SwapPss Locked THPeligible`.split(/\s+/);
 
 /** Files read through readahead: windows and folio orders depend on file system and device. */
 const READAHEAD_FLAGS = new Set(['thp', 'compound_head', 'compound_tail', 'referenced']);
 const READAHEAD_RSS_KIB = 128;
 const READAHEAD_MINFLT = 8;
 const READAHEAD_MAJFLT = 2;
+/** Of a region that shows such a file, what does not follow from which of its pages are mapped. */
+const READAHEAD_KIB: readonly string[] = ['Anonymous', 'KSM', 'LazyFree', 'AnonHugePages', 'Swap', 'SwapPss'];
+
+const ARENA_START = 0x100000000000;
+const PAGE = 4096;
+/** Fields of a page that is not of such a file: state, ID, flags, mapcount, pm. */
+const PAGE_FIELDS = 5;
 
 export function compareRecordings(program: MmpProgram, kernel: Recording, engine: Recording): Comparison {
   const comparer = new Comparer(program, kernel.header.kernel);
   const rows = Math.max(kernel.lines.length, engine.lines.length);
-  for (let i = 0; i < rows; i++) {
-    const want = kernel.lines[i];
-    const got = engine.lines[i];
-    const kind = want === undefined ? 'nothing' : isSnap(want) ? `snap ${want.snap}` : `op ${want.op}`;
-    const engineKind = got === undefined ? 'nothing' : isSnap(got) ? `snap ${got.snap}` : `op ${got.op}`;
-    if (want === undefined || got === undefined || kind !== engineKind) {
-      comparer.field('recording', 'line', kind, engineKind);
-      break;
-    }
-    if (isSnap(want) && isSnap(got)) comparer.snap(want, got);
-    else comparer.op(want as OpRecord, got as OpRecord);
-  }
-  return comparer.result();
+  for (let i = 0; i < rows; i++) if (!comparer.line(i, kernel, engine)) break;
+  let calls = 0;
+  for (const line of kernel.lines) if (!isSnap(line)) calls += 1;
+  return comparer.result(calls);
 }
 
+/** Each method says whether what it was given is equal; the first that is not stays in `first`. */
 class Comparer {
   private readonly program: MmpProgram;
   private readonly cachestat: boolean;
   private readonly hugePages: boolean;
   private readonly readahead: ReadonlySet<string>;
+  private row = 0;
   private op_ = 0;
   private call = '';
+  private callsDone = 0;
   private first: Difference | null = null;
+  private scene: Scene | null = null;
   private equalFields = 0;
-  private differentFields = 0;
-  private readonly byField: Map<string, number> = new Map();
+  private before: FullSnap | null = null;
   private kernelSnap: FullSnap | null = null;
   private engineSnap: FullSnap | null = null;
-  /** IDs of the last snapshot: by process and page. */
-  private kernelIds: Map<string, string> = new Map();
-  private engineIds: Map<string, string> = new Map();
+  /** By process and page, the IDs of the snapshot before. */
+  private ids: ReadonlyMap<string, PageIds> = new Map();
 
   constructor(program: MmpProgram, kernel: string) {
     this.program = program;
@@ -96,170 +134,316 @@ class Comparer {
     this.readahead = readaheadFiles(program);
   }
 
-  result(): Comparison {
-    const { first, equalFields, differentFields, byField } = this;
-    return { equal: differentFields === 0, first, equalFields, differentFields, byField };
+  result(calls: number): Comparison {
+    const { first, scene, equalFields } = this;
+    const callsBefore = first === null ? calls : Math.max(0, this.callsDone - 1);
+    return { equal: first === null, first, scene, calls, callsBefore, equalFields };
   }
 
-  /** Counts one field; the texts are what is shown. */
-  field(where: string, field: string, kernel: string, engine: string, equal: boolean = kernel === engine): void {
-    if (equal) {
-      this.equalFields += 1;
-      return;
-    }
-    this.differentFields += 1;
-    this.byField.set(field, (this.byField.get(field) ?? 0) + 1);
-    this.first ??= { op: this.op_, call: this.call, where, field, kernel, engine };
+  line(row: number, kernel: Recording, engine: Recording): boolean {
+    this.row = row;
+    const want = kernel.lines[row];
+    const got = engine.lines[row];
+    const op = want ?? got;
+    if (op !== undefined && !isSnap(op)) this.begin(op);
+    const kind = want === undefined ? 'nothing' : isSnap(want) ? `snap ${want.snap}` : `op ${want.op}`;
+    const engineKind = got === undefined ? 'nothing' : isSnap(got) ? `snap ${got.snap}` : `op ${got.op}`;
+    if (want === undefined || got === undefined || kind !== engineKind)
+      return this.differ({ kind: 'line' }, 'recording', 'line', kind, engineKind);
+    return isSnap(want) ? this.snap(want, got as SnapRecord) : this.op(want, got as OpRecord);
   }
 
-  op(kernel: OpRecord, engine: OpRecord): void {
-    this.op_ = kernel.op;
-    this.call = kernel.call;
+  private begin(op: OpRecord): void {
+    this.op_ = op.op;
+    this.call = op.call;
+    this.callsDone += 1;
+  }
+
+  private differ(place: Place, where: string, field: string, kernel: string, engine: string): false {
+    this.first = { op: this.op_, call: this.call, where, field, kernel, engine };
+    const inSnap = place.kind !== 'call' && place.kind !== 'line';
+    this.scene = {
+      place,
+      before: inSnap ? this.before : this.kernelSnap,
+      kernel: inSnap ? this.kernelSnap : null,
+      engine: inSnap ? this.engineSnap : null,
+      line: this.row,
+    };
+    return false;
+  }
+
+  private text(place: Place, where: string, field: string, kernel: string, engine: string): boolean {
+    if (kernel !== engine) return this.differ(place, where, field, kernel, engine);
+    this.equalFields += 1;
+    return true;
+  }
+
+  // calls
+
+  private op(kernel: OpRecord, engine: OpRecord): boolean {
     for (const name of OP_FIELDS) {
       const want = kernel[name];
       const got = engine[name];
       if (want === undefined && got === undefined) continue;
-      const latitude =
-        this.readahead.size === 0 ? 0 : name === 'minflt' ? READAHEAD_MINFLT : name === 'majflt' ? READAHEAD_MAJFLT : 0;
-      const near = latitude > 0 && Math.abs(Number(want) - Number(got)) <= latitude;
-      this.field('call', name, shown(want), shown(got), near || want === got);
+      if (want !== got && !this.near(name, want, got))
+        return this.differ({ kind: 'call' }, 'call', name, shown(want), shown(got));
+      this.equalFields += 1;
     }
+    return true;
   }
 
-  snap(kernel: Parameters<typeof fullSnap>[0], engine: Parameters<typeof fullSnap>[0]): void {
+  private near(name: string, want: unknown, got: unknown): boolean {
+    if (this.readahead.size === 0 || (name !== 'minflt' && name !== 'majflt')) return false;
+    return Math.abs(Number(want) - Number(got)) <= (name === 'minflt' ? READAHEAD_MINFLT : READAHEAD_MAJFLT);
+  }
+
+  // snapshots
+
+  private snap(kernel: SnapRecord, engine: SnapRecord): boolean {
     const want = fullSnap(kernel, this.kernelSnap);
     const got = fullSnap(engine, this.engineSnap);
+    const wasKernel = this.kernelSnap;
+    const wasEngine = this.engineSnap;
+    this.before = wasKernel;
     this.kernelSnap = want;
     this.engineSnap = got;
-    this.field(
-      'snapshot',
-      'processes',
-      [...want.procs.keys()].sort().join(' '),
-      [...got.procs.keys()].sort().join(' '),
+    if (!this.text({ kind: 'processes' }, 'snapshot', 'processes', labelsOf(want), labelsOf(got))) return false;
+    // What both say is as before has been compared before.
+    const changed = [...want.procs.keys()].filter(
+      (label) =>
+        want.procs.get(label) !== wasKernel?.procs.get(label) || got.procs.get(label) !== wasEngine?.procs.get(label),
     );
-    const ids = new Renaming();
-    const kernelIds: Map<string, string> = new Map();
-    const engineIds: Map<string, string> = new Map();
-    for (const [label, proc] of want.procs) {
-      const other = got.procs.get(label);
-      if (other === undefined) continue;
-      this.vmas(label, proc.vmas, other.vmas);
-      this.pages(label, proc.vmas, this.idsOf(expandRuns(proc.pages)), this.idsOf(expandRuns(other.pages)), {
-        ids,
-        kernelIds,
-        engineIds,
-      });
+    for (const label of changed) {
+      if (!this.regions(label, want.procs.get(label)!.vmas, got.procs.get(label)!.vmas)) return false;
     }
-    this.kernelIds = kernelIds;
-    this.engineIds = engineIds;
-    this.files(want.files, got.files);
+    if (changed.length > 0 || want.procs.size !== wasKernel?.procs.size) {
+      if (!this.allPages(want, got, new Set(changed))) return false;
+    }
+    for (const label of changed) {
+      if (!this.numbers(label, want.procs.get(label)!.vmas, got.procs.get(label)!.vmas)) return false;
+    }
+    return this.files(want.files, got.files);
   }
 
   // regions
 
-  private vmas(label: string, kernel: readonly VmaRecord[], engine: readonly VmaRecord[]): void {
-    this.field(`process ${label}`, 'regions', rangesOf(kernel), rangesOf(engine));
-    if (rangesOf(kernel) !== rangesOf(engine)) return;
-    for (const [i, want] of kernel.entries()) {
-      const got = engine[i]!;
-      const where = `process ${label} ${want['start']}-${want['end']}`;
-      for (const name of VMA_TEXT) this.field(where, name, String(want[name]), String(got[name]));
-      if (this.throughReadahead(want)) {
-        const near = Math.abs(numberOf(want, 'Rss') - numberOf(got, 'Rss')) <= READAHEAD_RSS_KIB;
-        this.field(where, 'Rss', String(numberOf(want, 'Rss')), String(numberOf(got, 'Rss')), near);
-        continue;
+  private regions(label: string, kernel: readonly VmaRecord[], engine: readonly VmaRecord[]): boolean {
+    const place: Place = { kind: 'regions', proc: label };
+    if (!this.text(place, `process ${label}`, 'regions', rangesOf(kernel), rangesOf(engine))) return false;
+    for (let row = 0; row < kernel.length; row++) {
+      const want = kernel[row]!;
+      const got = engine[row]!;
+      for (const name of VMA_TEXT) {
+        if (want[name] === got[name]) this.equalFields += 1;
+        else return this.regionDiffers(label, row, want, name, shown(want[name]), shown(got[name]));
       }
-      for (const name of VMA_KIB) this.field(where, name, String(numberOf(want, name)), String(numberOf(got, name)));
     }
+    return true;
+  }
+
+  private numbers(label: string, kernel: readonly VmaRecord[], engine: readonly VmaRecord[]): boolean {
+    for (let row = 0; row < kernel.length; row++) {
+      const want = kernel[row]!;
+      const got = engine[row]!;
+      const loose = this.throughReadahead(want);
+      if (loose && Math.abs(numberOf(want, 'Rss') - numberOf(got, 'Rss')) > READAHEAD_RSS_KIB)
+        return this.regionDiffers(label, row, want, 'Rss', String(numberOf(want, 'Rss')), String(numberOf(got, 'Rss')));
+      for (const name of loose ? READAHEAD_KIB : VMA_KIB) {
+        this.equalFields += 1;
+        if (want[name] === got[name]) continue;
+        const kib = numberOf(want, name);
+        const engineKib = numberOf(got, name);
+        if (kib !== engineKib) return this.regionDiffers(label, row, want, name, String(kib), String(engineKib));
+      }
+    }
+    return true;
+  }
+
+  private regionDiffers(
+    proc: string,
+    row: number,
+    vma: VmaRecord,
+    field: string,
+    kernel: string,
+    engine: string,
+  ): boolean {
+    const where = `process ${proc}, ${vma['start']}-${vma['end']}`;
+    return this.differ({ kind: 'region', proc, row }, where, field, kernel, engine);
   }
 
   private throughReadahead(vma: VmaRecord): boolean {
+    if (this.readahead.size === 0) return false;
     const name = /^file:(.*?)( \(deleted\))?$/.exec(String(vma['name']))?.[1];
     return name !== undefined && this.readahead.has(name);
   }
 
   // pages
 
-  /** Of a huge page's tails only that they are of the same huge page: they get the ID of its head. */
-  private idsOf(pages: Map<number, PageState>): Map<number, PageState> {
-    if (!this.hugePages) return pages;
-    for (const [page, state] of pages) {
-      if (!state.flags.includes('compound_tail')) continue;
-      const before = pages.get(page - 1);
-      if (before !== undefined && /compound_(head|tail)/.test(before.flags))
-        pages.set(page, { ...state, id: before.id });
+  /** All IDs of a snapshot belong together, so pages that did not change are looked at too, if any process did. */
+  private allPages(kernel: FullSnap, engine: FullSnap, changed: ReadonlySet<string>): boolean {
+    const names = new Renaming();
+    const ids = new Map<string, PageIds>();
+    const mapcounts = this.sameResidence(kernel, engine);
+    for (const [label, proc] of kernel.procs) {
+      const pair = new PagePair(label, proc, engine.procs.get(label)!, names, this.ids.get(label), mapcounts);
+      ids.set(label, pair.ids);
+      if (!this.pages(pair, !changed.has(label))) return false;
     }
-    return pages;
+    this.ids = ids;
+    return true;
   }
 
-  private pages(
-    label: string,
-    vmas: readonly VmaRecord[],
-    kernel: ReadonlyMap<number, PageState>,
-    engine: ReadonlyMap<number, PageState>,
-    seen: { ids: Renaming; kernelIds: Map<string, string>; engineIds: Map<string, string> },
-  ): void {
-    const loose = this.looseRanges(vmas);
-    for (const page of [...new Set([...kernel.keys(), ...engine.keys()])].sort((a, b) => a - b)) {
-      const want = kernel.get(page);
-      const got = engine.get(page);
-      const isLoose = loose.some(([from, to]) => page >= from && page < to) && isFilePage(want) && isFilePage(got);
-      if (isLoose && (want === undefined || got === undefined)) continue;
-      const where = `process ${label} page ${page}`;
-      this.field(where, 'state', stateOf(want), stateOf(got));
-      if (want === undefined || got === undefined || stateOf(want) !== stateOf(got)) continue;
-      const key = `${label} ${page}`;
-      seen.kernelIds.set(key, want.id);
-      seen.engineIds.set(key, got.id);
-      this.field(where, 'id', want.id, got.id, seen.ids.agrees(want.id, got.id) && this.movedToo(key, want.id, got.id));
-      this.field(where, 'flags', coreFlags(want.flags, isLoose), coreFlags(got.flags, isLoose));
-      if (isLoose) continue;
-      this.field(where, 'mapcount', String(want.mapcount), String(got.mapcount));
-      this.field(where, 'pm', want.pm, got.pm);
+  private pages(pair: PagePair, onlyIds: boolean): boolean {
+    const { kernel, engine } = pair;
+    const loose = this.looseRanges(pair.vmas);
+    while (!kernel.atEnd || !engine.atEnd) {
+      const page = Math.min(kernel.page, engine.page);
+      const isLoose = loose.some(([from, to]) => page >= from && page < to);
+      const want = kernel.page === page ? kernel.run : null;
+      const got = engine.page === page ? engine.run : null;
+      const latitude = isLoose && isFilePage(want) && isFilePage(got);
+      if (latitude && (want === null || got === null)) {
+        if (want === null) engine.skip(1);
+        else kernel.skip(1);
+        continue;
+      }
+      if (!onlyIds && stateOf(want) !== stateOf(got))
+        return this.pageDiffers(pair, page, 'state', stateOf(want), stateOf(got));
+      // Neighbours that are alike on both sides are compared as one.
+      const pages = loose.length > 0 || this.hugePages ? 1 : Math.min(kernel.left, engine.left);
+      if (!this.idsAgree(pair, page, pages)) return false;
+      if (!onlyIds && !this.pageFields(pair, page, want!, got!, latitude)) return false;
+      this.equalFields += pages * PAGE_FIELDS;
+      kernel.skip(pages);
+      engine.skip(pages);
     }
+    return true;
   }
 
-  /** Where the kernel's page changed since the last snapshot, the engine's must have changed. */
-  private movedToo(key: string, kernelId: string, engineId: string): boolean {
-    const before = this.kernelIds.get(key);
-    if (before === undefined || before === kernelId || kernelId[0] !== before[0]) return true;
-    return this.engineIds.get(key) !== engineId;
+  private pageFields(pair: PagePair, page: number, want: PageRun, got: PageRun, latitude: boolean): boolean {
+    if (want[4] !== got[4] && coreFlags(want[4], latitude) !== coreFlags(got[4], latitude))
+      return this.pageDiffers(pair, page, 'flags', coreFlags(want[4], latitude), coreFlags(got[4], latitude));
+    // Who else maps the page of such a file depends on what was around it when they faulted.
+    if (latitude && !pair.mapcounts) return true;
+    if (want[3] !== got[3]) return this.pageDiffers(pair, page, 'mapcount', String(want[3]), String(got[3]));
+    if (want[5] !== got[5]) return this.pageDiffers(pair, page, 'pm', want[5], got[5]);
+    return true;
+  }
+
+  private idsAgree(pair: PagePair, page: number, pages: number): boolean {
+    for (let i = 0; i < pages; i++) {
+      const problem = pair.pairUp(page + i, i, this.hugePages);
+      if (problem === null) continue;
+      return this.pageDiffers(pair, page + i, 'id', ...problem);
+    }
+    return true;
+  }
+
+  private pageDiffers(pair: PagePair, page: number, field: string, kernel: string, engine: string): boolean {
+    const where = `process ${pair.label}, page ${page} (0x${(ARENA_START + page * PAGE).toString(16)})`;
+    return this.differ({ kind: 'page', proc: pair.label, page }, where, field, kernel, engine);
   }
 
   private looseRanges(vmas: readonly VmaRecord[]): [from: number, to: number][] {
     if (this.readahead.size === 0) return [];
-    const arena = 0x100000000000;
     return vmas
       .filter((vma) => this.throughReadahead(vma))
-      .map((vma) => [(Number(vma['start']) - arena) / 4096, (Number(vma['end']) - arena) / 4096]);
+      .map((vma) => [(Number(vma['start']) - ARENA_START) / PAGE, (Number(vma['end']) - ARENA_START) / PAGE]);
+  }
+
+  /** No process has a page of a file with latitude where the other side has none: then mapcounts are exact too. */
+  private sameResidence(kernel: FullSnap, engine: FullSnap): boolean {
+    if (this.readahead.size === 0) return true;
+    return [...kernel.procs].every(([label, proc]) => {
+      const want = expandRuns(proc.pages);
+      const got = expandRuns(engine.procs.get(label)!.pages);
+      return this.looseRanges(proc.vmas).every(([from, to]) => {
+        for (let page = from; page < to; page++) if (want.has(page) !== got.has(page)) return false;
+        return true;
+      });
+    });
   }
 
   // files
 
-  private files(kernel: ReadonlyMap<string, FileRecord>, engine: ReadonlyMap<string, FileRecord>): void {
-    const namesOf = (files: ReadonlyMap<string, FileRecord>): string =>
-      [...files.keys()].map(plainName).sort().join(' ');
-    this.field('snapshot', 'files', namesOf(kernel), namesOf(engine));
+  private files(kernel: ReadonlyMap<string, FileRecord>, engine: ReadonlyMap<string, FileRecord>): boolean {
+    if (!this.text({ kind: 'files' }, 'snapshot', 'files', fileNames(kernel), fileNames(engine))) return false;
     const engineFiles = new Map([...engine].map(([name, file]) => [plainName(name), file]));
-    for (const [shown, want] of kernel) {
-      const name = plainName(shown);
-      const got = engineFiles.get(name);
-      if (got === undefined) continue;
-      this.field(`file ${name}`, 'size', String(want.size), String(got.size));
+    for (const [written, want] of kernel) {
+      const name = plainName(written);
+      const got = engineFiles.get(name)!;
+      const place: Place = { kind: 'file', name };
+      if (!this.text(place, `file ${name}`, 'size', String(want.size), String(got.size))) return false;
       if (this.readahead.has(name)) continue;
-      const { kernelCache, engineCache } = this.letters(name, want.cache, got.cache);
-      this.field(`file ${name}`, 'cache', kernelCache, engineCache);
+      const letters = this.letters(name, want.cache, got.cache);
+      if (!this.text(place, `file ${name}`, 'cache', letters.kernel, letters.engine)) return false;
     }
+    return true;
   }
 
-  private letters(name: string, kernel: string, engine: string): { kernelCache: string; engineCache: string } {
-    if (this.cachestat) return { kernelCache: kernel, engineCache: engine };
+  private letters(name: string, kernel: string, engine: string): { kernel: string; engine: string } {
+    if (this.cachestat) return { kernel, engine };
     const tmpfs = this.program.files.find((f) => f.name === name)?.kind !== 'disk';
     const resident = (letter: string): string => ('cdw'.includes(letter) ? 'c' : '.');
-    // mincore cannot tell a tmpfs page in swap from one in the swap cache.
-    const kernelCache = [...kernel].map((letter, i) => (tmpfs && engine[i] === 'e' ? '.' : resident(letter))).join('');
-    return { kernelCache, engineCache: [...engine].map(resident).join('') };
+    // mincore cannot tell a tmpfs page in swap from one in the swap cache; an engine that can is not held to it.
+    const masked = [...kernel].map((letter, i) => (tmpfs && engine[i] === 'e' ? '.' : resident(letter))).join('');
+    return { kernel: masked, engine: [...engine].map(resident).join('') };
   }
+}
+
+interface PageIds {
+  readonly kernel: Map<number, string>;
+  readonly engine: Map<number, string>;
+}
+
+/** The pages of one process on both sides. */
+class PagePair {
+  readonly label: string;
+  readonly vmas: readonly VmaRecord[];
+  readonly kernel: RunReader;
+  readonly engine: RunReader;
+  readonly ids: PageIds = { kernel: new Map(), engine: new Map() };
+  /** Whether pages of files with latitude have comparable mapcounts. */
+  readonly mapcounts: boolean;
+  private readonly names: Renaming;
+  private readonly before: PageIds | undefined;
+
+  constructor(
+    label: string,
+    kernel: ProcRecord,
+    engine: ProcRecord,
+    names: Renaming,
+    before: PageIds | undefined,
+    mapcounts: boolean,
+  ) {
+    this.label = label;
+    this.vmas = kernel.vmas;
+    this.kernel = new RunReader(kernel.pages);
+    this.engine = new RunReader(engine.pages);
+    this.names = names;
+    this.before = before;
+    this.mapcounts = mapcounts;
+  }
+
+  /** The page `steps` behind where both readers are. What is wrong with its two IDs, or null. */
+  pairUp(page: number, steps: number, hugePages: boolean): [kernel: string, engine: string] | null {
+    const want = hugePages ? hugeId(this.kernel, this.ids.kernel) : this.kernel.id(steps);
+    const got = hugePages ? hugeId(this.engine, this.ids.engine) : this.engine.id(steps);
+    this.ids.kernel.set(page, want);
+    this.ids.engine.set(page, got);
+    if (!this.names.agrees(want, got)) return [want, got];
+    const wasKernel = this.before?.kernel.get(page);
+    const wasEngine = this.before?.engine.get(page);
+    // Where the kernel's page is another now, the engine's must be; the reverse is the allocator's own affair.
+    if (wasKernel === undefined || wasKernel === want || wasEngine !== got) return null;
+    return [`${want}, was ${wasKernel}`, `${got} as before`];
+  }
+}
+
+/** Of a huge page's tails only that they are of the same huge page: they get the ID of its head. */
+function hugeId(reader: RunReader, ids: ReadonlyMap<number, string>): string {
+  const before = reader.run[4].includes('compound_tail') ? ids.get(reader.page - 1) : undefined;
+  return before ?? reader.id(0);
 }
 
 /** A bijection that grows as pairs are met. */
@@ -284,6 +468,14 @@ function plainName(name: string): string {
   return name.replace(/^memfd:/, '');
 }
 
+function fileNames(files: ReadonlyMap<string, FileRecord>): string {
+  return [...files.keys()].map(plainName).sort().join(' ');
+}
+
+function labelsOf(snap: FullSnap): string {
+  return [...snap.procs.keys()].sort((a, b) => Number(a) - Number(b)).join(' ');
+}
+
 function shown(value: unknown): string {
   return value === undefined ? 'nothing' : String(value);
 }
@@ -296,40 +488,39 @@ function rangesOf(vmas: readonly VmaRecord[]): string {
   return vmas.map((vma) => `${vma['start']}-${vma['end']}`).join(' ');
 }
 
-function stateOf(page: PageState | undefined): string {
-  if (page === undefined) return 'none';
-  return { f: 'present', s: 'swapped', z: 'zero', m: 'marker' }[page.id[0] as 'f' | 's' | 'z' | 'm'];
+function stateOf(run: PageRun | null): string {
+  if (run === null) return 'none';
+  return stateName(run[2]);
+}
+
+/** `present`, `swapped`, `zero` or `marker`, by the page's ID. */
+export function stateName(id: PageState['id']): string {
+  return { f: 'present', s: 'swapped', z: 'zero', m: 'marker' }[id[0] as 'f' | 's' | 'z' | 'm'];
 }
 
 /** Of the file itself, or not there: not a private copy. */
-function isFilePage(page: PageState | undefined): boolean {
-  return page === undefined || page.pm.includes('f');
+function isFilePage(run: PageRun | null): boolean {
+  return run === null || run[5].includes('f');
 }
 
-function coreFlags(flags: string, loose: boolean): string {
+function coreFlags(flags: string, latitude: boolean): string {
   return flags
     .split('|')
-    .filter((flag) => CORE_FLAGS.has(flag) && !(loose && READAHEAD_FLAGS.has(flag)))
+    .filter((flag) => CORE_FLAGS.has(flag) && !(latitude && READAHEAD_FLAGS.has(flag)))
     .join('|');
-}
-
-/** cachestat(2) came with 6.5. */
-function hasCachestat(kernel: string): boolean {
-  const [major = 0, minor = 0] = kernel.split('.').map(Number);
-  return major > 6 || (major === 6 && minor >= 5);
 }
 
 /** Disk files that start outside the cache and are read through readahead, or written by more than a page at a time. */
 function readaheadFiles(program: MmpProgram): ReadonlySet<string> {
-  const disk = program.files.filter((f) => f.kind === 'disk');
-  const text = program.steps.map((step) => (step === 'snapshot' ? '' : step.text)).join('\n');
-  const random = /FADV_RANDOM|MADV_RANDOM/.test(text);
+  const disk = program.files.filter((f) => f.kind === 'disk' && !f.cached);
+  if (disk.length === 0) return new Set();
+  const random = program.steps.some((step) => step !== 'snapshot' && /FADV_RANDOM|MADV_RANDOM/.test(step.text));
   const longWrites = program.steps.some(
     (step) =>
       step !== 'snapshot' &&
       (step.name === 'write' || step.name === 'pwrite64') &&
       step.args[2]?.kind === 'number' &&
-      step.args[2].value > 4096,
+      step.args[2].value > PAGE,
   );
-  return new Set(disk.filter((f) => !f.cached && (longWrites || !random)).map((f) => f.name));
+  return new Set(disk.filter(() => longWrites || !random).map((f) => f.name));
 }

@@ -6,9 +6,11 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statfsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statfsSync } from 'node:fs';
 import { homedir, release, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { InputError } from '../../mm/bug.ts';
+import type { ProgramFile } from './files.ts';
 
 export interface LiveResult {
   readonly program: string;
@@ -49,6 +51,36 @@ export async function runLive(files: readonly string[], outDir: string): Promise
     results.push(...resultsOf(batch, outDir, stdout, stderr));
   }
   return { kernel, results };
+}
+
+/** What became of programs that were to be recorded: files to check, and which could not be and why. */
+export interface LiveFiles {
+  readonly files: readonly ProgramFile[];
+  readonly skipped: readonly { program: string; why: string }[];
+  readonly failed: readonly { program: string; why: string }[];
+}
+
+/** Copies of the programs in `folder`, each with a recording of this kernel beside it. */
+export async function recordLive(programs: readonly ProgramFile[], folder: string): Promise<LiveFiles> {
+  const byName = new Map(programs.map((file) => [basename(file.path), file]));
+  for (const file of programs) {
+    if (byName.get(basename(file.path)) !== file) throw new InputError(file.path, 0, 'a second program of this name');
+  }
+  mkdirSync(folder, { recursive: true });
+  const { results } = await runLive(
+    programs.map((file) => file.path),
+    folder,
+  );
+  const named = results.map((result, i) => ({ ...result, file: programs[i]! }));
+  const files = named.flatMap(({ recording, file }) => {
+    if (recording === null) return [];
+    const path = join(folder, basename(file.path));
+    copyFileSync(file.path, path);
+    return [{ ...file, path }];
+  });
+  const withWhy = (why: 'skipped' | 'failed'): { program: string; why: string }[] =>
+    named.flatMap((each) => (each[why] === null ? [] : [{ program: each.file.name, why: each[why] }]));
+  return { files, skipped: withWhy('skipped'), failed: withWhy('failed') };
 }
 
 /** Why no program at all can be recorded here, or null. */

@@ -1,5 +1,16 @@
 import { expect, test } from 'vitest';
-import { addPage, expandRuns, fullSnap, type PageRun, parseRecording } from './recording.ts';
+import {
+  addPage,
+  expandRuns,
+  fullSnap,
+  type PageRun,
+  parseRecording,
+  RunReader,
+  recordingText,
+  sameProc,
+} from './recording.ts';
+
+const HEAD = '{"rec":1,"kernel":"6.18.44"}\n';
 
 test('pages alike with IDs that count up become one run, and come out of it again', () => {
   const runs: PageRun[] = [];
@@ -41,9 +52,57 @@ test('"=" stands for what the snapshot before said', () => {
 for (const { why, text, want } of [
   { why: 'nothing in it', text: '', want: /^x:1: the recording is empty/ },
   { why: 'no header', text: '{"op":1}', want: /^x:1: a recording starts with/ },
-  { why: 'no JSON', text: '{"rec":1}\n{"op":', want: /^x:2: no JSON/ },
-  { why: 'a list', text: '{"rec":1}\n[]', want: /^x:2: no JSON object/ },
-  { why: 'a line of no kind', text: '{"rec":1}\n{"foo":1}', want: /^x:2: neither an op nor a snap/ },
+  { why: 'no JSON', text: `${HEAD}{"op":`, want: /^x:2: no JSON/ },
+  { why: 'a list', text: `${HEAD}[]`, want: /^x:2: no JSON object/ },
+  { why: 'a line of no kind', text: `${HEAD}{"foo":1}`, want: /^x:2: neither an op nor a snap/ },
+  { why: 'a header without a kernel', text: '{"rec":1}', want: /^x:1: the header names no kernel/ },
+  { why: 'an op without a call', text: `${HEAD}{"op":1}`, want: /^x:2: op 1 has no call/ },
+  { why: 'a snapshot without processes', text: `${HEAD}{"snap":1}`, want: /^x:2: snap 1 has no procs/ },
+  {
+    why: 'an unchanged process that nobody has seen',
+    text: `${HEAD}{"snap":1,"procs":{"1":"="},"files":{}}`,
+    want: /^x:2: process 1 is "=", and nothing stands before it/,
+  },
+  {
+    why: 'pages that are no runs',
+    text: `${HEAD}{"snap":1,"procs":{"1":{"vmas":[],"pages":[[0,1,"q1",1,"",""]]}},"files":{}}`,
+    want: /^x:2: process 1: pages are no runs/,
+  },
+  {
+    why: 'unchanged files that nobody has seen',
+    text: `${HEAD}{"snap":1,"procs":{},"files":"="}`,
+    want: /^x:2: files is "=", and nothing stands before it/,
+  },
 ]) {
   test(`a recording is refused: ${why}`, () => expect(() => parseRecording(text, 'x')).toThrow(want));
 }
+
+test('a reader goes through runs a page or many at a time', () => {
+  const reader = new RunReader([
+    [1, 3, 'f7', 1, 'lru', 'x'],
+    [9, 2, 'z', 0, 'zero_page', ''],
+  ]);
+  expect([reader.page, reader.left, reader.id(0), reader.id(2)]).toEqual([1, 3, 'f7', 'f9']);
+  reader.skip(2);
+  expect([reader.page, reader.left, reader.id(0)]).toEqual([3, 1, 'f9']);
+  reader.skip(1);
+  expect([reader.page, reader.left, reader.id(1), reader.run[4]]).toEqual([9, 2, 'z', 'zero_page']);
+  reader.skip(2);
+  expect([reader.atEnd, reader.page]).toEqual([true, Number.POSITIVE_INFINITY]);
+});
+
+test('two PROCs are the same in every field and page, or not', () => {
+  const proc = (Rss: number, id: string) => ({
+    vmas: [{ start: '0x1', Rss }],
+    pages: [[0, 1, id, 1, '', ''] as PageRun],
+  });
+  expect(sameProc(proc(4, 'f1'), proc(4, 'f1'))).toBe(true);
+  expect(sameProc(proc(4, 'f1'), proc(8, 'f1'))).toBe(false);
+  expect(sameProc(proc(4, 'f1'), proc(4, 'f2'))).toBe(false);
+  expect(sameProc(proc(4, 'f1'), { vmas: proc(4, 'f1').vmas, pages: [] })).toBe(false);
+});
+
+test('written and read again, a recording is the same, to the byte', () => {
+  const text = `${HEAD}{"op":1,"proc":1,"call":"brk(0)","ret":0}\n{"snap":1,"procs":{},"files":{}}\n`;
+  expect(recordingText(parseRecording(text, 'x'))).toBe(text);
+});

@@ -16,6 +16,12 @@ export interface RecordingHeader {
   readonly uid: number;
 }
 
+/** cachestat(2) came with 6.5: before it, a file's letters are `c` and `.`, from mincore. */
+export function hasCachestat(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  return major > 6 || (major === 6 && minor >= 5);
+}
+
 export interface OpRecord {
   readonly op: number;
   readonly proc: number;
@@ -68,17 +74,66 @@ export function isSnap(line: RecordingLine): line is SnapRecord {
 export function parseRecording(text: string, file: string): Recording {
   const lines: RecordingLine[] = [];
   let header: RecordingHeader | null = null;
+  let before: FullSnap | null = null;
   for (const [i, row] of text.split('\n').entries()) {
     if (row.trim() === '') continue;
     const line = parsedRow(row, file, i + 1);
     if (header === null) {
       if (line['rec'] !== 1) throw new InputError(file, i + 1, 'a recording starts with {"rec":1,…}');
+      if (typeof line['kernel'] !== 'string') throw new InputError(file, i + 1, 'the header names no kernel');
       header = line as unknown as RecordingHeader;
-    } else if ('op' in line || 'snap' in line) lines.push(line as unknown as RecordingLine);
-    else throw new InputError(file, i + 1, 'neither an op nor a snap');
+      continue;
+    }
+    const damage = 'op' in line ? damageOfOp(line) : 'snap' in line ? damageOfSnap(line, before) : NO_KIND;
+    if (damage !== null) throw new InputError(file, i + 1, damage);
+    const good = line as unknown as RecordingLine;
+    lines.push(good);
+    if (isSnap(good)) before = fullSnap(good, before);
   }
   if (header === null) throw new InputError(file, 1, 'the recording is empty');
   return { header, lines };
+}
+
+const NO_KIND = 'neither an op nor a snap';
+
+/** What is wrong with the line, or null. */
+function damageOfOp(line: Record<string, unknown>): string | null {
+  if (typeof line['op'] !== 'number') return 'op is no number';
+  return typeof line['call'] === 'string' ? null : `op ${line['op']} has no call`;
+}
+
+function damageOfSnap(line: Record<string, unknown>, before: FullSnap | null): string | null {
+  const { snap, procs, files } = line;
+  if (typeof snap !== 'number') return 'snap is no number';
+  if (!isObject(procs)) return `snap ${snap} has no procs`;
+  for (const [label, proc] of Object.entries(procs)) {
+    if (proc === '=' && before?.procs.has(label)) continue;
+    if (proc === '=') return `process ${label} is "=", and nothing stands before it`;
+    if (!isObject(proc) || !Array.isArray(proc['vmas']) || !proc['vmas'].every(isObject))
+      return `process ${label} has no vmas`;
+    if (!Array.isArray(proc['pages']) || !proc['pages'].every(isRun)) return `process ${label}: pages are no runs`;
+  }
+  if (files === '=') return before === null ? 'files is "=", and nothing stands before it' : null;
+  if (!isObject(files)) return `snap ${snap} has no files`;
+  const good = Object.values(files).every((f) => isObject(f) && typeof f['cache'] === 'string');
+  return good ? null : 'a file has no cache';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isRun(value: unknown): value is PageRun {
+  if (!Array.isArray(value) || value.length !== 6) return false;
+  const [page, pages, id, mapcount, flags, pm] = value;
+  const numbers = Number.isInteger(page) && pages > 0 && Number.isInteger(mapcount);
+  return numbers && /^(?:[fs]\d+|z|m)$/.test(id) && typeof flags === 'string' && typeof pm === 'string';
+}
+
+/** As a file: a line each, the last one ended too. */
+export function recordingText(recording: Recording): string {
+  const rows = [recording.header, ...recording.lines].map((line) => JSON.stringify(line));
+  return `${rows.join('\n')}\n`;
 }
 
 function parsedRow(row: string, file: string, line: number): Record<string, unknown> {
@@ -88,9 +143,25 @@ function parsedRow(row: string, file: string, line: number): Record<string, unkn
   } catch (error) {
     throw new InputError(file, line, `no JSON: ${(error as Error).message}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new InputError(file, line, 'no JSON object');
-  return value as Record<string, unknown>;
+  if (!isObject(value)) throw new InputError(file, line, 'no JSON object');
+  return value;
+}
+
+/** Whether two PROCs say the same. */
+export function sameProc(a: ProcRecord, b: ProcRecord): boolean {
+  return a.vmas.length === b.vmas.length && a.pages.length === b.pages.length && sameRows(a, b);
+}
+
+function sameRows(a: ProcRecord, b: ProcRecord): boolean {
+  return (
+    a.pages.every((run, i) => run.every((value, k) => value === b.pages[i]![k])) &&
+    a.vmas.every((vma, i) => sameVma(vma, b.vmas[i]!))
+  );
+}
+
+function sameVma(a: VmaRecord, b: VmaRecord): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 /** One page of a run. */
@@ -123,6 +194,43 @@ export function addPage(runs: PageRun[], page: number, state: PageState): void {
   ) {
     runs[runs.length - 1] = [last[0], last[1] + 1, last[2], last[3], last[4], last[5]];
   } else runs.push([page, 1, state.id, state.mapcount, state.flags, state.pm]);
+}
+
+/** Goes through runs page by page, or by many pages at a time. */
+export class RunReader {
+  private readonly runs: readonly PageRun[];
+  private i = 0;
+  private done = 0;
+
+  constructor(runs: readonly PageRun[]) {
+    this.runs = runs;
+  }
+
+  get atEnd(): boolean {
+    return this.i >= this.runs.length;
+  }
+  /** Behind the last page: infinity. */
+  get page(): number {
+    return this.atEnd ? Number.POSITIVE_INFINITY : this.runs[this.i]![0] + this.done;
+  }
+  /** Pages of this run from here to its end. */
+  get left(): number {
+    return this.runs[this.i]![1] - this.done;
+  }
+  get run(): PageRun {
+    return this.runs[this.i]!;
+  }
+  /** The ID `steps` pages behind this one. */
+  id(steps: number): string {
+    return idAfter(this.run[2], this.done + steps);
+  }
+  /** Not over the end of the run. */
+  skip(pages: number): void {
+    this.done += pages;
+    if (this.done < this.runs[this.i]![1]) return;
+    this.i += 1;
+    this.done = 0;
+  }
 }
 
 /** The ID `steps` pages behind; the zero page and markers are all alike. */

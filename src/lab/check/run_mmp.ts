@@ -18,17 +18,42 @@ import { NO_SLOT, PTE_SPECIAL } from '../../mm/page_table.ts';
 import { PAGE_SIZE, type Pfn, type Token, type Vaddr, type Vpn, vpnOf } from '../../mm/units.ts';
 import { ByteContents, Fnv1a } from '../../syscalls/contents.ts';
 import { mmapBase } from '../../syscalls/layout.ts';
-import type { MmpCall, MmpFile, MmpProgram } from '../../syscalls/mmp.ts';
+import type { MmpCall, MmpFile, MmpProgram, MmpStep } from '../../syscalls/mmp.ts';
 import type { Process } from '../../syscalls/process.ts';
 import { System } from '../../syscalls/system.ts';
 import { MADV_PAGEOUT, O_RDONLY, POSIX_FADV_NORMAL, POSIX_FADV_RANDOM } from '../../syscalls/uapi.ts';
 import type { UserBuffer } from '../../syscalls/user_copy.ts';
-import type { FileRecord, OpRecord, ProcRecord, Recording, RecordingLine } from './recording.ts';
+import {
+  type FileRecord,
+  type OpRecord,
+  type ProcRecord,
+  type Recording,
+  type RecordingLine,
+  sameProc,
+} from './recording.ts';
 import { ARENA_END, ARENA_START, fileRecord, hex, Snapshots } from './snapshot.ts';
 
 const MIB = 2 ** 20;
-const RAM_BYTES = 2048 * MIB;
+/** Building a machine takes time with every frame, so a program gets one that is large beside what it may fill. */
+const LEAST_RAM = 128 * MIB;
+const MOST_RAM = 2048 * MIB;
+const RAM_SHARE = 8;
+/** Page tables and a stack. */
+const BYTES_PER_PROCESS: number = 64 * 1024;
+/** Which argument of a call says how much there may be of something from now on. */
+const LENGTH_AT: Readonly<Record<string, number>> = {
+  mmap: 1,
+  mremap: 2,
+  write: 2,
+  pwrite64: 2,
+  ftruncate: 1,
+  fallocate: 3,
+};
 const RLIMIT_STACK = 0x5fffffeff000;
+/** A real machine runs more than the program: a gigabyte of its files is in use. */
+const OTHERS_ACTIVE_PAGES = 2 ** 18;
+/** What maps puts before the name of a memfd. */
+const MEMFD = 'memfd:';
 /** The disks that the recordings were made with. */
 const READ_AHEAD_KB: ReadonlyMap<string, number> = new Map([
   ['6.18', 8192],
@@ -37,13 +62,47 @@ const READ_AHEAD_KB: ReadonlyMap<string, number> = new Map([
 /** Byte `o` of page `p` of the k-th file is (37 * p + o + k) mod 256. */
 const PAGE_STEP = 37;
 
-/** Runs the program on one kernel; its recording. */
-export function runMmp(program: MmpProgram, kernel: string): Recording {
-  return new Runner(program, kernel).run();
+/** What the engine did, and the error that ended it early. */
+export interface MmpRun {
+  readonly recording: Recording;
+  readonly failure: { readonly call: MmpCall | null; readonly error: Error } | null;
+}
+
+/** Runs the program on one kernel. A broken promise inside the engine ends the recording; a program that is wrong throws. */
+export function runMmp(program: MmpProgram, kernel: string): MmpRun {
+  const runner = new MmpRunner(program, kernel);
+  let call: MmpCall | null = null;
+  try {
+    for (const step of program.steps) {
+      if (step !== 'snapshot') call = step;
+      runner.step(step);
+    }
+    return { recording: runner.end(), failure: null };
+  } catch (error) {
+    if (error instanceof InputError || !(error instanceof Error)) throw error;
+    return { recording: runner.recorded(), failure: { call, error } };
+  }
+}
+
+/** No program comes near to filling it, each of its processes with all that any call could map. */
+function ramFor(program: MmpProgram): number {
+  let bytes = program.files.reduce((sum, file) => sum + file.pages * PAGE_SIZE, 0);
+  let processes = 1;
+  for (const step of program.steps) {
+    if (step === 'snapshot') continue;
+    if (isFork(step.name)) processes += 1;
+    if (step.name === 'brk') bytes += Math.abs(numberAt(step, 0) - (program.brk ?? 0));
+    const at = LENGTH_AT[step.name];
+    if (at !== undefined) bytes += Math.abs(numberAt(step, at));
+  }
+  const wanted = (bytes + BYTES_PER_PROCESS) * processes * RAM_SHARE;
+  let ram = LEAST_RAM;
+  while (ram < wanted && ram < MOST_RAM) ram *= 2;
+  return ram;
 }
 
 /** A process of the program: what it is, and the labels of its descriptors. */
-interface Actor {
+export interface Actor {
   readonly process: Process;
   readonly fds: Map<number, number>;
 }
@@ -55,51 +114,65 @@ interface Outcome {
   readonly extra?: Extra;
 }
 
-class Runner {
+/** A program under way: who wants to look between two calls makes the steps himself. */
+export class MmpRunner {
   private readonly program: MmpProgram;
-  private readonly machine: Machine;
+  readonly machine: Machine;
   private readonly system: System;
-  private readonly contents: ByteContents = new ByteContents();
+  readonly contents: ByteContents = new ByteContents();
   private readonly snapshots: Snapshots;
   /** Living processes, by label, in the order of their making. */
-  private readonly actors: Map<number, Actor> = new Map();
+  readonly actors: Map<number, Actor> = new Map();
   private processesMade = 1;
-  private readonly files: Map<string, Inode> = new Map();
+  readonly files: Map<string, Inode> = new Map();
   /** The runner holds every file open, so that it outlives its name. */
   private readonly held: File[] = [];
   private swapType = -1;
   private readonly lines: RecordingLine[] = [];
   private calls = 0;
   private lastSnap = 0;
-  private before: { procs: Map<string, string>; files: string } = { procs: new Map(), files: '' };
+  private before: { procs: ReadonlyMap<number, ProcRecord>; files: string } = { procs: new Map(), files: '' };
 
-  constructor(program: MmpProgram, kernel: string) {
+  /** Ready for the first step. */
+  constructor(program: MmpProgram, kernel: string, ramBytes: number = ramFor(program)) {
     this.program = program;
     this.machine = new Machine({
       kernel,
-      ramBytes: RAM_BYTES,
+      ramBytes,
+      othersActivePages: OTHERS_ACTIVE_PAGES,
+      // A program waits for its reads one by one, but the disk is done with all that were sent together.
+      disk: { requestNs: 0, pageNs: 0 },
       sysctl: { readAheadKb: READ_AHEAD_KB.get(kernel) ?? 128 },
     });
     this.machine.contents = this.contents;
     this.system = new System(this.machine);
     this.snapshots = new Snapshots(this.machine);
+    this.actors.set(1, { process: this.prepare(), fds: new Map() });
   }
 
-  run(): Recording {
-    const first = this.prepare();
-    this.actors.set(1, { process: first, fds: new Map() });
-    for (const step of this.program.steps) {
-      this.settle();
-      if (step === 'snapshot') {
-        this.snapshot();
-        continue;
-      }
-      this.calls += 1;
-      this.lines.push(this.record(step));
-      const { snapshotEvery } = this.program;
-      if (snapshotEvery > 0 && this.calls % snapshotEvery === 0) this.snapshot();
+  /** A call, and the snapshot behind it if one is due; or a snapshot. What was recorded of the call. */
+  step(step: MmpStep): OpRecord | null {
+    this.settle();
+    if (step === 'snapshot') {
+      this.snapshot();
+      return null;
     }
+    this.calls += 1;
+    const record = this.record(step);
+    this.lines.push(record);
+    const { snapshotEvery } = this.program;
+    if (snapshotEvery > 0 && this.calls % snapshotEvery === 0) this.snapshot();
+    return record;
+  }
+
+  /** The last snapshot, and the whole recording. */
+  end(): Recording {
     if (this.program.snapshotEvery > 1 && this.lastSnap !== this.calls) this.snapshot();
+    return this.recorded();
+  }
+
+  /** The recording up to here. */
+  recorded(): Recording {
     return {
       header: {
         rec: 1,
@@ -129,6 +202,7 @@ class Runner {
       mm.brk = program.brk as Vaddr;
     }
     for (const file of program.files) if (file.cached) this.warm(process, file);
+    this.forgetSwapReadahead();
     if (program.swapMib > 0) this.swapon();
     return process;
   }
@@ -159,8 +233,16 @@ class Runner {
     system.close(process, fd);
   }
 
+  /** Other programs have swapped before this one: readahead has lost its first hits, and its window is one slot. */
+  private forgetSwapReadahead(): void {
+    const { swap } = this.machine;
+    swap.readaheadHits = 0;
+    swap.readaheadPages = 1;
+    swap.readaheadOffset = Number.POSITIVE_INFINITY;
+  }
+
   private swapon(): number {
-    this.swapType = this.system.swapon({ bytes: this.program.swapMib * MIB, device: 'disk' });
+    this.swapType = this.system.swapon({ bytes: this.program.swapMib * MIB, device: 'disk', file: true });
     return this.swapType < 0 ? this.swapType : 0;
   }
 
@@ -334,7 +416,9 @@ class Runner {
   }
 
   private mincore(p: Process, addr: number, length: number): Outcome {
-    const vec = new Uint8Array(Math.max(0, Math.ceil(Math.min(length, ARENA_END) / PAGE_SIZE)));
+    // A call that is answered has all its pages mapped.
+    const pages = Math.min(Math.max(0, Math.ceil(length / PAGE_SIZE)), p.mm.totalVm);
+    const vec = new Uint8Array(pages);
     const result = this.system.mincore(p, addr, length, vec);
     if (result < 0) return plain(result);
     return { ret: result, extra: { vec: [...vec].map((byte) => byte & 1).join('') } };
@@ -382,17 +466,17 @@ class Runner {
     this.settle();
     this.lastSnap = this.calls;
     const procs: Record<string, ProcRecord | '='> = {};
-    const procTexts: Map<string, string> = new Map();
+    const full = new Map<number, ProcRecord>();
     for (const [label, actor] of this.actors) {
       const record = this.snapshots.procRecord(actor.process.mm);
-      const text = JSON.stringify(record);
-      procs[label] = this.before.procs.get(String(label)) === text ? '=' : record;
-      procTexts.set(String(label), text);
+      const before = this.before.procs.get(label);
+      procs[label] = before !== undefined && sameProc(before, record) ? '=' : record;
+      full.set(label, record);
     }
     const files = this.fileRecords();
     const filesText = JSON.stringify(files);
     this.lines.push({ snap: this.calls, procs, files: this.before.files === filesText ? '=' : files });
-    this.before = { procs: procTexts, files: filesText };
+    this.before = { procs: full, files: filesText };
   }
 
   private fileRecords(): Record<string, FileRecord> {
@@ -401,7 +485,9 @@ class Runner {
     for (const { process, fds } of this.actors.values()) {
       for (const fd of fds.values()) {
         const inode = process.files.get(fd)?.inode;
-        if (inode?.name.startsWith('memfd:')) records[inode.name] = fileRecord(this.machine, inode);
+        if (inode?.name.startsWith(MEMFD) !== true) continue;
+        const name = inode.name.slice(MEMFD.length);
+        if (!this.files.has(name)) records[name] = fileRecord(this.machine, inode);
       }
     }
     return records;

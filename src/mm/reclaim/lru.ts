@@ -11,6 +11,7 @@
  *
  *   unreferenced, inactive ──used──► referenced, inactive ──used──► unreferenced, active ──used──► referenced, active
  */
+import { folioMapcount, folioPages } from '../folio.ts';
 import type { AddressSpace } from '../fs.ts';
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE, type LruList, type Lruvec } from '../lruvec.ts';
 import type { Machine } from '../machine.ts';
@@ -22,6 +23,7 @@ import {
   PAGE_MAPPING_ANON,
   PG_active,
   PG_dirty,
+  PG_head,
   PG_locked,
   PG_lru,
   PG_mlocked,
@@ -82,8 +84,9 @@ export function lruvecAddPage(machine: Machine, lruvec: Lruvec, pfn: Pfn): void 
   const { frames } = machine;
   const lru = pageLru(frames, pfn);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
-  updateLruSize(lruvec, lru, zone.type, 1);
-  zone.lruPages[lru]! += 1;
+  const pages = folioPages(machine, pfn);
+  updateLruSize(lruvec, lru, zone.type, pages);
+  zone.lruPages[lru]! += pages;
   frames.listAdd(pfn, lruvec.lists[lru]!);
 }
 
@@ -91,8 +94,9 @@ function lruvecAddPageTail(machine: Machine, lruvec: Lruvec, pfn: Pfn): void {
   const { frames } = machine;
   const lru = pageLru(frames, pfn);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
-  updateLruSize(lruvec, lru, zone.type, 1);
-  zone.lruPages[lru]! += 1;
+  const pages = folioPages(machine, pfn);
+  updateLruSize(lruvec, lru, zone.type, pages);
+  zone.lruPages[lru]! += pages;
   frames.listAddTail(pfn, lruvec.lists[lru]!);
 }
 
@@ -100,16 +104,18 @@ export function lruvecDelPage(machine: Machine, lruvec: Lruvec, pfn: Pfn): void 
   const { frames } = machine;
   const lru = pageLru(frames, pfn);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
+  const pages = folioPages(machine, pfn);
   frames.listDel(pfn);
-  updateLruSize(lruvec, lru, zone.type, -1);
-  zone.lruPages[lru]! -= 1;
+  updateLruSize(lruvec, lru, zone.type, -pages);
+  zone.lruPages[lru]! -= pages;
 }
 
 /** The sizes alone, for pages that a scan has taken from the list one by one. */
 export function lruvecForgetPage(machine: Machine, lruvec: Lruvec, lru: LruList, pfn: Pfn): void {
   const zone = machine.zones[machine.frames.zoneIndex(pfn)]!;
-  updateLruSize(lruvec, lru, zone.type, -1);
-  zone.lruPages[lru]! -= 1;
+  const pages = folioPages(machine, pfn);
+  updateLruSize(lruvec, lru, zone.type, -pages);
+  zone.lruPages[lru]! -= pages;
 }
 
 /** One kind of move, and the pages that wait for it. */
@@ -220,12 +226,12 @@ class SplitLru implements Lru {
 
   // batches
 
-  /** True: the batch is full now. */
+  /** True: the batch is full now. A large folio does not wait: it would keep too much memory from its list. */
   private queue(batch: Batch, pfn: Pfn): boolean {
     this.frames.get(pfn);
     batch.pages[batch.count] = pfn;
     batch.count += 1;
-    return batch.count === batch.pages.length;
+    return batch.count === batch.pages.length || this.frames.has(pfn, PG_head);
   }
 
   /** The page was added a moment ago and still waits for its list. */
@@ -241,13 +247,13 @@ class SplitLru implements Lru {
       const pfn = lruAdd.pages[i]! as Pfn;
       const was = frames.testAndClear(pfn, PG_unevictable);
       if (isEvictable(machine, pfn)) {
-        if (was) machine.events[UNEVICTABLE_PGRESCUED]! += 1;
+        if (was) machine.events[UNEVICTABLE_PGRESCUED]! += folioPages(machine, pfn);
       } else {
         frames.clear(pfn, PG_active);
         frames.set(pfn, PG_unevictable);
         // In Linux the count lies in the lru field; here in private, which a swap-cache page needs for its entry.
         if (!frames.has(pfn, PG_swapcache)) frames.setPrivate(pfn, 0);
-        if (!was) machine.events[UNEVICTABLE_PGCULLED]! += 1;
+        if (!was) machine.events[UNEVICTABLE_PGCULLED]! += folioPages(machine, pfn);
       }
       const lruvec = lruvecOf(machine, pfn);
       frames.set(pfn, PG_lru);
@@ -268,7 +274,7 @@ class SplitLru implements Lru {
       lruvecDelPage(machine, lruvec, pfn);
       frames.clear(pfn, PG_active);
       lruvecAddPageTail(machine, lruvec, pfn);
-      machine.events[PGROTATED]! += 1;
+      machine.events[PGROTATED]! += folioPages(machine, pfn);
     }
     this.release(lruRotate, count);
   }
@@ -279,7 +285,7 @@ class SplitLru implements Lru {
     lruDeactivateFile.count = 0;
     for (let i = 0; i < count; i++) {
       const pfn = lruDeactivateFile.pages[i]! as Pfn;
-      if (!frames.has(pfn, PG_lru) || frames.has(pfn, PG_unevictable) || frames.mapcount(pfn) > 0) continue;
+      if (!frames.has(pfn, PG_lru) || frames.has(pfn, PG_unevictable) || folioMapcount(machine, pfn) > 0) continue;
       const lruvec = lruvecOf(machine, pfn);
       const active = frames.has(pfn, PG_active);
       lruvecDelPage(machine, lruvec, pfn);
@@ -347,8 +353,9 @@ class SplitLru implements Lru {
   }
 
   private countEvent(event: number, pfn: Pfn): void {
-    this.machine.events[event]! += 1;
-    countMemcgEvents(memcgOfPage(this.machine, pfn), event, 1);
+    const pages = folioPages(this.machine, pfn);
+    this.machine.events[event]! += pages;
+    countMemcgEvents(memcgOfPage(this.machine, pfn), event, pages);
   }
 
   /** Drops the batch's references; a page that nobody else holds is freed here. */

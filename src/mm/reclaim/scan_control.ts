@@ -94,6 +94,8 @@ export class ScanControl {
   /** Of the last isolateLruPages. */
   isolatedScanned = 0;
   isolatedTaken = 0;
+  /** Pages of the folio that was freed last. */
+  freedPages = 0;
 
   constructor(frames: MemMap) {
     this.isolated = frames.newList();

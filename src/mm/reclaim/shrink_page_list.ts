@@ -7,15 +7,17 @@
  * Linux     6.18 mm/vmscan.c: shrink_folio_list folio_check_references pageout __remove_mapping
  */
 import { filemapReleaseFolio, removeMapping } from '../filemap.ts';
+import { folioMapcount, folioPages } from '../folio.ts';
 import type { AddressSpace } from '../fs.ts';
 import { __GFP_FS, __GFP_IO } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
-import { countMemcgEvents, memCgroupUncharge, memcgOfPage, modPageState } from '../memcg.ts';
-import { freePages } from '../page_alloc.ts';
+import { countMemcgEvents, memcgOfPage, modPageState } from '../memcg.ts';
+import { freeFolio } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
   PG_active,
   PG_dirty,
+  PG_head,
   PG_locked,
   PG_mlocked,
   PG_private,
@@ -26,12 +28,13 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import { shmemWritepage } from '../shmem.ts';
+import { canSplitFolio, splitFolio } from '../split_folio.ts';
 import { swapWritepage } from '../swap/page_io.ts';
 import { addToSwap, removeSwapMapping } from '../swap/swap_state.ts';
 import { folioFreeSwap, memCgroupSwapFull } from '../swap/swapfile.ts';
 import { NO_PFN, type Pfn } from '../units.ts';
 import { VM_EXEC, VM_LOCKED } from '../vm_flags.ts';
-import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGACTIVATE, PGLAZYFREED } from '../vmstat.ts';
+import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGACTIVATE, PGLAZYFREED, THP_SWPOUT_FALLBACK } from '../vmstat.ts';
 import { clearPageDirtyForIo, writepage } from '../writeback.ts';
 import type { PgData } from '../zone.ts';
 import { isEvictable, isFileLru } from './lru.ts';
@@ -65,10 +68,14 @@ export function shrinkPageList(machine: Machine, sc: ScanControl, pgdat: PgData)
       frames.listAdd(pfn, sc.returned);
       continue;
     }
-    sc.nrScanned += 1;
+    const pages = folioPages(machine, pfn);
+    sc.nrScanned += pages;
     const verdict = judge(machine, sc, pgdat, pfn);
+    // It was split on the way: the others are judged on their own.
+    const left = verdict === FREED ? sc.freedPages : folioPages(machine, pfn);
+    sc.nrScanned -= pages - left;
     if (verdict === FREED) {
-      reclaimed += 1;
+      reclaimed += left;
       continue;
     }
     if (verdict === ACTIVATE_LOCKED) activate(machine, sc, pfn);
@@ -84,51 +91,55 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
   const { frames } = machine;
   const { stat } = sc;
   if (!isEvictable(machine, pfn)) return ACTIVATE_LOCKED;
-  if (!sc.mayUnmap && frames.mapcount(pfn) > 0) return KEEP_LOCKED;
+  if (!sc.mayUnmap && folioMapcount(machine, pfn) > 0) return KEEP_LOCKED;
 
+  let pages = folioPages(machine, pfn);
   const file = isFileLru(frames, pfn);
   const underWriteback = frames.has(pfn, PG_writeback);
   // Anonymous pages are not counted: swap has no flusher that could be too slow.
   if (!frames.isAnon(pfn) && file) {
     const dirty = frames.has(pfn, PG_dirty);
-    if (dirty || underWriteback) stat.dirty += 1;
-    if (dirty && !underWriteback) stat.unqueuedDirty += 1;
-    if (underWriteback && frames.has(pfn, PG_reclaim)) stat.congested += 1;
+    if (dirty || underWriteback) stat.dirty += pages;
+    if (dirty && !underWriteback) stat.unqueuedDirty += pages;
+    if (underWriteback && frames.has(pfn, PG_reclaim)) stat.congested += pages;
   }
   if (underWriteback) {
     if (sc.isKswapd && frames.has(pfn, PG_reclaim) && pgdat.manyWriteback) {
-      stat.immediate += 1;
+      stat.immediate += pages;
       return ACTIVATE_LOCKED;
     }
     // DIFFERS: a v1 cgroup waits here for the write to end; we pass on as v2 does. A v1 user sees more pages scanned.
     frames.set(pfn, PG_reclaim);
-    stat.writeback += 1;
+    stat.writeback += pages;
     return ACTIVATE_LOCKED;
   }
 
   const references = sc.ignoreReferences ? RECLAIM : checkReferences(machine, sc, pfn);
   if (references === ACTIVATE) return ACTIVATE_LOCKED;
   if (references === KEEP) {
-    stat.refKeep += 1;
+    stat.refKeep += pages;
     return KEEP_LOCKED;
   }
 
   if (frames.isAnon(pfn) && frames.has(pfn, PG_swapbacked) && !frames.has(pfn, PG_swapcache)) {
     if ((sc.gfp & __GFP_IO) === 0) return KEEP_LOCKED;
-    if (!addToSwap(machine, pfn)) return ACTIVATE_LOCKED;
+    const refused = pages > 1 ? !addLargeToSwap(machine, sc, pfn) : !addToSwap(machine, pfn);
+    if (refused) return ACTIVATE_LOCKED;
+    pages = folioPages(machine, pfn);
   }
 
-  if (frames.mapcount(pfn) > 0 && !machine.rmap.tryToUnmap(pfn)) {
-    stat.unmapFail += 1;
+  if (folioMapcount(machine, pfn) > 0 && !machine.rmap.tryToUnmap(pfn)) {
+    stat.unmapFail += pages;
     return ACTIVATE_LOCKED;
   }
 
   if (frames.has(pfn, PG_dirty)) {
-    if (isFileLru(frames, pfn) && !frames.isAnon(pfn)) {
+    // Memory that is dropped comes by here, too: mapped by nobody any more, it is freed when it is put back.
+    if (isFileLru(frames, pfn)) {
       const mayWrite = sc.isKswapd && frames.has(pfn, PG_reclaim) && pgdat.manyDirty;
       if (!mayWrite) {
         // The flusher writes better than we would, page by page; when it is done the page goes at once.
-        modPageState(machine, pfn, NR_VMSCAN_IMMEDIATE, 1);
+        modPageState(machine, pfn, NR_VMSCAN_IMMEDIATE, pages);
         frames.set(pfn, PG_reclaim);
         return ACTIVATE_LOCKED;
       }
@@ -140,7 +151,7 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
     if (written === PAGE_KEEP) return KEEP_LOCKED;
     if (written === PAGE_ACTIVATE) return ACTIVATE_LOCKED;
     if (written === PAGE_SUCCESS) {
-      stat.pageout += 1;
+      stat.pageout += pages;
       // Done at once only on a memory-backed device; else the page is freed when the write has ended.
       if (frames.has(pfn, PG_writeback | PG_dirty)) return KEEP_LOCKED;
     }
@@ -150,17 +161,38 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
 
   if (frames.isAnon(pfn) && !frames.has(pfn, PG_swapbacked)) {
     if (frames.refcount(pfn) !== 1) return KEEP_LOCKED;
-    machine.events[PGLAZYFREED]! += 1;
-    countMemcgEvents(memcgOfPage(machine, pfn), PGLAZYFREED, 1);
+    machine.events[PGLAZYFREED]! += pages;
+    countMemcgEvents(memcgOfPage(machine, pfn), PGLAZYFREED, pages);
   } else if (!removeFromCache(machine, sc, pgdat, pfn)) {
     return KEEP_LOCKED;
   }
   frames.clear(pfn, PG_locked);
   frames.setRefcount(pfn, 0);
-  memCgroupUncharge(machine, pfn);
   frames.clear(pfn, PG_active);
-  freePages(machine, pfn, 0);
+  sc.freedPages = pages;
+  freeFolio(machine, pfn);
   return FREED;
+}
+
+/**
+ * A huge page goes to as many slots side by side, or it is split and `pfn` goes alone; the others are on the list of what is
+ * to be judged. One that is partly mapped is split first: the rest of it needs no swap. False: no slot.
+ */
+function addLargeToSwap(machine: Machine, sc: ScanControl, pfn: Pfn): boolean {
+  if (!canSplitFolio(machine, pfn, 1)) return false;
+  if (isWorthSplitting(machine, pfn) && splitFolio(machine, pfn, sc.isolated) < 0) return false;
+  if (addToSwap(machine, pfn)) return true;
+  if (!machine.frames.has(pfn, PG_head) || splitFolio(machine, pfn, sc.isolated) < 0) return false;
+  machine.events[THP_SWPOUT_FALLBACK]! += 1;
+  countMemcgEvents(memcgOfPage(machine, pfn), THP_SWPOUT_FALLBACK, 1);
+  return addToSwap(machine, pfn);
+}
+
+/** SINCE 6.13: when a part is known to be unmapped. Before: when it is nowhere mapped as a whole. */
+function isWorthSplitting(machine: Machine, head: Pfn): boolean {
+  const large = machine.largeFolios.get(head)!;
+  if (!machine.generation.switches.hugeFolios) return large.entireMapcount === 0;
+  return large.partiallyMapped && machine.deferredSplit.has(head);
 }
 
 function activate(machine: Machine, sc: ScanControl, pfn: Pfn): void {
@@ -170,9 +202,10 @@ function activate(machine: Machine, sc: ScanControl, pfn: Pfn): void {
   }
   if (frames.has(pfn, PG_mlocked)) return;
   frames.set(pfn, PG_active);
-  if (isFileLru(frames, pfn)) sc.stat.activateFile += 1;
-  else sc.stat.activateAnon += 1;
-  countMemcgEvents(memcgOfPage(machine, pfn), PGACTIVATE, 1);
+  const pages = folioPages(machine, pfn);
+  if (isFileLru(frames, pfn)) sc.stat.activateFile += pages;
+  else sc.stat.activateAnon += pages;
+  countMemcgEvents(memcgOfPage(machine, pfn), PGACTIVATE, pages);
 }
 
 /** A page used once gets another round, a page used twice is active, and code is active at once. */
@@ -196,7 +229,7 @@ function pageout(machine: Machine, pfn: Pfn): number {
   const { frames } = machine;
   const holders = frames.refcount(pfn) - (frames.has(pfn, PG_private) && !frames.isAnon(pfn) ? 1 : 0);
   // The caller and the cache; anybody else may write to it.
-  if (holders !== 2) return PAGE_KEEP;
+  if (holders !== 1 + folioPages(machine, pfn)) return PAGE_KEEP;
   if (frames.has(pfn, PG_swapcache)) {
     frames.clear(pfn, PG_dirty);
     frames.set(pfn, PG_reclaim);
@@ -212,7 +245,7 @@ function pageout(machine: Machine, pfn: Pfn): number {
   }
   if (!frames.has(pfn, PG_writeback)) frames.clear(pfn, PG_reclaim);
   if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_write_folio', pfn);
-  modPageState(machine, pfn, NR_VMSCAN_WRITE, 1);
+  modPageState(machine, pfn, NR_VMSCAN_WRITE, folioPages(machine, pfn));
   return PAGE_SUCCESS;
 }
 
@@ -223,7 +256,7 @@ function removeFromCache(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: 
   const word = frames.mapping(pfn);
   const fileMapping = (word & PAGE_MAPPING_ANON) === 0 && word !== 0;
   if (!swapcache && !fileMapping) return false;
-  if (frames.refcount(pfn) !== 2 || frames.has(pfn, PG_dirty)) return false;
+  if (frames.refcount(pfn) !== 1 + folioPages(machine, pfn) || frames.has(pfn, PG_dirty)) return false;
   const target = (sc.targetMemcg ?? machine.rootMemcg).lruvecs[pgdat.nid]!;
   if (swapcache) {
     removeSwapMapping(machine, pfn, machine.workingset.eviction(pfn, target));

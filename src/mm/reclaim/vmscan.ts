@@ -17,6 +17,7 @@
  */
 import { EVENT_KSWAPD } from '../clock.ts';
 import { SCAN_NS } from '../costs.ts';
+import { folioMapcount, folioPages } from '../folio.ts';
 import { __GFP_FS, __GFP_HIGHMEM, __GFP_MOVABLE, GFP_KERNEL, type Gfp } from '../gfp.ts';
 import {
   LRU_ACTIVE_ANON,
@@ -28,9 +29,9 @@ import {
   modLruvecState,
 } from '../lruvec.ts';
 import type { Machine } from '../machine.ts';
-import { calculateProtection, countMemcgEvents, type MemCgroup, memCgroupUncharge, memcgEvent } from '../memcg.ts';
+import { calculateProtection, countMemcgEvents, type MemCgroup, memcgEvent } from '../memcg.ts';
 import type { ListHead } from '../memmap.ts';
-import { freePages, gfpZone, zoneWatermarkOk } from '../page_alloc.ts';
+import { freeFolio, gfpZone, zoneWatermarkOk } from '../page_alloc.ts';
 import { PG_active, PG_lru, PG_unevictable, PG_workingset } from '../page_flags.ts';
 import type { Reclaim } from '../parts.ts';
 import { shrinkSlab } from '../slab.ts';
@@ -424,15 +425,16 @@ class Vmscan implements Reclaim {
     while (scan < pages) {
       const pfn = frames.listLast(source);
       if (pfn === NO_PFN) break;
-      total += 1;
+      const size = folioPages(machine, pfn);
+      total += size;
       frames.listDel(pfn);
       if (zones[frames.zoneIndex(pfn)]!.type > sc.reclaimIdx) {
         frames.listAdd(pfn, sc.skipped);
-        skipped += 1;
+        skipped += size;
         continue;
       }
-      scan += 1;
-      if (!sc.mayUnmap && frames.mapcount(pfn) > 0) {
+      scan += size;
+      if (!sc.mayUnmap && folioMapcount(machine, pfn) > 0) {
         frames.listAdd(pfn, source);
         continue;
       }
@@ -440,7 +442,7 @@ class Vmscan implements Reclaim {
       frames.clear(pfn, PG_lru);
       lruvecForgetPage(machine, lruvec, lru, pfn);
       frames.listAdd(pfn, sc.isolated);
-      taken += 1;
+      taken += size;
     }
     if (skipped > 0) {
       frames.listSplice(sc.skipped, source);
@@ -526,7 +528,7 @@ class Vmscan implements Reclaim {
       // Young is cleared even on pages that are deactivated: the next scan must see only what happened since this one.
       if (rmap.pageReferenced(pfn, false, sc.targetMemcg) !== 0) {
         if ((rmap.referencedVmFlags & VM_EXEC) !== 0 && isFileLru(frames, pfn)) {
-          rotated += 1;
+          rotated += folioPages(machine, pfn);
           frames.listAdd(pfn, sc.toActive);
           continue;
         }
@@ -570,14 +572,14 @@ class Vmscan implements Reclaim {
       if (frames.putTestzero(pfn)) {
         // Its last user went while it was isolated.
         frames.clear(pfn, PG_active | PG_unevictable);
-        memCgroupUncharge(machine, pfn);
-        freePages(machine, pfn, 0);
+        freeFolio(machine, pfn);
         continue;
       }
       frames.set(pfn, PG_lru);
       lruvecAddPage(machine, lruvec, pfn);
-      moved += 1;
-      if (frames.has(pfn, PG_active)) ageNonresident(lruvec, 1);
+      const size = folioPages(machine, pfn);
+      moved += size;
+      if (frames.has(pfn, PG_active)) ageNonresident(lruvec, size);
     }
     return moved;
   }

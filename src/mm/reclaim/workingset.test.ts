@@ -207,3 +207,20 @@ test('what was evicted before its time comes back active', () => {
   expect(s.stat(WORKINGSET_ACTIVATE_FILE)).toBe(40 - left);
   expect(verify(s.machine)).toEqual([]);
 });
+
+test('pages of others count where they belong: at the root', () => {
+  for (const [others, want] of [
+    [0, false],
+    [100, true],
+  ] as const) {
+    const s = new Space({ othersActivePages: others });
+    s.map(0, 1);
+    s.store(0);
+    s.machine.lru.drain();
+    const root = s.machine.rootMemcg.lruvecs[0]!;
+    const shadow = s.machine.workingset.eviction(s.pfn(0), root);
+    root.nonresidentAge += 100 - 1;
+    s.machine.workingset.refault(s.pfn(0), shadow);
+    expect(s.machine.frames.has(s.pfn(0), PG_active)).toBe(want);
+  }
+});

@@ -72,7 +72,9 @@ class RefaultDistance implements Workingset {
     const distance = (eviction.nonresidentAge - time + EVICTION_SPAN) % EVICTION_SPAN;
     const lruvec = lruvecOf(this.machine, pfn);
     modLruvecState(lruvec, WORKINGSET_REFAULT_ANON + file, 1);
+    const { config, rootMemcg } = this.machine;
     let size = eviction.stat[NR_ACTIVE_FILE]!;
+    if (evictedFrom === rootMemcg) size += config.othersActivePages ?? 0;
     if (file === 0) size += eviction.stat[NR_INACTIVE_FILE]!;
     if (memCgroupGetNrSwapPages(this.machine, lruvec.memcg) > 0) {
       size += eviction.stat[NR_ACTIVE_ANON]!;

@@ -19,7 +19,7 @@ import { GFP_KERNEL } from '../gfp.ts';
 import { type IntervalKeys, IntervalTree } from '../interval_tree.ts';
 import type { Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
-import { VM_ACCESS_FLAGS, VM_SOFTDIRTY } from '../vm_flags.ts';
+import { VM_ACCESS_FLAGS, VM_STICKY } from '../vm_flags.ts';
 import type { IntervalLinks, Vma } from '../vma.ts';
 
 /** Links of an anon_vma by the range of offsets that each VMA shows. One for each tree: all state hangs on the machine. */
@@ -171,7 +171,7 @@ function reusableAnonVma(old: Vma, a: Vma, b: Vma): AnonVma | null {
   const alike =
     a.vmEnd === b.vmStart &&
     a.vmFile === b.vmFile &&
-    ((a.vmFlags ^ b.vmFlags) & ~(VM_ACCESS_FLAGS | VM_SOFTDIRTY)) === 0 &&
+    ((a.vmFlags ^ b.vmFlags) & ~(VM_ACCESS_FLAGS | VM_STICKY)) === 0 &&
     b.vmPgoff === a.vmPgoff + (b.vmStart - a.vmStart);
   return alike ? old.anonVma : null;
 }

@@ -11,18 +11,30 @@
  * Read      docs/reverse-map.md for the picture
  */
 import { bugOn } from '../bug.ts';
+import {
+  deferredSplitFolio,
+  folioMapcount,
+  folioMaybeMappedShared,
+  folioPages,
+  HPAGE_PMD_NR,
+  type LargeFolio,
+  largeFolioOf,
+  newLargeFolio,
+} from '../folio.ts';
 import { AddressSpace } from '../fs.ts';
+import { splitHugePmd, zapHugePmd } from '../huge_memory.ts';
 import type { Machine } from '../machine.ts';
 import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
 import { mlockVmaPage, munlockVmaPage } from '../mlock.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, updateHiwaterRss } from '../mm.ts';
-import { putPage } from '../page_alloc.ts';
+import { compoundHead, putPage } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
   PAGE_MAPPING_FLAGS,
   PG_anon_exclusive,
   PG_dirty,
+  PG_head,
   PG_locked,
   PG_swapbacked,
   PG_swapcache,
@@ -32,9 +44,9 @@ import { NO_SLOT, PTE_DIRTY, PTE_RW } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
 import { swapDuplicate } from '../swap/swapfile.ts';
 import { NO_VPN, type Pfn, type SwapEntry, type Vpn } from '../units.ts';
-import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from '../vm_flags.ts';
+import { VM_DROPPABLE, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from '../vm_flags.ts';
 import { linearPageIndex, type Vma, vmaAddress } from '../vma.ts';
-import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
+import { NR_ANON_MAPPED, NR_ANON_THPS, NR_FILE_MAPPED } from '../vmstat.ts';
 import { folioMarkDirty } from '../writeback.ts';
 import {
   AnonVma,
@@ -93,7 +105,7 @@ class AnonVmaRmap implements Rmap {
   addNewAnon(pfn: Pfn, vma: Vma, vpn: Vpn): void {
     const { frames } = this;
     bugOn(frames.mapcount(pfn) !== 0, 'a new page is mapped by nobody yet', pfn);
-    frames.set(pfn, PG_swapbacked);
+    setSwapbacked(frames, pfn, vma);
     frames.incMapcount(pfn);
     modPageState(this.machine, pfn, NR_ANON_MAPPED, 1);
     this.setAnon(pfn, vma, vpn, true);
@@ -101,10 +113,16 @@ class AnonVmaRmap implements Rmap {
 
   addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void {
     const { frames } = this;
-    if (frames.incMapcount(pfn) === 1) modPageState(this.machine, pfn, NR_ANON_MAPPED, 1);
-    if (!frames.isAnon(pfn)) this.setAnon(pfn, vma, vpn, exclusive);
+    const first = frames.incMapcount(pfn) === 1;
+    if (first) modPageState(this.machine, pfn, NR_ANON_MAPPED, 1);
+    const fromSwap = !frames.isAnon(pfn);
+    if (fromSwap) this.setAnon(pfn, vma, vpn, exclusive);
     else if (exclusive) frames.set(pfn, PG_anon_exclusive);
-    mlockVmaPage(this.machine, pfn, vma);
+    const large = largeFolioOf(this.machine, pfn);
+    // A part of a large folio does not make it unevictable: reclaim splits it when it meets it.
+    if (large !== undefined) mapPart(large, vma, first);
+    // SINCE 6.11: a page fresh from swap takes the way of new pages, on which nobody locks it. Before, it was locked.
+    else if (!fromSwap || this.machine.generation.switches.mlocksSwappedIn) mlockVmaPage(this.machine, pfn, vma);
   }
 
   addFile(pfn: Pfn, vma: Vma): void {
@@ -112,21 +130,97 @@ class AnonVmaRmap implements Rmap {
     mlockVmaPage(this.machine, pfn, vma);
   }
 
-  dup(pfn: Pfn): void {
+  dup(pfn: Pfn, dst: Vma): void {
     this.frames.incMapcount(pfn);
+    const large = largeFolioOf(this.machine, pfn);
+    if (large !== undefined) mapPart(large, dst, false);
   }
 
   remove(pfn: Pfn, vma: Vma): void {
-    const { frames } = this;
-    if (frames.decMapcount(pfn) === 0) {
-      modPageState(this.machine, pfn, frames.isAnon(pfn) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
+    const { frames, machine } = this;
+    const last = frames.decMapcount(pfn) === 0;
+    if (last) modPageState(machine, pfn, frames.isAnon(pfn) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
+    const large = largeFolioOf(machine, pfn);
+    if (large === undefined) {
+      munlockVmaPage(machine, pfn, vma);
+      return;
     }
-    munlockVmaPage(this.machine, pfn, vma);
+    const head = compoundHead(machine, pfn);
+    large.remove(vma.vmMm.id, 1);
+    if (last) {
+      large.pagesMapped -= 1;
+      if (large.pagesMapped > 0) deferredSplitFolio(machine, head, true);
+    }
+    // That all of it is mapped here was never sure; now it is sure that it is not.
+    if (machine.generation.switches.hugeFolios) munlockVmaPage(machine, head, vma);
   }
 
   moveAnon(pfn: Pfn, vma: Vma): void {
-    this.frames.setMapping(pfn, this.anonVmaOf(vma).id * 4 + PAGE_MAPPING_ANON);
-    this.frames.set(pfn, PG_anon_exclusive);
+    const { frames, machine } = this;
+    const head = compoundHead(machine, pfn);
+    const word = this.anonVmaOf(vma).id * 4 + PAGE_MAPPING_ANON;
+    for (let i = folioPages(machine, head) - 1; i >= 0; i--) frames.setMapping((head + i) as Pfn, word);
+    frames.set(pfn, PG_anon_exclusive);
+  }
+
+  // mappings of 2 MiB
+
+  addNewHuge(head: Pfn, vma: Vma, vpn: Vpn): void {
+    const { frames, machine } = this;
+    setSwapbacked(frames, head, vma);
+    for (let i = 0; i < HPAGE_PMD_NR; i++) this.setAnon((head + i) as Pfn, vma, (vpn + i) as Vpn, false);
+    this.moveAnon(head, vma);
+    this.mapAll(head, newLargeFolio(machine, head), vma);
+  }
+
+  dupHuge(head: Pfn, dst: Vma): void {
+    this.mapAll(head, this.largeFolio(head), dst);
+  }
+
+  removeHuge(head: Pfn, vma: Vma): void {
+    const { frames, machine } = this;
+    const large = this.largeFolio(head);
+    let last = 0;
+    for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.decMapcount((head + i) as Pfn) === 0) last += 1;
+    large.remove(vma.vmMm.id, 1);
+    large.pagesMapped -= last;
+    modPageState(machine, head, NR_ANON_MAPPED, -last);
+    this.dropEntire(head, large);
+    if (last > 0 && last < HPAGE_PMD_NR) deferredSplitFolio(machine, head, true);
+    munlockVmaPage(machine, head, vma);
+  }
+
+  splitHuge(head: Pfn, vma: Vma): void {
+    const { frames, machine } = this;
+    const large = this.largeFolio(head);
+    if (frames.has(head, PG_anon_exclusive)) {
+      for (let i = 1; i < HPAGE_PMD_NR; i++) frames.set((head + i) as Pfn, PG_anon_exclusive);
+    }
+    large.add(vma.vmMm.id, HPAGE_PMD_NR - 1);
+    this.dropEntire(head, large);
+    if (!machine.generation.switches.hugeFolios) munlockVmaPage(machine, head, vma);
+  }
+
+  private mapAll(head: Pfn, large: LargeFolio, vma: Vma): void {
+    const { frames, machine } = this;
+    let first = 0;
+    for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.incMapcount((head + i) as Pfn) === 1) first += 1;
+    large.pagesMapped += first;
+    modPageState(machine, head, NR_ANON_MAPPED, first);
+    large.entireMapcount += 1;
+    if (large.entireMapcount === 1) modPageState(machine, head, NR_ANON_THPS, HPAGE_PMD_NR);
+    large.add(vma.vmMm.id, 1);
+  }
+
+  private dropEntire(head: Pfn, large: LargeFolio): void {
+    large.entireMapcount -= 1;
+    if (large.entireMapcount === 0) modPageState(this.machine, head, NR_ANON_THPS, -HPAGE_PMD_NR);
+  }
+
+  private largeFolio(head: Pfn): LargeFolio {
+    const large = this.machine.largeFolios.get(head);
+    bugOn(large === undefined, 'what is mapped by 2 MiB is a large folio', head);
+    return large!;
   }
 
   /** A page that others may map too belongs to the root: whoever can map it is linked to that. */
@@ -148,6 +242,7 @@ class AnonVmaRmap implements Rmap {
   pageReferenced(pfn: Pfn, locked: boolean, memcg: MemCgroup | null): number {
     const { frames } = this;
     this.referencedVmFlags = 0;
+    if (frames.has(pfn, PG_head) && frames.isAnon(pfn)) return this.hugeReferenced(pfn, memcg);
     this.budget = frames.mapcount(pfn);
     if (this.budget === 0) return 0;
     if (!locked && !frames.isAnon(pfn) && frames.has(pfn, PG_locked)) return 1;
@@ -158,6 +253,10 @@ class AnonVmaRmap implements Rmap {
   }
 
   tryToUnmap(pfn: Pfn): boolean {
+    if (this.frames.has(pfn, PG_head) && this.frames.isAnon(pfn)) {
+      this.unmapHuge(pfn);
+      return this.largeFolio(pfn).mapcount === 0;
+    }
     this.budget = this.frames.mapcount(pfn);
     if (this.budget > 0) this.walkEntries(pfn, WALK_UNMAP);
     return this.frames.mapcount(pfn) === 0;
@@ -181,6 +280,26 @@ class AnonVmaRmap implements Rmap {
       const tree = owner.iMmap;
       for (let vma = tree.firstIn(index, index); vma !== null; vma = tree.nextIn(vma, index, index)) {
         if (!visit(vma, vmaAddress(vma, index))) return;
+      }
+    }
+  }
+
+  walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void {
+    const { frames, machine } = this;
+    const { pageTables } = machine;
+    const owner = this.ownerOf(head);
+    if (!(owner instanceof AnonVma)) return;
+    const first = frames.index(head);
+    const last = first + folioPages(machine, head) - 1;
+    for (let avc = owner.tree.firstIn(first, last); avc !== null; avc = owner.tree.nextIn(avc, first, last)) {
+      const { vma } = avc;
+      const from = Math.max(first, vma.vmPgoff);
+      const to = Math.min(last, vma.vmPgoff + vma.pages - 1);
+      for (let index = from; index <= to; index++) {
+        const vpn = (vma.vmStart + (index - vma.vmPgoff)) as Vpn;
+        const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+        if (slot === NO_SLOT || !pageTables.isPresent(slot)) continue;
+        if (pageTables.pfn(slot) === head + (index - first)) visit(vma, vpn, slot);
       }
     }
   }
@@ -256,25 +375,30 @@ class AnonVmaRmap implements Rmap {
   }
 
   private unmapOne(pfn: Pfn, vma: Vma, slot: number): boolean {
+    if ((vma.vmFlags & VM_LOCKED) !== 0) {
+      mlockVmaPage(this.machine, pfn, vma);
+      return false;
+    }
+    return this.unmapEntry(pfn, pfn, vma, slot) && this.frames.mapcount(pfn) > 0;
+  }
+
+  /** One entry, that maps `pfn`, a frame of the folio `head`. False: it stays. */
+  private unmapEntry(pfn: Pfn, head: Pfn, vma: Vma, slot: number): boolean {
     const { frames, machine } = this;
     const { pageTables } = machine;
     const mm = vma.vmMm;
-    if ((vma.vmFlags & VM_LOCKED) !== 0) {
-      mlockVmaPage(machine, pfn, vma);
-      return false;
-    }
-    if (pageTables.has(slot, PTE_DIRTY)) folioMarkDirty(machine, pfn);
+    if (pageTables.has(slot, PTE_DIRTY)) folioMarkDirty(machine, head);
     updateHiwaterRss(mm);
     if (!frames.isAnon(pfn)) {
       pageTables.setNone(slot);
-      mm.rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
-    } else if (!frames.has(pfn, PG_swapbacked)) {
-      if (!this.discardLazyfree(pfn)) return false;
+      mm.rss[frames.has(head, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
+    } else if (!frames.has(head, PG_swapbacked)) {
+      if (!this.discardLazyfree(head, vma)) return false;
       pageTables.setNone(slot);
       mm.rss[MM_ANONPAGES]! -= 1;
     } else {
-      bugOn(!frames.has(pfn, PG_swapcache), 'an anonymous page has a swap slot before it is unmapped', pfn);
-      const entry = frames.private_(pfn) as SwapEntry;
+      bugOn(!frames.has(head, PG_swapcache), 'an anonymous page has a swap slot before it is unmapped', pfn);
+      const entry = (frames.private_(head) + (pfn - head)) as SwapEntry;
       if (swapDuplicate(machine, entry) < 0) return false;
       const exclusive = frames.testAndClear(pfn, PG_anon_exclusive);
       pageTables.setSwap(slot, entry, exclusive);
@@ -283,15 +407,107 @@ class AnonVmaRmap implements Rmap {
     }
     this.remove(pfn, vma);
     putPage(machine, pfn);
-    return frames.mapcount(pfn) > 0;
+    return true;
+  }
+
+  // the walks for a huge page, with all that is mapped of it
+
+  private hugeReferenced(head: Pfn, memcg: MemCgroup | null): number {
+    const { machine } = this;
+    const { pageTables, generation } = machine;
+    const { keepPagesOfDyingMm } = generation.switches;
+    this.memcg = memcg;
+    this.found = 0;
+    this.walkVmas(head, (vma, slots) => {
+      if (!this.mayCount(vma)) return true;
+      if ((vma.vmFlags & VM_LOCKED) !== 0) {
+        // It is locked only where all of it is mapped.
+        if (slots.length < folioPages(machine, head)) return true;
+        mlockVmaPage(machine, head, vma);
+        this.referencedVmFlags |= VM_LOCKED;
+        return false;
+      }
+      if (keepPagesOfDyingMm && vma.vmMm.exiting && this.isOwnSwappable(head)) {
+        this.found = -1;
+        return false;
+      }
+      let referenced = false;
+      for (const slot of slots) if (pageTables.testAndClearYoung(slot)) referenced = true;
+      if (this.frames.testAndClear(head, PG_young)) referenced = true;
+      if (referenced) {
+        this.found += 1;
+        this.referencedVmFlags |= vma.vmFlags & ~VM_LOCKED;
+      }
+      return true;
+    });
+    return this.found;
+  }
+
+  private isOwnSwappable(head: Pfn): boolean {
+    return this.frames.has(head, PG_swapbacked) && !folioMaybeMappedShared(this.machine, head);
+  }
+
+  private unmapHuge(head: Pfn): void {
+    const { frames, machine } = this;
+    const { pageTables } = machine;
+    const base = frames.index(head);
+    this.walkVmas(head, (vma, slots) => {
+      const first = slots[0]!;
+      if ((vma.vmFlags & VM_LOCKED) !== 0) {
+        if (slots.length === folioPages(machine, head)) mlockVmaPage(machine, head, vma);
+        return false;
+      }
+      if (pageTables.isHuge(first)) {
+        const start = (vma.vmStart + (base - vma.vmPgoff)) as Vpn;
+        // SINCE 6.12: what MADV_FREE gave up goes as a whole.
+        const lazyfree = machine.generation.switches.hugeFolios && !frames.has(head, PG_swapbacked);
+        if (lazyfree) return this.discardHuge(head, vma, start, first);
+        splitHugePmd(machine, vma, start);
+      }
+      for (const slot of slots) if (!this.unmapEntry(pageTables.pfn(slot), head, vma, slot)) return false;
+      return true;
+    });
+  }
+
+  private discardHuge(head: Pfn, vma: Vma, start: Vpn, first: number): boolean {
+    const { frames, machine } = this;
+    if ((machine.pageTables.tableBits(first) & PTE_DIRTY) !== 0) frames.set(head, PG_dirty);
+    if (!this.discardLazyfree(head, vma)) return false;
+    updateHiwaterRss(vma.vmMm);
+    zapHugePmd(machine, vma, start);
+    return true;
+  }
+
+  /** Each VMA that maps the anonymous folio or parts of it, with the slots; stops when `visit` says false. */
+  private walkVmas(head: Pfn, visit: (vma: Vma, slots: number[]) => boolean): void {
+    const met = new Map<Vma, number[]>();
+    this.walkFolio(head, (vma, _vpn, slot) => {
+      const slots = met.get(vma);
+      if (slots === undefined) met.set(vma, [slot]);
+      else slots.push(slot);
+    });
+    for (const [vma, slots] of met) if (!visit(vma, slots)) return;
   }
 
   /** A page given up with MADV_FREE goes without a write, unless it was written since or somebody else holds it. */
-  private discardLazyfree(pfn: Pfn): boolean {
+  private discardLazyfree(pfn: Pfn, vma: Vma): boolean {
     const { frames } = this;
-    const onlyMappedAndIsolated = frames.refcount(pfn) === 1 + frames.mapcount(pfn);
-    if (onlyMappedAndIsolated && !frames.has(pfn, PG_dirty)) return true;
-    if (frames.has(pfn, PG_dirty)) frames.set(pfn, PG_swapbacked);
-    return false;
+    if (frames.has(pfn, PG_dirty) && (vma.vmFlags & VM_DROPPABLE) === 0) {
+      frames.set(pfn, PG_swapbacked);
+      return false;
+    }
+    // Mapped, isolated, and held by nobody else.
+    return frames.refcount(pfn) === 1 + folioMapcount(this.machine, pfn);
   }
+}
+
+/** A new anonymous page may go to swap, unless it is of memory that is dropped instead. */
+function setSwapbacked(frames: MemMap, pfn: Pfn, vma: Vma): void {
+  if ((vma.vmFlags & VM_DROPPABLE) === 0) frames.set(pfn, PG_swapbacked);
+}
+
+/** One entry more maps a frame of the folio; `first`: none did. */
+function mapPart(large: LargeFolio, vma: Vma, first: boolean): void {
+  large.add(vma.vmMm.id, 1);
+  if (first) large.pagesMapped += 1;
 }

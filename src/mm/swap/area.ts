@@ -125,6 +125,8 @@ export class SwapInfo {
   /** SWP_WRITEOK: slots may be taken. */
   writeok = false;
   inusePages = 0;
+  /** Not a file of a file system: SWP_BLKDEV. */
+  blockDevice = true;
   /** Full while half of all swap is taken: look through the full clusters soon (reclaim_work). */
   reclaimWork = false;
   readonly clusters: Clusters;

@@ -63,6 +63,28 @@ export function allocSlotFromClusters(machine: Machine): SwapEntry {
   return NO_SWAP;
 }
 
+/** A whole free cluster with SWAP_HAS_CACHE in every slot, for a huge page; NO_SWAP if there is none. Files have none. */
+export function allocHugeSlots(machine: Machine, pages: number): SwapEntry {
+  const { swap } = machine;
+  for (const area of swap.avail) {
+    // 6.1 keeps lists of clusters for solid state only.
+    const listed = !area.rotational || !machine.generation.switches.swapSlotsCache;
+    const cluster = area.clusters.first(CLUSTER_FREE);
+    if (!area.blockDevice || !area.writeok || !listed || cluster === NO_CLUSTER || pages !== SWAPFILE_CLUSTER) continue;
+    const first = cluster * SWAPFILE_CLUSTER;
+    area.clusters.move(cluster, CLUSTER_NONE);
+    for (let i = 0; i < pages; i++) {
+      area.setUsage(first + i, SWAP_HAS_CACHE);
+      area.clusters.inc(cluster);
+      swapRangeAlloc(machine, area);
+    }
+    swap.nrSwapPages -= pages;
+    if (!machine.generation.switches.swapSlotsCache) area.clusters.move(cluster, CLUSTER_FULL);
+    return swpEntry(area.type, first);
+  }
+  return NO_SWAP;
+}
+
 /** A slot of the area is free again: its cluster is free, or has room. */
 export function slotFreedInCluster(area: SwapInfo, offset: number): void {
   const clusters = area.clusters;

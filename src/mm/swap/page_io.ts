@@ -11,11 +11,12 @@
 import { submitSwapRead, submitSwapWrite } from '../block.ts';
 import { ZRAM_IN_NS, ZRAM_OUT_NS } from '../costs.ts';
 import { endPageWriteback } from '../filemap.ts';
+import { folioPages } from '../folio.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, memcgOfPage } from '../memcg.ts';
 import { PG_locked, PG_uptodate } from '../page_flags.ts';
-import { type Pfn, type SwapEntry, swpOffset, ZERO_TOKEN } from '../units.ts';
-import { PGPGIN, PGPGOUT, PSWPIN, PSWPOUT, SWPIN_ZERO, SWPOUT_ZERO } from '../vmstat.ts';
+import { type Pfn, type SwapEntry, swpOffset } from '../units.ts';
+import { PGPGIN, PGPGOUT, PSWPIN, PSWPOUT, SWPIN_ZERO, SWPOUT_ZERO, THP_SWPOUT } from '../vmstat.ts';
 import { setPageWriteback } from '../writeback.ts';
 import { folioFreeSwap } from './swapfile.ts';
 
@@ -31,10 +32,15 @@ export function swapWritepage(machine: Machine, pfn: Pfn): void {
   const entry = frames.private_(pfn) as SwapEntry;
   const area = machine.swap.areaOf(entry);
   const offset = swpOffset(entry);
-  const token = frames.token(pfn);
-  const zero = token === ZERO_TOKEN && machine.generation.switches.swapZeromap;
-  area.setToken(offset, token);
-  area.setZero(offset, zero);
+  const pages = folioPages(machine, pfn);
+  let zero = machine.generation.switches.swapZeromap;
+  for (let i = 0; i < pages; i++) {
+    const token = frames.token((pfn + i) as Pfn);
+    area.setToken(offset + i, token);
+    if (zero && !machine.contents.isZero(token)) zero = false;
+  }
+  for (let i = 0; i < pages; i++) area.setZero(offset + i, zero);
+  if (pages > 1) machine.events[THP_SWPOUT]! += 1;
   if (zero) {
     countSwap(machine, pfn, SWPOUT_ZERO);
     frames.clear(pfn, PG_locked);
@@ -84,6 +90,7 @@ export function endSwapWrite(machine: Machine, pfn: Pfn, _entry: SwapEntry): voi
 }
 
 function countSwap(machine: Machine, pfn: Pfn, event: number): void {
-  machine.events[event]! += 1;
-  countMemcgEvents(memcgOfPage(machine, pfn), event, 1);
+  const pages = folioPages(machine, pfn);
+  machine.events[event]! += pages;
+  countMemcgEvents(memcgOfPage(machine, pfn), event, pages);
 }

@@ -15,7 +15,7 @@ import type { MemCgroup, SwapEvents } from '../memcg.ts';
 import { NO_SWAP, type Pfn, type SwapEntry, swpOffset } from '../units.ts';
 
 /** The slot will hold the page. Also called when there was no slot, which is an event. 0 or -ENOMEM. */
-export function memCgroupTryChargeSwap(machine: Machine, pfn: Pfn, entry: SwapEntry): number {
+export function memCgroupTryChargeSwap(machine: Machine, pfn: Pfn, entry: SwapEntry, pages = 1): number {
   if (machine.rootMemcg.v1) return 0;
   const id = machine.frames.memcg(pfn);
   if (id === 0) return 0;
@@ -25,12 +25,13 @@ export function memCgroupTryChargeSwap(machine: Machine, pfn: Pfn, entry: SwapEn
     return 0;
   }
   const memcg = onlineAncestor(owner);
-  if (memcg.swap.tryCharge(1) !== null) {
+  if (memcg.swap.tryCharge(pages) !== null) {
     swapEvent(memcg, 'max');
     swapEvent(memcg, 'fail');
     return -ENOMEM;
   }
-  machine.swap.areaOf(entry).setMemcgId(swpOffset(entry), memcg.id);
+  const area = machine.swap.areaOf(entry);
+  for (let i = 0; i < pages; i++) area.setMemcgId(swpOffset(entry) + i, memcg.id);
   return 0;
 }
 

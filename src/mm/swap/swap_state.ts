@@ -21,6 +21,7 @@
  */
 import { bugOn } from '../bug.ts';
 import type { VmFault } from '../fault.ts';
+import { folioPages } from '../folio.ts';
 import type { Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { memCgroupCharge, modPageState } from '../memcg.ts';
@@ -80,25 +81,33 @@ export function addToSwapCache(machine: Machine, pfn: Pfn, entry: SwapEntry): vo
   const frames = machine.frames;
   bugOn(!frames.has(pfn, PG_locked) || !frames.has(pfn, PG_swapbacked), 'a page enters the swap cache locked', pfn);
   bugOn(frames.has(pfn, PG_swapcache), 'a page has one slot', pfn);
-  machine.swap.areaOf(entry).setCached(swpOffset(entry), pfn);
-  frames.get(pfn);
+  const area = machine.swap.areaOf(entry);
+  const pages = folioPages(machine, pfn);
+  for (let i = 0; i < pages; i++) area.setCached(swpOffset(entry) + i, (pfn + i) as Pfn);
+  frames.setRefcount(pfn, frames.refcount(pfn) + pages);
   frames.set(pfn, PG_swapcache);
   frames.setPrivate(pfn, entry);
-  countCached(machine, pfn, 1);
+  countCached(machine, pfn, pages);
 }
 
 /** A locked page gives its slot up; the caller has another reference to it. */
 export function deleteFromSwapCache(machine: Machine, pfn: Pfn): void {
+  const { frames } = machine;
+  const pages = folioPages(machine, pfn);
   const entry = takeOut(machine, pfn, 0);
-  putSwapFolio(machine, entry);
-  bugOn(machine.frames.putTestzero(pfn), 'who takes a page from the swap cache has a reference', pfn);
+  for (let i = 0; i < pages; i++) putSwapFolio(machine, (entry + i) as SwapEntry);
+  frames.setRefcount(pfn, frames.refcount(pfn) - pages);
+  bugOn(frames.refcount(pfn) <= 0, 'who takes a page from the swap cache has a reference', pfn);
 }
 
 /** The page is evicted: its slot keeps what it held, and its shadow. The caller drops the cache's reference. */
 export function removeSwapMapping(machine: Machine, pfn: Pfn, shadow: number): void {
+  const pages = folioPages(machine, pfn);
   const entry = takeOut(machine, pfn, shadow);
-  memCgroupSwapout(machine, pfn, entry);
-  putSwapFolio(machine, entry);
+  for (let i = 0; i < pages; i++) {
+    memCgroupSwapout(machine, (pfn + i) as Pfn, (entry + i) as SwapEntry);
+    putSwapFolio(machine, (entry + i) as SwapEntry);
+  }
 }
 
 function takeOut(machine: Machine, pfn: Pfn, shadow: number): SwapEntry {
@@ -106,10 +115,12 @@ function takeOut(machine: Machine, pfn: Pfn, shadow: number): SwapEntry {
   const entry = frames.private_(pfn) as SwapEntry;
   bugOn(!frames.has(pfn, PG_swapcache) || frames.has(pfn, PG_writeback), 'a page leaves the swap cache written', pfn);
   bugOn(swapCacheGet(machine, entry) !== pfn, "a page's slot names the page", pfn);
-  machine.swap.areaOf(entry).setShadow(swpOffset(entry), shadow);
+  const pages = folioPages(machine, pfn);
+  const area = machine.swap.areaOf(entry);
+  for (let i = 0; i < pages; i++) area.setShadow(swpOffset(entry) + i, shadow);
   frames.clear(pfn, PG_swapcache);
   frames.setPrivate(pfn, 0);
-  countCached(machine, pfn, -1);
+  countCached(machine, pfn, -pages);
   return entry;
 }
 

@@ -15,9 +15,10 @@
 import { newDisk } from '../block.ts';
 import { bugOn } from '../bug.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM, EPERM } from '../errno.ts';
+import { folioMapcount, folioPages } from '../folio.ts';
 import type { DiskConfig, Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
-import { putPage } from '../page_alloc.ts';
+import { compoundHead, putPage } from '../page_alloc.ts';
 import { PG_dirty, PG_locked, PG_swapcache, PG_writeback } from '../page_flags.ts';
 import { NO_PFN, NO_SWAP, PAGE_SIZE, type Pfn, type SwapEntry, swpOffset, swpType } from '../units.ts';
 import {
@@ -29,7 +30,13 @@ import {
   SWAP_MAP_SHMEM,
   SwapInfo,
 } from './area.ts';
-import { allocSlotFromClusters, reclaimFullClusters, setupClusters, slotFreedInCluster } from './clusters.ts';
+import {
+  allocHugeSlots,
+  allocSlotFromClusters,
+  reclaimFullClusters,
+  setupClusters,
+  slotFreedInCluster,
+} from './clusters.ts';
 import {
   allocSlotFromCache,
   disableSlotsCache,
@@ -57,6 +64,8 @@ export interface SwapConfig {
   diskConfig?: Partial<DiskConfig>;
   /** A disk that turns, as virtio disks say they do. It makes readahead follow slots, not addresses. Default: every disk. */
   rotational?: boolean;
+  /** A file of a file system, not a device of its own: it has no room for huge pages as a whole. Default false. */
+  file?: boolean;
 }
 
 export class SwapAreas {
@@ -141,6 +150,7 @@ export function swapon(machine: Machine, config: SwapConfig): number {
   const rotational = isDisk && (config.rotational ?? true);
   const auto = config.priority === undefined;
   const area = new SwapInfo(type, max, config.priority ?? 0, auto, isDisk ? disk : null, rotational);
+  area.blockDevice = !(config.file ?? false);
   swap.areas[type] = area;
   if (rotational) swap.nrRotate += 1;
   if (!machine.generation.switches.swapSlotsCache) setupClusters(area);
@@ -187,14 +197,17 @@ function insertByPriority(list: SwapInfo[], area: SwapInfo): void {
 
 /** A slot with SWAP_HAS_CACHE for a locked page, charged to the page's cgroup; NO_SWAP if there is none, or no charge. */
 export function folioAllocSwap(machine: Machine, pfn: Pfn): SwapEntry {
-  const entry = machine.generation.switches.swapSlotsCache
-    ? allocSlotFromCache(machine)
-    : allocSlotFromClusters(machine);
-  let refused = memCgroupTryChargeSwap(machine, pfn, entry);
-  if (refused < 0) putSwapFolio(machine, entry);
+  const pages = folioPages(machine, pfn);
+  const entry = pages > 1 ? allocHugeSlots(machine, pages) : allocSlot(machine);
+  let refused = memCgroupTryChargeSwap(machine, pfn, entry, pages);
+  if (refused < 0) for (let i = 0; i < pages; i++) putSwapFolio(machine, (entry + i) as SwapEntry);
   else if (entry === NO_SWAP) refused = -ENOMEM;
   runReclaimWork(machine, entry);
   return refused < 0 ? NO_SWAP : entry;
+}
+
+function allocSlot(machine: Machine): SwapEntry {
+  return machine.generation.switches.swapSlotsCache ? allocSlotFromCache(machine) : allocSlotFromClusters(machine);
 }
 
 /** The kernel's worker would run by now: the area has just become full. */
@@ -341,9 +354,12 @@ export function getShadow(machine: Machine, entry: SwapEntry): number {
 
 // pages in the swap cache
 
-/** Somebody holds the entry of this page, which is in the swap cache. */
+/** Somebody holds the entry of this page, or of one of this folio, which is in the swap cache. */
 export function folioSwapped(machine: Machine, pfn: Pfn): boolean {
-  return swapCount(machine, machine.frames.private_(pfn) as SwapEntry) !== 0;
+  const entry = machine.frames.private_(pfn);
+  const pages = folioPages(machine, pfn);
+  for (let i = 0; i < pages; i++) if (swapCount(machine, (entry + i) as SwapEntry) !== 0) return true;
+  return false;
 }
 
 /** Gives up the slot of a locked page, if only the page needs it. The page is dirty then: nothing holds a copy. */
@@ -363,12 +379,14 @@ export const TTRS_FULL = 4;
 /** A slot that only a page in memory keeps: the page gives it up. True if the slot is given up. */
 export function tryToReclaimSwap(machine: Machine, area: SwapInfo, offset: number, when: number): boolean {
   const frames = machine.frames;
-  const pfn = area.cached(offset);
+  const cached = area.cached(offset);
+  if (cached === NO_PFN) return false;
+  const pfn = compoundHead(machine, cached);
   // Locked: it is being read or evicted.
-  if (pfn === NO_PFN || frames.has(pfn, PG_locked)) return false;
+  if (frames.has(pfn, PG_locked)) return false;
   const wanted =
     (when & TTRS_ANYWAY) !== 0 ||
-    ((when & TTRS_UNMAPPED) !== 0 && frames.mapcount(pfn) === 0) ||
+    ((when & TTRS_UNMAPPED) !== 0 && folioMapcount(machine, pfn) === 0) ||
     ((when & TTRS_FULL) !== 0 && memCgroupSwapFull(machine, pfn));
   if (!wanted) return false;
   frames.get(pfn);
