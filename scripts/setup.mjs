@@ -47,6 +47,17 @@ export function installPackages() {
   process.exit(1);
 }
 
+/** A C compiler for the runner (oracle/runner), where root may install one; without, live tests are skipped and say so. */
+export function installCompiler() {
+  const found = spawnSync(process.env['CC'] ?? 'cc', ['--version']).status === 0;
+  if (found || process.platform !== 'linux' || process.getuid?.() !== 0) return;
+  say('installing a C compiler (apt-get install gcc libc6-dev)');
+  const args = ['install', '-y', '-qq', '--no-install-recommends', 'gcc', 'libc6-dev'];
+  spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 2, 2] });
+  const { status } = spawnSync('apt-get', args, { stdio: ['ignore', 2, 2] });
+  if (status !== 0) say('no C compiler could be installed');
+}
+
 /** npm keeps a copy of what it installed; it must hold every package of our lockfile, in the same version. */
 function packagesAreInstalled() {
   const copy = join(root, 'node_modules', '.package-lock.json');

@@ -8,9 +8,10 @@
  *
  * `npm test -- zone -t watermark` takes what `vitest run` takes.
  */
-import { makeReady } from './setup.mjs';
+import { installCompiler, makeReady } from './setup.mjs';
 
 await makeReady();
+installCompiler();
 const { parseCLI, startVitest } = await import('vitest/node');
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
 const vitest = await startVitest('test', filter, { ...options, watch: false });

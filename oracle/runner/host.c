@@ -20,10 +20,12 @@ static char swap_path[PATH_MAX + 8];
 static bool swap_on;
 
 /* Section 2 of the format. A setting that this kernel does not have is none that could differ. */
+enum { MAX_MAP_COUNT };
 static struct {
   const char *path, *wanted;
   char saved[64];
 } settings[] = {
+  [MAX_MAP_COUNT] = { "/proc/sys/vm/max_map_count", "65530", "" },
   { "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "" },
   { "/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never", "" },
   { "/sys/kernel/mm/lru_gen/enabled", "0x0000", "" },
@@ -31,7 +33,6 @@ static struct {
   { "/proc/sys/vm/swappiness", "60", "" },
   { "/proc/sys/vm/page-cluster", "3", "" },
   { "/proc/sys/vm/overcommit_memory", "0", "" },
-  { "/proc/sys/vm/max_map_count", "65530", "" },
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 
@@ -72,6 +73,13 @@ static bool adopt_settings(void) {
     strcpy(settings[i].saved, value);
   }
   return true;
+}
+
+bool host_allow_areas(int own) {
+  char value[64];
+  snprintf(value, sizeof value, "%ld", strtol(settings[MAX_MAP_COUNT].wanted, NULL, 10) + own);
+  if (!settings[MAX_MAP_COUNT].saved[0]) strcpy(settings[MAX_MAP_COUNT].saved, settings[MAX_MAP_COUNT].wanted);
+  return write_file(settings[MAX_MAP_COUNT].path, value);
 }
 
 /* Debian names its kernels by ABI and tells the version elsewhere. */

@@ -1,8 +1,9 @@
 /*
- * runner -o FOLDER [-d DISKFOLDER] PROGRAM.mmp…
+ * runner -o FOLDER [-d DISKFOLDER] [-s] PROGRAM.mmp…
  *
  * Runs each program on this kernel and writes FOLDER/PROGRAM.rec. Says of each on stdout, separated by tabs:
  *   recorded PROGRAM | skipped PROGRAM why | failed PROGRAM why
+ * With -s, a `snapshot` line only counts kernel objects: objects PROGRAM CALL KIND N KIND N…
  * Needs root. Exits with 0 if every program was recorded or skipped for a reason.
  */
 #include "runner.h"
@@ -34,6 +35,7 @@ static volatile sig_atomic_t stopped;
 static struct program *program;
 static struct actor *actors[MAX_ACTORS];
 static int living, numbers, made;
+static bool counts_objects;
 static struct text out;
 static const char *trouble;
 
@@ -89,7 +91,7 @@ static bool ask(const struct actor *a) {
   struct comm *c = COMM;
   c->turn = a->number;
   int seq = __atomic_add_fetch(&c->seq, 1, __ATOMIC_SEQ_CST);
-  syscall(SYS_futex, &c->seq, FUTEX_WAKE, MAX_ACTORS, NULL, NULL, 0);
+  syscall(SYS_futex, &c->seq, FUTEX_WAKE_BITSET, MAX_ACTORS, NULL, NULL, TURN_BIT(a->number));
   time_t started = time(NULL);
   for (;;) {
     int done = __atomic_load_n(&c->done, __ATOMIC_SEQ_CST);
@@ -136,7 +138,7 @@ static struct actor *start_first(void) {
     syscall(SYS_futex, &c->done, FUTEX_WAIT, 0, &wait, NULL, 0);
     if (has_ended(a, 0)) return NULL;
   }
-  return observe_open(a) ? a : NULL;
+  return host_allow_areas(c->own_areas) && observe_open(a) ? a : NULL;
 }
 
 /* descriptors by label */
@@ -302,6 +304,17 @@ static void one_call(const struct step *s, int op) {
 
 /* programs */
 
+static void snapshot(int op) {
+  if (!counts_objects) {
+    observe_snapshot(&out, program, actors, living, op);
+    return;
+  }
+  struct text objects = { 0 };
+  observe_objects(&objects);
+  printf("objects\t%s\t%d%s\n", program->path, op, objects.at);
+  free(objects.at);
+}
+
 static void run_calls(void) {
   int op = 0, last_snap = 0;
   for (int i = 0; i < program->steps && !trouble; i++) {
@@ -312,12 +325,12 @@ static void run_calls(void) {
       snap = program->snapshot_every > 0 && op % program->snapshot_every == 0;
     }
     if (snap && !trouble) {
-      observe_snapshot(&out, program, actors, living, op);
+      snapshot(op);
       last_snap = op;
     }
     if (stopped) trouble = "interrupted";
   }
-  if (!trouble && program->snapshot_every > 1 && last_snap != op) observe_snapshot(&out, program, actors, living, op);
+  if (!trouble && program->snapshot_every > 1 && last_snap != op) snapshot(op);
 }
 
 static void record(const char *folder) {
@@ -379,13 +392,14 @@ static bool enter(const char *disk_dir) {
 int main(int argc, char **argv) {
   if (strcmp(argv[0], "revmap-worker") == 0) worker_main();
   const char *folder = NULL, *disk_dir = "/var/tmp";
-  for (int option; (option = getopt(argc, argv, "o:d:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "o:d:s")) != -1;) {
     if (option == 'o') folder = optarg;
     else if (option == 'd') disk_dir = optarg;
+    else if (option == 's') counts_objects = true;
     else return 2;
   }
   if (!folder || optind == argc) {
-    fprintf(stderr, "runner -o FOLDER [-d FOLDER ON EXT4] PROGRAM.mmp...\n");
+    fprintf(stderr, "runner -o FOLDER [-d FOLDER ON EXT4] [-s] PROGRAM.mmp...\n");
     return 2;
   }
   setvbuf(stdout, NULL, _IOLBF, 0);

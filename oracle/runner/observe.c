@@ -425,3 +425,24 @@ void observe_settle(const unsigned long *pfn, int count) {
   for (int i = 0; i < count; i++)
     while (word_at(kpageflags, pfn[i]) & KPF_WRITEBACK) usleep(50);
 }
+
+/* What CPUs keep at hand of a kind counts as used; shrinking calls it back first. */
+void observe_objects(struct text *out) {
+  static const char *const kinds[] = { "anon_vma", "anon_vma_chain", "vm_area_struct" };
+  char path[128], name[64];
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    snprintf(path, sizeof path, "/sys/kernel/slab/%s/shrink", kinds[i]);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, "1", 1) < 0) fprintf(stderr, "%s: %s\n", path, strerror(errno));
+    if (fd >= 0) close(fd);
+  }
+  FILE *in = fopen("/proc/slabinfo", "re");
+  long count;
+  while (in && !feof(in)) {
+    if (fscanf(in, "%63s %ld%*[^\n]", name, &count) == 2) {
+      for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(name, kinds[i]) == 0) text_add(out, "\t%s %ld", name, count);
+    } else if (fscanf(in, "%*[^\n]") == EOF) break;
+  }
+  if (in) fclose(in);
+}

@@ -95,6 +95,8 @@ void program_free(struct program *p);
 /* Descriptors of the runner, above those that programs open. */
 #define FD_DRAIN 1000
 #define FD_COMM 1001
+/* Who is woken: of a thousand that wait, only every 32nd. */
+#define TURN_BIT(number) (1u << ((number) & 31))
 
 struct comm {
   int seq;        /* counts requests; the worker `turn` answers when it changes (futex) */
@@ -105,6 +107,7 @@ struct comm {
   int child;      /* fork: the child's number */
   char path[4096];
   unsigned long brk;
+  int own_areas;  /* of the runner, in each process */
   /* the answer */
   long ret;
   int err;        /* errno, 0 is success */
@@ -137,6 +140,8 @@ void host_remove_files(struct program *p);
 /* A fresh area, on or off. 0 or -errno. */
 int host_swapon(long mib);
 int host_swapoff(void);
+/* The limit of areas is the program's: the runner's own are allowed on top. */
+bool host_allow_areas(int own);
 /* Puts what waits in this CPU's LRU batches on the lists. */
 void host_drain(void);
 void host_path(const struct program *p, const char *name, char *path, size_t size);
@@ -150,6 +155,9 @@ struct text {
 void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_json(struct text *t, const char *s, int len);
 void text_reset(struct text *t);
+
+/* How many objects there are in the whole kernel for each kind that maps memory: `\tKIND N` each. */
+void observe_objects(struct text *out);
 
 #define MAX_FDS 256
 

@@ -47,6 +47,7 @@ static void find_own_memory(void) {
       own[owns++].writable = rest[2] == 'w';
     }
   }
+  COMM->own_areas = owns;
 }
 
 static void touch_own_memory(void) {
@@ -101,7 +102,7 @@ static void wait_for_turn(void) {
       answered = seq;
       return;
     }
-    syscall(SYS_futex, &COMM->seq, FUTEX_WAIT, seq, NULL, NULL, 0);
+    syscall(SYS_futex, &COMM->seq, FUTEX_WAIT_BITSET, seq, NULL, NULL, TURN_BIT(me));
   }
 }
 

@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
+import { addFuzz } from './fuzz.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
@@ -25,6 +26,7 @@ addRun(program);
 addSweep(program);
 addWho(program);
 addCheck(program);
+addFuzz(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();

@@ -41,6 +41,7 @@ export function truncateSetsize(machine: Machine, inode: Inode, size: number): n
   inode.size = size;
   truncatePagecache(machine, inode.mapping, size);
   zeroToPageEnd(machine, inode.mapping, size);
+  if (size === 0) inode.flushOnClose = true;
   if (inode.disk.length > pagesOf(size)) inode.disk.length = pagesOf(size);
   return 0;
 }
@@ -60,18 +61,46 @@ export function vfsFallocate(machine: Machine, file: File, mode: number, offset:
     punchHole(machine, inode, offset, length);
     return 0;
   }
-  if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) dropRange(machine, inode, offset, offset + length);
+  const end = offset + length;
+  const grows = (mode & FALLOC_FL_KEEP_SIZE) === 0 && end > inode.size;
   if (tmpfs) {
-    const first = Math.floor(offset / PAGE_SIZE) as Pgoff;
-    const refused = shmemFallocate(machine, inode, first, pagesOf(offset + length));
+    const refused = shmemFallocate(machine, inode, Math.floor(offset / PAGE_SIZE) as Pgoff, pagesOf(end));
     if (refused < 0) return refused;
+    if (grows) inode.size = end;
+    return 0;
   }
-  // Blocks that ext4 allocates here are unwritten: they read as zeros, like the hole before.
-  const old = inode.size;
-  if ((mode & FALLOC_FL_KEEP_SIZE) !== 0 || offset + length <= old) return 0;
-  inode.size = offset + length;
-  if (!tmpfs) zeroGap(machine, inode, old, inode.size);
+  const zero = (mode & FALLOC_FL_ZERO_RANGE) !== 0;
+  // Blocks for partly covered pages come first, else those are cleared that are there.
+  const wholePages = offset % PAGE_SIZE === 0 && end % PAGE_SIZE === 0;
+  if (zero && wholePages) dropRange(machine, inode, offset, end);
+  if (grows) growByFallocate(machine, inode, offset, end);
+  if (zero && !wholePages) dropRange(machine, inode, offset, end);
   return 0;
+}
+
+/**
+ * Blocks for [offset, end), behind whose start the file ends: run by run of pages that are written, promised a block, or holes,
+ * and the file grows with each. The blocks are unwritten: they read as zeros, like the hole before.
+ */
+function growByFallocate(machine: Machine, inode: Inode, offset: number, end: number): void {
+  const old = inode.size;
+  const behind = pagesOf(end);
+  let page = Math.floor(offset / PAGE_SIZE);
+  while (page < behind) {
+    const state = blockState(machine, inode, page);
+    while (page < behind && blockState(machine, inode, page) === state) page += 1;
+    const reached = Math.min(page * PAGE_SIZE, end);
+    if (reached <= old) continue;
+    inode.size = reached;
+    zeroGap(machine, inode, old, reached);
+  }
+}
+
+/** Of a page of a disk file: on the disk, in memory with a promise of a block, or nowhere. */
+function blockState(machine: Machine, inode: Inode, page: number): 'written' | 'delayed' | 'hole' {
+  if (!isHole(inode, page)) return 'written';
+  const pfn = filemapGetPage(machine, inode.mapping, page as Pgoff);
+  return pfn >= 0 && machine.frames.has(pfn, PG_dirty) ? 'delayed' : 'hole';
 }
 
 /** Bytes [offset, offset + length) read as zeros afterwards; the file's size stays. */

@@ -5,12 +5,12 @@
  * Promises  1. An inode lives while it has a name or a user; when it goes, its pages go.
  *           2. A mapping holds a reference to its open file, so a file may outlive its descriptor and its name.
  *           3. A new file on a disk has contents of its own: a fresh token for each page.
- * Linux     6.18 fs/file_table.c: alloc_empty_file fput; fs/inode.c: iput evict; fs/namei.c: vfs_unlink;
+ * Linux     6.18 fs/file_table.c: alloc_empty_file fput; fs/inode.c: iput evict; fs/namei.c: vfs_unlink; fs/ext4/file.c: ext4_release_file;
  *           mm/shmem.c: __shmem_file_setup; mm/readahead.c: file_ra_state_init; mm/truncate.c: truncate_inode_pages_final
  *
  * DIFFERS: an open never fails for want of memory, and directories are not modelled.
  */
-import type { BlockDevice } from './block.ts';
+import { type BlockDevice, isHole } from './block.ts';
 import { bugOn } from './bug.ts';
 import { AddressSpace, type BackingKind, File, Inode } from './fs.ts';
 import { __GFP_NOFAIL, GFP_HIGHUSER_MOVABLE, GFP_KERNEL, GFP_NOFS } from './gfp.ts';
@@ -18,10 +18,10 @@ import { type IntervalKeys, IntervalTree } from './interval_tree.ts';
 import type { Machine } from './machine.ts';
 import { shmemEvictInode } from './shmem.ts';
 import { TO_THE_END, truncateInodePagesRange } from './truncate.ts';
-import { PAGE_SIZE, pagesOf, type Token } from './units.ts';
+import { PAGE_SIZE, type Pgoff, pagesOf, type Token } from './units.ts';
 import type { IntervalLinks, Vma } from './vma.ts';
-import { forgetInode } from './writeback.ts';
-import { XArray } from './xarray.ts';
+import { forgetInode, writePages } from './writeback.ts';
+import { PAGECACHE_TAG_DIRTY, XArray } from './xarray.ts';
 
 /** A file's mappings by the range of its pages that each shows. */
 class MappedRange implements IntervalKeys<Vma> {
@@ -105,9 +105,23 @@ export function putFile(machine: Machine, file: File): void {
   file.count -= 1;
   if (file.count > 0) return;
   if (file.writable) file.inode.writeCount -= 1;
+  if (file.inode.flushOnClose) flushEmptied(machine, file.inode);
   machine.slab.free(machine, 'filp', file.memcg ?? machine.rootMemcg);
   if (file.inode.dentry !== null) machine.vfs.put(file.inode.dentry);
   iput(machine, file.inode);
+}
+
+/** A file that was emptied and written again: if pages of it have no block yet, all that is dirty goes to the disk. */
+function flushEmptied(machine: Machine, inode: Inode): void {
+  const { pages } = inode.mapping;
+  inode.flushOnClose = false;
+  for (let at = pages.findMarked(0, TO_THE_END, PAGECACHE_TAG_DIRTY); at >= 0; ) {
+    if (isHole(inode, at)) {
+      writePages(machine, inode.mapping, 0 as Pgoff, TO_THE_END, Number.POSITIVE_INFINITY, false);
+      return;
+    }
+    at = pages.findMarked(at + 1, TO_THE_END, PAGECACHE_TAG_DIRTY);
+  }
 }
 
 /** One user less. */

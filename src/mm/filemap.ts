@@ -75,6 +75,10 @@ export interface PageReader {
 /** Says what a page holds after write(2) put bytes at [from, to) of one that held `old`. */
 export interface PageWriter {
   page(old: Token, from: number, to: number): Token;
+  /** Data that lies in a program's memory: how many of the next `bytes` bytes can be copied without a fault. */
+  copyable?(bytes: number): number;
+  /** Faults them in; how many of them can be read. */
+  faultIn?(bytes: number): number;
 }
 
 // finding
@@ -358,23 +362,33 @@ export function filemapWrite(
   const mapping = file.mapping;
   const tmpfs = file.inode.kind === 'tmpfs';
   const end = pos + length;
-  const oldSize = file.inode.size;
   let at = pos;
   while (at < end) {
+    const oldSize = file.inode.size;
     if (machine.current.killed) return at > pos ? at - pos : -EINTR;
     const index = Math.floor(at / PAGE_SIZE) as Pgoff;
     const from = at % PAGE_SIZE;
     const to = Math.min(PAGE_SIZE, from + end - at);
     const pfn = tmpfs ? shmemWriteBegin(machine, mapping, index) : writeBegin(machine, mapping, index, from, to);
     if (pfn < 0) return at > pos ? at - pos : tmpfs ? pfn : -ENOMEM;
-    const old = machine.frames.has(pfn, PG_uptodate) ? machine.frames.token(pfn) : ZERO_TOKEN;
-    machine.frames.setToken(pfn, writer === null ? machine.newToken() : writer.page(old, from, to));
-    const behindOldEnd = !tmpfs && at > oldSize && at === pos;
-    at += to - from;
+    const bytes = to - from;
+    const copied = writer?.copyable?.(bytes) ?? bytes;
+    const uptodate = machine.frames.has(pfn, PG_uptodate);
+    // A page of a disk that is not read yet takes all of it, or nothing.
+    const landed = copied < bytes && !tmpfs && !uptodate ? 0 : copied;
+    const old = uptodate ? machine.frames.token(pfn) : ZERO_TOKEN;
+    if (landed > 0) {
+      machine.frames.setToken(pfn, writer === null ? machine.newToken() : writer.page(old, from, from + landed));
+    } else if (tmpfs) machine.frames.setToken(pfn, old);
+    const behindOldEnd = !tmpfs && at > oldSize;
+    const start = at;
+    at += landed;
     if (tmpfs) shmemWriteEnd(machine, mapping, pfn, at);
-    else writeEnd(machine, mapping, pfn, at);
-    if (behindOldEnd) zeroGap(machine, file.inode, oldSize, pos);
+    else if (landed > 0) writeEnd(machine, mapping, pfn, at);
+    else nothingWritten(machine, mapping, pfn, start);
+    if (behindOldEnd) zeroGap(machine, file.inode, oldSize, start);
     balanceDirtyPages(machine);
+    if (landed === 0 && writer?.faultIn?.(bytes) === 0) return at > pos ? at - pos : -EFAULT;
   }
   return at - pos;
 }
@@ -409,6 +423,21 @@ function writeEnd(machine: Machine, mapping: AddressSpace, pfn: Pfn, endPos: num
   machine.frames.set(pfn, PG_uptodate);
   folioMarkDirty(machine, pfn);
   if (endPos > mapping.host.size) mapping.host.size = endPos;
+  unlockPage(machine, pfn);
+  putPage(machine, pfn);
+}
+
+/** The copy met a page that is not there: the block is new and zero, or as it was; a write into its middle dirties it all the same. */
+function nothingWritten(machine: Machine, mapping: AddressSpace, pfn: Pfn, pos: number): void {
+  const { frames } = machine;
+  if (frames.has(pfn, PG_uptodate)) {
+    if (pos % PAGE_SIZE !== 0) folioMarkDirty(machine, pfn);
+  } else if (isHole(mapping.host, Math.floor(pos / PAGE_SIZE))) {
+    frames.setToken(pfn, ZERO_TOKEN);
+    frames.set(pfn, PG_uptodate);
+    folioMarkDirty(machine, pfn);
+  }
+  if (pos > mapping.host.size) mapping.host.size = pos;
   unlockPage(machine, pfn);
   putPage(machine, pfn);
 }

@@ -74,6 +74,8 @@ export class Inode {
   /** It has dirty pages, since when, and whose: the cgroup of the first page (inode->i_wb). */
   dirtiedWhenNs = 0;
   dirty = false;
+  /** It was emptied: what is written now goes to the disk when somebody closes it (ext4's auto_da_alloc). */
+  flushOnClose = false;
   dirtyMemcg: MemCgroup | null = null;
 
   constructor(ino: number, name: string, kind: BackingKind, device: BlockDevice | null) {

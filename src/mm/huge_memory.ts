@@ -30,12 +30,13 @@ import {
   PTE_DIRTY,
   PTE_HUGE,
   PTE_PRESENT,
+  PTE_PROTNONE,
   PTE_RW,
   PTE_SPECIAL,
   PTE_YOUNG,
 } from './page_table.ts';
 import { NO_PFN, type Pfn, type Vpn } from './units.ts';
-import { VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from './vm_flags.ts';
+import { VM_ACCESS_FLAGS, VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import {
   THP_FAULT_ALLOC,
@@ -152,10 +153,11 @@ function mapHugePage(machine: Machine, vma: Vma, start: Vpn, head: Pfn): void {
 export function setHugePage(machine: Machine, vma: Vma, start: Vpn, head: Pfn): void {
   const { pageTables } = machine;
   const first = pageTables.slotOf(vma.vmMm.pageTables, start);
+  const present = (vma.vmFlags & VM_ACCESS_FLAGS) !== 0 ? PTE_PRESENT : PTE_PROTNONE;
   const rw = (vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
   machine.rmap.addNewHuge(head, vma, start);
   machine.lru.addVma(head, vma);
-  pageTables.setTable(first, head, PTE_PRESENT | PTE_HUGE | PTE_YOUNG | PTE_DIRTY | rw);
+  pageTables.setTable(first, head, present | PTE_HUGE | PTE_YOUNG | PTE_DIRTY | rw);
   vma.vmMm.rss[MM_ANONPAGES]! += HPAGE_PMD_NR;
 }
 

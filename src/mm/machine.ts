@@ -136,11 +136,14 @@ export interface Contents {
   zeroed(machine: Machine, old: Token, from: number, to: number): Token;
   /** All 4096 bytes are zero. */
   isZero(token: Token): boolean;
+  /** `old` as it goes to the disk when the file ends at byte `end` of the page: nothing is behind it. */
+  cutAt(machine: Machine, old: Token, end: number): Token;
 }
 
 const countStores: Contents = {
   zeroed: (machine) => machine.newToken(),
   isZero: (token) => token === ZERO_TOKEN,
+  cutAt: (_machine, old) => old,
 };
 
 export class Machine {

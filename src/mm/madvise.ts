@@ -22,6 +22,7 @@ import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import { folioMapcount, folioMaybeMappedShared, folioPages, HPAGE_PMD_NR, isLarge } from './folio.ts';
 import { faultinPageRange } from './gup.ts';
 import { entriesOfFolio, hugeTable } from './huge_memory.ts';
+import { madviseCollapse } from './khugepaged.ts';
 import type { Machine } from './machine.ts';
 import { MM_SWAPENTS, type Mm, updateHiwaterRss } from './mm.ts';
 import { compoundHead, putPage } from './page_alloc.ts';
@@ -173,7 +174,7 @@ function adviseVma(machine: Machine, prev: Vma | null, vma: Vma, start: Vpn, end
       failed = madvisePopulate(machine, vma.vmMm, start, end, behavior === MADV_POPULATE_WRITE);
       break;
     case MADV_COLLAPSE:
-      failed = madviseCollapse(vma, start, end);
+      failed = collapse(machine, vma, start, end);
       break;
     case MADV_GUARD_INSTALL:
       failed = madviseGuardInstall(machine, vma, start, end);
@@ -537,10 +538,12 @@ function madvisePopulate(machine: Machine, mm: Mm, start: Vpn, end: Vpn, write: 
   return 0;
 }
 
-/** DIFFERS: no huge page is ever to be had; a user sees -ENOMEM where Linux would make one at once. */
-function madviseCollapse(vma: Vma, start: Vpn, end: Vpn): number {
+/** DIFFERS: tmpfs has no huge pages; a user sees -ENOMEM where Linux would make one at once. */
+function collapse(machine: Machine, vma: Vma, start: Vpn, end: Vpn): number {
+  if (vma.vmFile === null) return madviseCollapse(machine, vma, start, end);
   const first = Math.ceil(vma.vmStart / PMD_PAGES) * PMD_PAGES;
-  if (first + PMD_PAGES > vma.vmEnd || (vma.vmFlags & VM_SPECIAL) !== 0) return -EINVAL;
+  const mayBe = vma.vmFile.inode.kind === 'tmpfs' && (vma.vmFlags & VM_SPECIAL) === 0;
+  if (!mayBe || first + PMD_PAGES > vma.vmEnd) return -EINVAL;
   const from = Math.ceil(start / PMD_PAGES);
   const to = Math.floor(end / PMD_PAGES);
   if (from === to) return 0;

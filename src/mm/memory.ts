@@ -42,11 +42,12 @@ import {
   VM_FAULT_SIGSEGV,
 } from './fault.ts';
 import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
-import { folioMapcount, folioMaybeMappedShared, isLarge } from './folio.ts';
+import { folioMapcount, folioMaybeMappedShared, folioPages, isLarge } from './folio.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import { hugeFault, wantsHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
+import { mlockVmaPage } from './mlock.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from './mm.ts';
 import { expandStack } from './mmap.ts';
 import { allocPages, compoundHead, getPage, putPage } from './page_alloc.ts';
@@ -70,6 +71,7 @@ import {
   PTE_SWP_EXCLUSIVE,
   PTE_TLB,
   PTE_YOUNG,
+  PTRS_PER_TABLE,
 } from './page_table.ts';
 import { shmemFault } from './shmem.ts';
 import { swapReadpage } from './swap/page_io.ts';
@@ -367,6 +369,17 @@ function faultDirtySharedPage(machine: Machine, pfn: Pfn): void {
 
 // swap
 
+/** A load that finds a swap entry in `slot`, made by the kernel: no fault is counted. VM_FAULT_ bits. */
+export function swapInEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, flags: number): number {
+  const { fault } = machine;
+  fault.vma = vma;
+  fault.vpn = vpn;
+  fault.pgoff = linearPageIndex(vma, vpn);
+  fault.flags = flags;
+  fault.slot = slot;
+  return doSwapPage(machine);
+}
+
 function doSwapPage(machine: Machine): number {
   const { fault, pageTables, frames, generation } = machine;
   const { vma, vpn, slot } = fault;
@@ -375,7 +388,8 @@ function doSwapPage(machine: Machine): number {
   const entry = pageTables.swapEntry(slot);
   const bits = pageTables.bits[slot]!;
   let result = 0;
-  let pfn = swapCacheGetForFault(machine, entry, vma, vpn);
+  const cached = swapCacheGetForFault(machine, entry, vma, vpn);
+  let pfn = cached === NO_PFN ? NO_PFN : compoundHead(machine, cached);
   let inSwapCache = true;
   let direct = false;
   if (pfn !== NO_PFN) {
@@ -403,8 +417,7 @@ function doSwapPage(machine: Machine): number {
   }
   frames.set(pfn, PG_locked);
   if (inSwapCache) {
-    if (!frames.has(pfn, PG_swapcache) || frames.private_(pfn) !== entry)
-      return backOut(machine, pfn, entry, direct, result);
+    if (!holdsEntry(machine, pfn, entry)) return backOut(machine, pfn, entry, direct, result);
     if (write && !frames.has(pfn, PG_lru)) machine.lru.drain();
   }
   // Reading may have taken time and memory: somebody else may have brought the page in.
@@ -415,10 +428,13 @@ function doSwapPage(machine: Machine): number {
   let exclusive = direct || (bits & PTE_SWP_EXCLUSIVE) !== 0;
   if (!direct && exclusive && frames.has(pfn, PG_writeback) && isSynchronousIo(machine, entry)) exclusive = false;
 
-  swapFree(machine, entry);
+  const index = inSwapCache ? entry - frames.private_(pfn) : 0;
+  const pages = pagesToMap(machine, pfn, index, vma, vpn, slot);
+  const skip = pages > 1 ? index : 0;
+  for (let i = 0; i < pages; i++) swapFree(machine, (entry - skip + i) as SwapEntry);
   if (shouldTryToFreeSwap(machine, pfn, vma, write)) folioFreeSwap(machine, pfn);
-  mm.rss[MM_ANONPAGES]! += 1;
-  mm.rss[MM_SWAPENTS]! -= 1;
+  mm.rss[MM_ANONPAGES]! += pages;
+  mm.rss[MM_SWAPENTS]! -= pages;
   let entryBits = PTE_PRESENT | PTE_YOUNG;
   const owned = exclusive || frames.refcount(pfn) === 1;
   let writeLeft = write;
@@ -430,12 +446,40 @@ function doSwapPage(machine: Machine): number {
       entryBits |= PTE_RW;
     }
   }
-  machine.rmap.addAnon(pfn, vma, vpn, owned);
-  pageTables.setPresent(slot, pfn, entryBits);
+  frames.setRefcount(pfn, frames.refcount(pfn) + pages - 1);
+  for (let i = 0; i < pages; i++) {
+    const page = (pfn + index - skip + i) as Pfn;
+    machine.rmap.addAnon(page, vma, (vpn - skip + i) as Vpn, owned);
+    pageTables.setPresent(slot - skip + i, page, entryBits);
+  }
+  if (pages > 1) mlockVmaPage(machine, pfn, vma);
   frames.clear(pfn, PG_locked);
   if (direct) swapcacheClear(machine, entry);
   if (!writeLeft) return result;
   return result | doWpPage(machine);
+}
+
+/** The page, or a page of the folio, is in the swap cache for this entry. */
+function holdsEntry(machine: Machine, head: Pfn, entry: SwapEntry): boolean {
+  const { frames } = machine;
+  const index = entry - frames.private_(head);
+  return frames.has(head, PG_swapcache) && index >= 0 && index < folioPages(machine, head);
+}
+
+/** SINCE 6.12: all of a large folio in the swap cache, if the entries for all of it are side by side here. Else one page. */
+function pagesToMap(machine: Machine, head: Pfn, index: number, vma: Vma, vpn: Vpn, slot: number): number {
+  const { pageTables } = machine;
+  const pages = folioPages(machine, head);
+  if (pages === 1 || !machine.generation.switches.hugeFolios) return 1;
+  const first = slot - index;
+  const table = pageTables.tableStart(slot);
+  if (first < table || first + pages > table + PTRS_PER_TABLE) return 1;
+  if (vpn - index < vma.vmStart || vpn - index + pages > vma.vmEnd) return 1;
+  for (let i = 0; i < pages; i++) {
+    const same = pageTables.bits[first + i] === pageTables.bits[slot];
+    if (!same || pageTables.value[first + i] !== pageTables.value[slot]! - index + i) return 1;
+  }
+  return pages;
 }
 
 function backOut(machine: Machine, pfn: Pfn, entry: SwapEntry, direct: boolean, result: number): number {
@@ -473,7 +517,7 @@ function shouldTryToFreeSwap(machine: Machine, pfn: Pfn, vma: Vma, write: boolea
   const { frames } = machine;
   if (!frames.has(pfn, PG_swapcache)) return false;
   if (memCgroupSwapFull(machine, pfn) || (vma.vmFlags & VM_LOCKED) !== 0 || frames.has(pfn, PG_mlocked)) return true;
-  return write && frames.refcount(pfn) === 2;
+  return write && frames.refcount(pfn) === 1 + folioPages(machine, pfn);
 }
 
 // copy-on-write

@@ -302,8 +302,8 @@ function isExpandable(machine: Machine, vma: Vma, pages: number): boolean {
 function moveVma(machine: Machine, remap: Remap, vma: Vma): number {
   const { mm, start, oldPages, newPages, newStart } = remap;
   if (mm.mapCount >= machine.sysctl.maxMapCount - 3) return -ENOMEM;
-  if (remap.dontunmap && (vma.vmFlags & VM_LOCKED) !== 0) {
-    // Only what moves away loses its lock.
+  if (remap.dontunmap && (vma.vmFlags & VM_LOCKED) !== 0 && !machine.generation.switches.mremapSeveralVmas) {
+    // SINCE 6.17: the whole VMA loses its lock; before, only what moved away, split off for that.
     const failed = splitAround(machine, vma, start, (start + oldPages) as Vpn);
     if (failed < 0) return failed;
   }

@@ -180,6 +180,8 @@ export interface Switches {
    * without moving it (6.15). 6.1: a stolen block moves to the list of the type that asked, its pageblock may not.
    */
   readonly claimPageblocks: boolean;
+  /** write(2) faults its source in when a copy failed (6.15). 6.1: before each page. */
+  readonly writeFaultsLate: boolean;
   /** Zero-filled pages are swapped out without I/O (6.12). */
   readonly swapZeromap: boolean;
   /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */

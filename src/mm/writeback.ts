@@ -149,11 +149,19 @@ export function writepage(machine: Machine, pfn: Pfn): boolean {
     redirty(machine, mapping, pfn);
     return true;
   }
+  cutAtEnd(machine, inode, pfn);
   setPageWriteback(machine, pfn);
   const request = beginWrite(machine, inode.device!);
   addPage(machine, request, pfn);
   submit(machine, request);
   return true;
+}
+
+/** What was stored behind the end of the file, through a mapping, does not reach the disk, and is gone from the page as well. */
+function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
+  const { frames, contents } = machine;
+  const end = inode.size - frames.index(pfn) * PAGE_SIZE;
+  if (end < PAGE_SIZE) frames.setToken(pfn, contents.cutAt(machine, frames.token(pfn), end));
 }
 
 /** It was cleaned and could not be written; that it was dirtied again is not counted in NR_DIRTIED. */
@@ -193,6 +201,7 @@ export function writePages(
     // Whoever holds the lock now is interrupted by us; his page is written the next time.
     if (!trylockPage(machine, pfn)) continue;
     if (clearPageDirtyForIo(machine, pfn)) {
+      cutAtEnd(machine, mapping.host, pfn);
       setPageWriteback(machine, pfn);
       if (request !== null && (at !== expected || request.count === BIO_MAX_PAGES)) {
         submit(machine, request);

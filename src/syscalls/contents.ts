@@ -29,6 +29,13 @@ export class ByteContents implements Contents {
     return this.changed(machine, old, from, to, ZERO);
   }
 
+  cutAt(machine: Machine, old: Token, end: number): Token {
+    const ends = this.bytes(old)
+      .subarray(end)
+      .every((byte) => byte === 0);
+    return ends ? old : this.zeroed(machine, old, end, PAGE_SIZE);
+  }
+
   isZero(token: Token): boolean {
     return token === ZERO_TOKEN || this.bytes(token).every((byte) => byte === 0);
   }

@@ -32,10 +32,10 @@ import { filemapRead, filemapWrite } from '../mm/filemap.ts';
 import type { File, Inode } from '../mm/fs.ts';
 import type { Machine } from '../mm/machine.ts';
 import { type Mm, TASK_SIZE } from '../mm/mm.ts';
-import { PG_dirty } from '../mm/page_flags.ts';
+import { PG_dirty, PG_uptodate } from '../mm/page_flags.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
 import { vfsFsync } from '../mm/writeback.ts';
-import { XA_NONE, xaIsPage, xaToPfn } from '../mm/xarray.ts';
+import { xaIsPage, xaIsValue, xaToPfn } from '../mm/xarray.ts';
 import type { Paths } from './paths.ts';
 import { type FileTable, isPossibleFd } from './process.ts';
 import {
@@ -208,9 +208,10 @@ function writeAt(machine: Machine, mm: Mm, file: File, buffer: UserBuffer, count
   return filemapWrite(machine, file, pos, bytes, writer);
 }
 
-/** Page by page of the file, each time with the source faulted in first. */
 function writeFromUser(machine: Machine, mm: Mm, file: File, addr: number, bytes: number, pos: number): SysResult {
   const writer = new UserWriter(machine, mm, addr);
+  if (machine.generation.switches.writeFaultsLate) return filemapWrite(machine, file, pos, bytes, writer);
+  // Page by page of the file, each time with the source faulted in first.
   let done = 0;
   while (done < bytes) {
     const chunk = Math.min(bytes - done, PAGE_SIZE - ((pos + done) % PAGE_SIZE));
@@ -253,7 +254,9 @@ function seekHoleData(machine: Machine, inode: Inode, offset: number, whence: nu
 
 function isData(machine: Machine, inode: Inode, page: number): boolean {
   const entry = inode.mapping.pages.load(page);
-  if (inode.kind === 'tmpfs') return entry !== XA_NONE;
+  // A page of tmpfs that fallocate made is data once it is written or mapped.
+  if (inode.kind === 'tmpfs')
+    return xaIsValue(entry) || (xaIsPage(entry) && machine.frames.has(xaToPfn(entry), PG_uptodate));
   return !isHole(inode, page) || (xaIsPage(entry) && machine.frames.has(xaToPfn(entry), PG_dirty));
 }
 

@@ -85,7 +85,7 @@ export class UserWriter implements PageWriter {
   private readonly machine: Machine;
   private readonly mm: Mm;
   private addr: number;
-  /** What the source held when it was faulted in: at most two pages. */
+  /** What the next bytes hold: at most two pages. */
   private readonly tokens: Token[] = [];
 
   constructor(machine: Machine, mm: Mm, addr: number) {
@@ -105,6 +105,20 @@ export class UserWriter implements PageWriter {
       if (loadPage(this.machine, this.mm, vpnOf(at), BY_KERNEL) !== 0) return at - this.addr;
       const token = readToken(this.machine, this.mm, vpnOf(at));
       this.tokens.push(token === -1 ? ZERO_TOKEN : token);
+    }
+    return bytes;
+  }
+
+  /** How many of the next `bytes` bytes are there; what they hold is remembered. */
+  copyable(bytes: number): number {
+    if (!this.machine.generation.switches.writeFaultsLate) return bytes;
+    this.tokens.length = 0;
+    const end = this.addr + bytes;
+    for (let at = this.addr; at < end; at = (vpnOf(at) + 1) * PAGE_SIZE) {
+      const token = readToken(this.machine, this.mm, vpnOf(at));
+      if (token === -1) return at - this.addr;
+      loadPage(this.machine, this.mm, vpnOf(at), BY_KERNEL);
+      this.tokens.push(token);
     }
     return bytes;
   }

@@ -68,7 +68,10 @@ export function read(s: Situation): string | null {
   const from = anyFile(s, (file) => file.readable);
   if (from === null) return null;
   const buffer = random.chance(50) ? memoryFor(s, true) : null;
-  const bytes = Math.min(buffer?.bytes ?? Number.POSITIVE_INFINITY, random.pick([100, PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE]));
+  const bytes = Math.min(
+    buffer?.bytes ?? Number.POSITIVE_INFINITY,
+    random.pick([100, PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE]),
+  );
   const text = buffer?.text ?? 'buf';
   if (random.chance(25)) return `read(${from.label}, ${text}, ${bytes})`;
   return `pread64(${from.label}, ${text}, ${bytes}, ${offsetIn(s, from.file)})`;
@@ -129,7 +132,12 @@ export function truncate(s: Situation): string | null {
   return bytes > to.file.inode.size && !mayEvict(s, to.file) ? null : `ftruncate(${to.label}, ${bytes})`;
 }
 
-const MODES = ['0', 'FALLOC_FL_KEEP_SIZE', 'FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE', 'FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE'];
+const MODES = [
+  '0',
+  'FALLOC_FL_KEEP_SIZE',
+  'FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE',
+  'FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE',
+];
 const DISK_MODES = [...MODES, 'FALLOC_FL_ZERO_RANGE', 'FALLOC_FL_ZERO_RANGE|FALLOC_FL_KEEP_SIZE'];
 
 export function fallocate(s: Situation): string | null {

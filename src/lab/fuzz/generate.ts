@@ -6,9 +6,9 @@
  *           2. Few calls fail: below 3 % end in an errno, below 3 % in a signal, and those on purpose.
  *           3. A program keeps to what recordings agree in (format 1, section 5): no uncached file of a disk but in a rare kind of its own.
  */
-import { type MmpProgram, type MmpStep, parseMmp } from '../../syscalls/mmp.ts';
+import { type MmpCall, type MmpProgram, parseMmp } from '../../syscalls/mmp.ts';
 import type { Recording } from '../check/recording.ts';
-import { MmpRunner } from '../check/run_mmp.ts';
+import { type MmpRun, MmpRunner } from '../check/run_mmp.ts';
 import * as files from './file_calls.ts';
 import * as memory from './memory_calls.ts';
 import { Random } from './random.ts';
@@ -32,9 +32,9 @@ export interface Generated {
   readonly text: string;
   readonly calls: number;
   readonly kinds: ReadonlyMap<Kind, number>;
-  /** What the engine that it was made with did; null if it broke on the way. The program ends with the call that broke it. */
-  readonly recording: Recording | null;
-  readonly broken: string | null;
+  /** What the engine did that it was made with. If it broke on the way, the program ends with the call that broke it. */
+  readonly recording: Recording;
+  readonly failure: MmpRun['failure'];
 }
 
 const MAKERS: Readonly<Record<Kind, (s: Situation) => string | null>> = {
@@ -87,6 +87,7 @@ class Generator {
   private readonly kinds: Map<Kind, number> = new Map();
   private readonly swarm: Swarm;
   private readonly story: Story;
+  private lastCall: MmpCall | null = null;
 
   constructor(options: GenerateOptions) {
     this.seed = options.seed;
@@ -108,17 +109,20 @@ class Generator {
   }
 
   run(): Generated {
-    let broken: string | null = null;
-    let recording: Recording | null = null;
+    const { runner } = this.story;
+    let failure: MmpRun['failure'] = null;
     try {
-      for (const file of this.swarm.files) this.make('1', `open("${file.name}", O_RDWR) = ${this.story.nextDescriptor++}`);
+      for (const file of this.swarm.files)
+        this.make('1', `open("${file.name}", O_RDWR) = ${this.story.nextDescriptor++}`);
       while (this.lines.length < this.swarm.calls) this.next();
-      recording = this.story.runner.end();
+      runner.end();
     } catch (error) {
-      broken = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      if (!(error instanceof Error)) throw error;
+      failure = { call: this.lastCall, error };
     }
     const { seed, lines, kinds } = this;
-    return { seed, text: this.head() + this.body(), calls: lines.length, kinds, recording, broken };
+    const text = this.head() + this.body();
+    return { seed, text, calls: lines.length, kinds, recording: runner.recorded(), failure };
   }
 
   private next(): void {
@@ -147,11 +151,8 @@ class Generator {
   private make(label: string, call: string): void {
     const line = call.startsWith('0 ') ? call : `${label} ${call}`;
     this.lines.push(line);
-    this.story.runner.step(this.stepOf(line));
-  }
-
-  private stepOf(line: string): MmpStep {
-    return parseMmp(`%mmp 1\n${line}`, 'line').steps[0]!;
+    this.lastCall = parseMmp(`%mmp 1\n${line}`, 'line').steps[0] as MmpCall;
+    this.story.runner.step(this.lastCall);
   }
 
   private programOf(body: string): MmpProgram {

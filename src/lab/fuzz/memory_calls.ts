@@ -5,12 +5,7 @@
  */
 import type { File } from '../../mm/fs.ts';
 import { type Vpn, vpnOf } from '../../mm/units.ts';
-import {
-  VM_GROWSDOWN,
-  VM_MAYSHARE,
-  VM_MAYWRITE,
-  VM_SHARED,
-} from '../../mm/vm_flags.ts';
+import { VM_GROWSDOWN, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED } from '../../mm/vm_flags.ts';
 import type { Vma } from '../../mm/vma.ts';
 import { ARENA_END } from '../check/snapshot.ts';
 import type { Descriptor, Situation } from './situation.ts';
@@ -111,7 +106,10 @@ export function mapFile(s: Situation): string | null {
 }
 
 /** Right behind an area of an open file: where a merge is. */
-function besideFile(s: Situation, open: readonly Descriptor[]): { vma: Vma; descriptor: Descriptor; pgoff: number } | null {
+function besideFile(
+  s: Situation,
+  open: readonly Descriptor[],
+): { vma: Vma; descriptor: Descriptor; pgoff: number } | null {
   const ofFile = (file: File, vma: Vma): boolean => vma.vmFile?.inode === file.inode;
   const vma = s.area((one) => inWindow(s, one.vmEnd) && open.some(({ file }) => ofFile(file, one)));
   if (vma === null) return null;
@@ -240,10 +238,17 @@ export function grow(s: Situation): string | null {
   const canGrow = (vma: Vma): boolean => {
     const before = mm.vmas.prev(vma);
     const room = before === null ? gap * 2 : vma.vmStart - before.vmEnd;
-    return (vma.vmFlags & VM_GROWSDOWN) !== 0 && isPermitted(vma, true) && room > gap + 16 && vma.vmStart > s.windowStart + 16;
+    return (
+      (vma.vmFlags & VM_GROWSDOWN) !== 0 &&
+      isPermitted(vma, true) &&
+      room > gap + 16 &&
+      vma.vmStart > s.windowStart + 16
+    );
   };
   const stack = s.area(canGrow);
-  return stack === null ? null : `store(${hexOf((stack.vmStart - random.between(1, 8)) as Vpn)}, 1, ${random.below(256)})`;
+  return stack === null
+    ? null
+    : `store(${hexOf((stack.vmStart - random.between(1, 8)) as Vpn)}, 1, ${random.below(256)})`;
 }
 
 export function remapFilePages(s: Situation): string | null {
@@ -252,7 +257,12 @@ export function remapFilePages(s: Situation): string | null {
   const vma = s.area(isShared);
   if (vma === null) return null;
   const range = s.rangeIn(vma, (one) => isShared(one) && one.vmFile === vma.vmFile);
-  const pages = mappedPages(mm, range.start, range.pages, (one) => one.vmFile === vma.vmFile && one.vmFlags === vma.vmFlags);
+  const pages = mappedPages(
+    mm,
+    range.start,
+    range.pages,
+    (one) => one.vmFile === vma.vmFile && one.vmFlags === vma.vmFlags,
+  );
   const filePages = Math.ceil(vma.vmFile!.inode.size / PAGE);
   const pgoff = random.below(Math.max(1, filePages - pages + 1));
   return `remap_file_pages(${s.text({ start: range.start, pages })}, 0, ${pgoff}, ${random.pick(['0', '0', 'MAP_NONBLOCK'])})`;
@@ -344,7 +354,9 @@ export function sync(s: Situation): string | null {
   const vma = s.area((one) => one.vmFile !== null) ?? s.area();
   if (vma === null) return null;
   const range = s.rangeIn(vma);
-  const locked = s.areas.some((one) => one.vmStart < range.start + range.pages && range.start < one.vmEnd && isLocked(one));
+  const locked = s.areas.some(
+    (one) => one.vmStart < range.start + range.pages && range.start < one.vmEnd && isLocked(one),
+  );
   const flags = ['MS_SYNC', 'MS_SYNC', 'MS_ASYNC', ...(locked ? [] : ['MS_SYNC|MS_INVALIDATE', 'MS_INVALIDATE'])];
   return `msync(${s.text(range)}, ${s.random.pick(flags)})`;
 }

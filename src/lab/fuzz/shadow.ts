@@ -9,8 +9,8 @@
  *           when it is next seen, and held to from then on.
  */
 import type { Inode } from '../../mm/fs.ts';
-import type { Mm } from '../../mm/mm.ts';
 import { readToken } from '../../mm/memory.ts';
+import type { Mm } from '../../mm/mm.ts';
 import { PAGE_SIZE, pagesOf, type Token, type Vpn, vpnOf } from '../../mm/units.ts';
 import { VM_MAYSHARE, VM_WIPEONFORK } from '../../mm/vm_flags.ts';
 import { linearPageIndex, type Vma } from '../../mm/vma.ts';
@@ -69,7 +69,8 @@ export class Shadow {
   before(call: MmpCall): void {
     const mm = this.runner.actors.get(call.proc)?.process.mm;
     this.brkBefore = mm?.brk ?? 0;
-    this.areasBefore = mm === undefined || call.name !== 'mremap' ? [] : areasOf(mm).map((vma) => [vma.vmStart, vma.vmEnd]);
+    this.areasBefore =
+      mm === undefined || call.name !== 'mremap' ? [] : areasOf(mm).map((vma) => [vma.vmStart, vma.vmEnd]);
   }
 
   /** What the call did to bytes. What is wrong with what it read, or null. */
@@ -302,7 +303,10 @@ export class Shadow {
       const to = Math.min(PAGE_SIZE, from + count - done);
       const index = Math.floor(at / PAGE_SIZE);
       const shift = done - from;
-      pages.set(index, changed(pages.get(index) ?? { bytes: ZEROS }, from, to, (i) => valueAt(shift + i)));
+      pages.set(
+        index,
+        changed(pages.get(index) ?? { bytes: ZEROS }, from, to, (i) => valueAt(shift + i)),
+      );
       done += to - from;
     }
   }
@@ -351,7 +355,10 @@ export class Shadow {
     const pages = this.object(inode);
     const last = pages.get(index);
     if (last === undefined || size % PAGE_SIZE === 0) return;
-    pages.set(index, changed(last, size % PAGE_SIZE, PAGE_SIZE, () => 0));
+    pages.set(
+      index,
+      changed(last, size % PAGE_SIZE, PAGE_SIZE, () => 0),
+    );
   }
 
   private zeroed(inode: Inode, from: number, to: number): void {

@@ -51,7 +51,10 @@ class Shrinker {
     for (const finish of [withLowLabels, atArenaStart]) {
       const finished = finish(this.text);
       if (finished !== this.text && (await this.differs([finished]))[0] === true) {
-        this.lines = finished.trimEnd().split('\n').map((text) => ({ text }));
+        this.lines = finished
+          .trimEnd()
+          .split('\n')
+          .map((text) => ({ text }));
       }
     }
     return this.text;
@@ -178,7 +181,8 @@ function plainerCalls(text: string): string[] {
     if (i === descriptor) continue;
     for (const plainer of plainerArguments(arg)) found.push(`${head}${args.with(i, plainer).join(', ')}${tail}`);
   }
-  if (/(load|store|check)\($/.test(head) && args.length > 1) found.push(`${head}${args.slice(0, -1).join(', ')}${tail}`);
+  if (/(load|store|check)\($/.test(head) && args.length > 1)
+    found.push(`${head}${args.slice(0, -1).join(', ')}${tail}`);
   return found;
 }
 

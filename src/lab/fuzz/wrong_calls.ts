@@ -80,7 +80,9 @@ const REFUSALS: readonly Maker[] = [
   },
   function growOverNeighbour(s) {
     const vma = s.area((one) => s.mm.vmas.findExact(one.vmEnd) !== null);
-    return vma === null ? null : `mremap(${s.text({ start: vma.vmStart, pages: vma.pages })}, ${(vma.pages + 1) * PAGE}, 0)`;
+    return vma === null
+      ? null
+      : `mremap(${s.text({ start: vma.vmStart, pages: vma.pages })}, ${(vma.pages + 1) * PAGE}, 0)`;
   },
   function remapHole(s) {
     const vma = s.area();
@@ -91,7 +93,11 @@ const REFUSALS: readonly Maker[] = [
     const vma = s.area();
     if (vma === null) return null;
     const at = `${hexOf(vma.vmStart)}+1`;
-    return s.random.pick([`munmap(${at}, 4096)`, `mprotect(${at}, 4096, PROT_READ)`, `madvise(${at}, 4096, MADV_DONTNEED)`]);
+    return s.random.pick([
+      `munmap(${at}, 4096)`,
+      `mprotect(${at}, 4096, PROT_READ)`,
+      `madvise(${at}, 4096, MADV_DONTNEED)`,
+    ]);
   },
   function closedDescriptor() {
     return 'pread64(9, buf, 100, 0)';

@@ -22,7 +22,7 @@ import {
   newLargeFolio,
 } from '../folio.ts';
 import { AddressSpace } from '../fs.ts';
-import { splitHugePmd, zapHugePmd } from '../huge_memory.ts';
+import { splitHugePmd } from '../huge_memory.ts';
 import type { Machine } from '../machine.ts';
 import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
@@ -458,24 +458,11 @@ class AnonVmaRmap implements Rmap {
         return false;
       }
       if (pageTables.isHuge(first)) {
-        const start = (vma.vmStart + (base - vma.vmPgoff)) as Vpn;
-        // SINCE 6.12: what MADV_FREE gave up goes as a whole.
-        const lazyfree = machine.generation.switches.hugeFolios && !frames.has(head, PG_swapbacked);
-        if (lazyfree) return this.discardHuge(head, vma, start, first);
-        splitHugePmd(machine, vma, start);
+        splitHugePmd(machine, vma, (vma.vmStart + (base - vma.vmPgoff)) as Vpn);
       }
       for (const slot of slots) if (!this.unmapEntry(pageTables.pfn(slot), head, vma, slot)) return false;
       return true;
     });
-  }
-
-  private discardHuge(head: Pfn, vma: Vma, start: Vpn, first: number): boolean {
-    const { frames, machine } = this;
-    if ((machine.pageTables.tableBits(first) & PTE_DIRTY) !== 0) frames.set(head, PG_dirty);
-    if (!this.discardLazyfree(head, vma)) return false;
-    updateHiwaterRss(vma.vmMm);
-    zapHugePmd(machine, vma, start);
-    return true;
   }
 
   /** Each VMA that maps the anonymous folio or parts of it, with the slots; stops when `visit` says false. */

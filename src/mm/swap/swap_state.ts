@@ -25,7 +25,7 @@ import { folioPages } from '../folio.ts';
 import type { Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { memCgroupCharge, modPageState } from '../memcg.ts';
-import { allocPages, putPage } from '../page_alloc.ts';
+import { allocPages, compoundHead, getPage, putPage } from '../page_alloc.ts';
 import { PG_dirty, PG_locked, PG_readahead, PG_swapbacked, PG_swapcache, PG_writeback } from '../page_flags.ts';
 import { NO_SLOT, PTRS_PER_TABLE } from '../page_table.ts';
 import { NO_PFN, NO_SWAP, type Pfn, type SwapEntry, swpEntry, swpOffset, type Vpn } from '../units.ts';
@@ -53,7 +53,7 @@ export function swapCacheGetForFault(machine: Machine, entry: SwapEntry, vma: Vm
   const pfn = swapCacheGet(machine, entry);
   if (pfn === NO_PFN) return NO_PFN;
   const swap = machine.swap;
-  const hit = machine.frames.testAndClear(pfn, PG_readahead);
+  const hit = machine.frames.testAndClear(compoundHead(machine, pfn), PG_readahead);
   const byVma = vma !== null && useVmaReadahead(machine);
   if (byVma) {
     const hits = vmaHits(vma);
@@ -145,7 +145,7 @@ function findOrAllocate(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
   machine.swap.freshPage = false;
   const cached = swapCacheGet(machine, entry);
   if (cached !== NO_PFN) {
-    frames.get(cached);
+    getPage(machine, cached);
     return cached;
   }
   if (swapCount(machine, entry) === 0) return NO_PFN;

@@ -14,7 +14,7 @@ import { ENOMEM } from '../errno.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
-import { putPage } from '../page_alloc.ts';
+import { compoundHead, getPage, putPage } from '../page_alloc.ts';
 import { PG_locked } from '../page_flags.ts';
 import { PTE_PRESENT, PTE_PROTNONE, PTE_SWP_EXCLUSIVE } from '../page_table.ts';
 import { shmemUnuse } from '../shmem.ts';
@@ -47,10 +47,11 @@ function dropFromCache(machine: Machine, area: SwapInfo): void {
   for (let offset = area.nextInUse(1); offset !== NO_OFFSET; offset = area.nextInUse(offset + 1)) {
     const pfn = swapCacheGet(machine, swpEntry(area.type, offset));
     if (pfn === NO_PFN) continue;
-    machine.frames.get(pfn);
-    lockWritten(machine, pfn);
-    folioFreeSwap(machine, pfn);
-    unlockAndPut(machine, pfn);
+    const folio = compoundHead(machine, pfn);
+    machine.frames.get(folio);
+    lockWritten(machine, folio);
+    folioFreeSwap(machine, folio);
+    unlockAndPut(machine, folio);
   }
 }
 
@@ -84,19 +85,20 @@ function unuseVma(machine: Machine, vma: Vma, area: SwapInfo): number {
 function unuseEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: SwapEntry): number {
   const pfn = findPage(machine, vma, vpn, slot, entry);
   if (pfn === NO_PFN) return swapCount(machine, entry) === 0 ? 0 : -ENOMEM;
-  lockWritten(machine, pfn);
+  const folio = compoundHead(machine, pfn);
+  lockWritten(machine, folio);
   const tables = machine.pageTables;
   // Memory was short meanwhile, and the owner was killed.
   if (tables.isSwap(slot) && tables.swapEntry(slot) === entry) mapBack(machine, vma, vpn, slot, pfn);
-  folioFreeSwap(machine, pfn);
-  unlockAndPut(machine, pfn);
+  folioFreeSwap(machine, folio);
+  unlockAndPut(machine, folio);
   return 0;
 }
 
 function findPage(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: SwapEntry): Pfn {
   const cached = swapCacheGet(machine, entry);
   if (cached !== NO_PFN) {
-    machine.frames.get(cached);
+    getPage(machine, cached);
     return cached;
   }
   const fault = machine.fault;
@@ -114,7 +116,7 @@ function mapBack(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pfn): 
   const rss = vma.vmMm.rss;
   rss[MM_SWAPENTS]! -= 1;
   rss[MM_ANONPAGES]! += 1;
-  machine.frames.get(pfn);
+  getPage(machine, pfn);
   machine.rmap.addAnon(pfn, vma, vpn, exclusive);
   tables.setPresent(slot, pfn, (vma.vmFlags & VM_ACCESS_FLAGS) !== 0 ? PTE_PRESENT : PTE_PROTNONE);
   swapFree(machine, entry);

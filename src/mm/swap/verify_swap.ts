@@ -4,11 +4,13 @@
  * Owns      nothing: it counts from the page tables, the page caches and the frames, and then looks at the counters.
  * Promises  Returns one sentence for each promise of swap that is broken; none when all is well.
  */
+import { folioPages } from '../folio.ts';
 import type { Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
 import { isDescendant } from '../memcg.ts';
 import type { Mm } from '../mm.ts';
 import { MM_SWAPENTS } from '../mm.ts';
+import { compoundHead } from '../page_alloc.ts';
 import { PG_buddy, PG_swapcache } from '../page_flags.ts';
 import { PTRS_PER_TABLE } from '../page_table.ts';
 import { NO_PFN, type Pfn, type SwapEntry, swpEntry, swpOffset, swpType, type Vpn } from '../units.ts';
@@ -106,10 +108,13 @@ function verifyFrames(machine: Machine, wrong: string[]): void {
     if (frames.has(pfn, PG_buddy)) wrong.push(`frame ${pfn} is free and in the swap cache`);
     const entry = frames.private_(pfn) as SwapEntry;
     const area = swap.areas[swpType(entry)] ?? null;
-    if (area === null || area.cached(swpOffset(entry)) !== pfn)
-      wrong.push(`frame ${pfn}: entry ${entry} names another page`);
+    const pages = folioPages(machine, pfn);
+    for (let i = 0; i < pages; i++) {
+      if (area === null || area.cached(swpOffset(entry) + i) !== pfn + i)
+        wrong.push(`frame ${pfn + i}: entry ${entry + i} names another page`);
+    }
     const id = frames.memcg(pfn) || 1;
-    cached.set(id, (cached.get(id) ?? 0) + 1);
+    cached.set(id, (cached.get(id) ?? 0) + pages);
   }
   let all = 0;
   for (const count of cached.values()) all += count;
@@ -144,7 +149,8 @@ function verifySlots(
     const cache = (usage & SWAP_HAS_CACHE) !== 0;
     if (pfn !== NO_PFN) {
       if (!cache) wrong.push(`slot ${entry}: page ${pfn} without HAS_CACHE`);
-      if (!machine.frames.has(pfn, PG_swapcache) || machine.frames.private_(pfn) !== entry) {
+      const folio = compoundHead(machine, pfn);
+      if (!machine.frames.has(folio, PG_swapcache) || machine.frames.private_(folio) + (pfn - folio) !== entry) {
         wrong.push(`slot ${entry}: page ${pfn} does not know it`);
       }
     } else if (cache && !isInSlotsCache(machine.swap.slotsCache, entry)) {
