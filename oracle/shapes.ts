@@ -252,7 +252,7 @@ export const SHAPES: readonly Shape[] = [
     },
   },
   {
-    name: 'relay of 200, each with a child that ends first',
+    name: 'relay of 200, each has a child that ends first',
     why: 'a child that is gone counts no more, so the grandparent’s is idle again',
     formula: { anonVmas: '3', chains: '3' },
     want: { anonVmas: 3, chains: 3 },
@@ -270,7 +270,7 @@ export const SHAPES: readonly Shape[] = [
     },
   },
   {
-    name: 'chain of 100, four children each, every second of the chain gone',
+    name: 'chain of 100, 4 children each, half the chain gone',
     why: 'child of process k: k + 1 links; processes 1, 3 … 99 of the chain are left: 1 + 3 + … = (n/2)²',
     formula: { anonVmas: 'n + 4n', chains: '(n/2)² + 4(n(n + 1)/2 + n)' },
     want: { anonVmas: 500, chains: 50 ** 2 + 4 * (triangle(100) + 100) },
@@ -318,7 +318,7 @@ export const SHAPES: readonly Shape[] = [
     },
   },
   {
-    name: '300 daemons, each forked twice, each with a worker',
+    name: '300 daemons, forked twice, a worker each',
     why: 'the daemon has three links; its worker takes over the anon_vma of the process in between, so three as well',
     formula: { anonVmas: '1 + 2n', chains: '1 + 6n' },
     want: { anonVmas: 601, chains: 1801 },
@@ -343,7 +343,7 @@ export const SHAPES: readonly Shape[] = [
     },
   },
   {
-    name: '500 siblings of two neighbours that share an anon_vma',
+    name: '500 siblings, two neighbours that share',
     why: 'neighbours that may merge one day share the root; but a fork copies VMA by VMA, and each copy has its own',
     formula: { anonVmas: '2n + 1', chains: '4n + 2' },
     want: { anonVmas: 1001, chains: 2002 },

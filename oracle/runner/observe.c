@@ -428,7 +428,7 @@ void observe_settle(const unsigned long *pfn, int count) {
 
 /* What CPUs keep at hand of a kind counts as used; shrinking calls it back first. */
 void observe_objects(struct text *out) {
-  static const char *const kinds[] = { "anon_vma", "anon_vma_chain", "vm_area_struct" };
+  static const char *const kinds[] = { "anon_vma", "anon_vma_chain" };
   char path[128], name[64];
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     snprintf(path, sizeof path, "/sys/kernel/slab/%s/shrink", kinds[i]);

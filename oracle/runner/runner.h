@@ -156,7 +156,7 @@ void text_add(struct text *t, const char *format, ...) __attribute__((format(pri
 void text_json(struct text *t, const char *s, int len);
 void text_reset(struct text *t);
 
-/* How many objects there are in the whole kernel for each kind that maps memory: `\tKIND N` each. */
+/* How many anon_vmas and links to them the whole kernel has: `\tKIND N` each. */
 void observe_objects(struct text *out);
 
 #define MAX_FDS 256

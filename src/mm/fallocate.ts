@@ -8,7 +8,7 @@
  *           __ext4_block_zero_page_range ext4_zero_partial_blocks ext4_punch_hole ext4_da_do_write_end; fs/ext4/extents.c:
  *           ext4_fallocate ext4_zero_range
  *
- * DIFFERS: FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE and UNSHARE_RANGE are refused with EOPNOTSUPP.
+ * DIFFERS: FALLOC_FL_UNSHARE_RANGE is refused with EOPNOTSUPP on every file system, as by ext4 and tmpfs.
  */
 import { isHole, waitOnPageLocked } from './block.ts';
 import { createEmptyBuffers } from './buffer.ts';
@@ -21,13 +21,18 @@ import { putPage } from './page_alloc.ts';
 import { PG_dirty, PG_locked, PG_referenced, PG_uptodate } from './page_flags.ts';
 import { readFolio } from './readahead.ts';
 import { shmemFallocate, shmemPunchHole, shmemSetsize } from './shmem.ts';
-import { truncatePagecache, truncatePagecacheRange } from './truncate.ts';
+import { TO_THE_END, truncatePagecache, truncatePagecacheRange } from './truncate.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf } from './units.ts';
 import { folioMarkDirty, waitOnRange, writePages } from './writeback.ts';
 
 export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
+export const FALLOC_FL_COLLAPSE_RANGE = 8;
 export const FALLOC_FL_ZERO_RANGE = 16;
+export const FALLOC_FL_INSERT_RANGE = 32;
+
+/** What ext4 can do beside what tmpfs can. */
+const EXT4_MODES = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE;
 
 /** ftruncate: the file is `size` bytes long from now on. 0, or -ENOMEM (tmpfs whose memory is committed as a whole). */
 export function truncateSetsize(machine: Machine, inode: Inode, size: number): number {
@@ -51,7 +56,7 @@ export function vfsFallocate(machine: Machine, file: File, mode: number, offset:
   const { inode } = file;
   if (offset < 0 || length <= 0) return -EINVAL;
   const tmpfs = inode.kind === 'tmpfs';
-  const known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | (tmpfs ? 0 : FALLOC_FL_ZERO_RANGE);
+  const known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | (tmpfs ? 0 : EXT4_MODES);
   if ((mode & ~known) !== 0) return -EOPNOTSUPP;
   const punch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
   if (punch && (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
@@ -61,6 +66,8 @@ export function vfsFallocate(machine: Machine, file: File, mode: number, offset:
     punchHole(machine, inode, offset, length);
     return 0;
   }
+  if ((mode & FALLOC_FL_COLLAPSE_RANGE) !== 0) return collapseRange(machine, inode, offset, length);
+  if ((mode & FALLOC_FL_INSERT_RANGE) !== 0) return insertRange(machine, inode, offset, length);
   const end = offset + length;
   const grows = (mode & FALLOC_FL_KEEP_SIZE) === 0 && end > inode.size;
   if (tmpfs) {
@@ -120,6 +127,37 @@ export function punchHole(machine: Machine, inode: Inode, offset: number, length
     waitOnRange(machine, mapping, firstTouched, lastTouched);
   }
   dropRange(machine, inode, offset, end);
+}
+
+/** [offset, offset + length) is cut out of a disk file: what is behind moves down. 0 or -errno. */
+function collapseRange(machine: Machine, inode: Inode, offset: number, length: number): number {
+  if (offset % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0 || offset + length >= inode.size) return -EINVAL;
+  leaveCache(machine, inode, offset + length, offset);
+  inode.disk.splice(offset / PAGE_SIZE, length / PAGE_SIZE);
+  inode.size -= length;
+  return 0;
+}
+
+/** A hole of `length` bytes at `offset`: what was there moves up. 0 or -errno. */
+function insertRange(machine: Machine, inode: Inode, offset: number, length: number): number {
+  if (offset % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0 || offset >= inode.size) return -EINVAL;
+  leaveCache(machine, inode, offset, offset);
+  const moved = inode.disk.splice(offset / PAGE_SIZE);
+  const at = (offset + length) / PAGE_SIZE;
+  inode.size += length;
+  moved.forEach((token, page) => {
+    inode.disk[at + page] = token;
+  });
+  return 0;
+}
+
+/** Dirty pages from byte `written` on go to the disk; then all from `dropped` on leave mappings and cache. */
+function leaveCache(machine: Machine, inode: Inode, written: number, dropped: number): void {
+  const { mapping } = inode;
+  const first = (written / PAGE_SIZE) as Pgoff;
+  writePages(machine, mapping, first, TO_THE_END, Number.POSITIVE_INFINITY, true);
+  waitOnRange(machine, mapping, first, TO_THE_END);
+  truncatePagecache(machine, mapping, dropped);
 }
 
 /** Whole pages of [offset, end) leave cache and disk; what is left of the others becomes zero. */

@@ -10,6 +10,7 @@ import { Machine } from './machine.ts';
 import { loadPage, readToken, storePage } from './memory.ts';
 import { doMmap } from './mmap.ts';
 import { PG_active, PG_dirty, PG_referenced, pageFlagNames } from './page_flags.ts';
+import { NO_SLOT } from './page_table.ts';
 import { swapon } from './swap/swapfile.ts';
 import type { Task } from './task.ts';
 import { dropCaches } from './truncate.ts';
@@ -406,3 +407,20 @@ test('a mapping of a file that nobody has open any more keeps it', () => {
   expect(loadPage(s.machine, s.task.mm!, at)).toBe(0);
   expect(s.machine.frames.has(filemapGetPage(s.machine, s.file.mapping, 0 as Pgoff), PG_dirty)).toBe(false);
 });
+
+for (const { why, kernel, kind, pages, touch, want } of [
+  { why: '6.18: it makes no page table', kernel: '6.18', kind: 'disk', pages: 1, touch: 1, want: false },
+  { why: 'and does not the next time', kernel: '6.18', kind: 'disk', pages: 1, touch: 2, want: false },
+  { why: '6.18: a page before it does', kernel: '6.18', kind: 'disk', pages: 2, touch: 1, want: true },
+  { why: 'tmpfs does not mind', kernel: '6.18', kind: 'tmpfs', pages: 1, touch: 1, want: true },
+  { why: '6.1 does not mind', kernel: '6.1', kind: 'disk', pages: 1, touch: 1, want: true },
+] as const) {
+  test(`a load behind the end maps what is cached around, the last page of the file: ${why}`, () => {
+    const s = setup(kind, pages, kernel);
+    filemapRead(s.machine, s.file, 0, pages * 4096, null);
+    const at = map(s, 4, PROT_READ, MAP_SHARED);
+    for (let i = 0; i < touch; i++) expect(loadPage(s.machine, s.task.mm!, (at + pages) as Vpn)).toBeGreaterThan(0);
+    const slot = s.machine.pageTables.slotOf(s.task.mm!.pageTables, at);
+    expect(slot !== NO_SLOT && s.machine.pageTables.isPresent(slot)).toBe(want);
+  });
+}

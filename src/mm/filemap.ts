@@ -12,7 +12,7 @@
  *           next_uptodate_page filemap_map_pages folio_end_writeback filemap_release_folio;
  *           fs/ext4/inode.c: ext4_da_write_begin ext4_da_write_end ext4_page_mkwrite
  */
-import { waitOnPageLocked } from './block.ts';
+import { isHole, waitOnPageLocked } from './block.ts';
 import { createEmptyBuffers, needsReadForWrite, tryToFreeBuffers } from './buffer.ts';
 import { bugOn } from './bug.ts';
 import { EEXIST, EFAULT, EINTR, EIO, ENOMEM } from './errno.ts';
@@ -28,6 +28,7 @@ import {
   VM_FAULT_SIGBUS,
   type VmFault,
 } from './fault.ts';
+import { folioPages } from './folio.ts';
 import type { AddressSpace, File } from './fs.ts';
 import { __GFP_FS, __GFP_IO, __GFP_WRITE, GFP_KERNEL, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
@@ -230,10 +231,11 @@ export function endPageWriteback(machine: Machine, pfn: Pfn): void {
   if (mapping !== null && !frames.has(pfn, PG_swapbacked)) {
     mapping.pages.clearMark(frames.index(pfn), PAGECACHE_TAG_WRITEBACK);
   }
-  modPageState(machine, pfn, NR_WRITEBACK, -1);
+  const pages = folioPages(machine, pfn);
+  modPageState(machine, pfn, NR_WRITEBACK, -pages);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
-  zone.writePending -= 1;
-  zone.pgdat.stat[NR_WRITTEN]! += 1;
+  zone.writePending -= pages;
+  zone.pgdat.stat[NR_WRITTEN]! += pages;
 }
 
 // read(2)
@@ -363,12 +365,13 @@ export function filemapWrite(
   const tmpfs = file.inode.kind === 'tmpfs';
   const end = pos + length;
   let at = pos;
+  let most = PAGE_SIZE;
   while (at < end) {
     const oldSize = file.inode.size;
     if (machine.current.killed) return at > pos ? at - pos : -EINTR;
     const index = Math.floor(at / PAGE_SIZE) as Pgoff;
     const from = at % PAGE_SIZE;
-    const to = Math.min(PAGE_SIZE, from + end - at);
+    const to = Math.min(PAGE_SIZE, from + end - at, from + most);
     const pfn = tmpfs ? shmemWriteBegin(machine, mapping, index) : writeBegin(machine, mapping, index, from, to);
     if (pfn < 0) return at > pos ? at - pos : tmpfs ? pfn : -ENOMEM;
     const bytes = to - from;
@@ -388,7 +391,9 @@ export function filemapWrite(
     else nothingWritten(machine, mapping, pfn, start);
     if (behindOldEnd) zeroGap(machine, file.inode, oldSize, start);
     balanceDirtyPages(machine);
-    if (landed === 0 && writer?.faultIn?.(bytes) === 0) return at > pos ? at - pos : -EFAULT;
+    // Again with what could be copied; or with all of it, when it is there.
+    most = landed === 0 && copied > 0 ? copied : PAGE_SIZE;
+    if (copied === 0 && writer?.faultIn?.(bytes) === 0) return at > pos ? at - pos : -EFAULT;
   }
   return at - pos;
 }
@@ -427,12 +432,13 @@ function writeEnd(machine: Machine, mapping: AddressSpace, pfn: Pfn, endPos: num
   putPage(machine, pfn);
 }
 
-/** The copy met a page that is not there: the block is new and zero, or as it was; a write into its middle dirties it all the same. */
+/** The copy met a page that is not there. A block that is new is zero, and dirty already; into the middle of another, nothing dirties it too. */
 function nothingWritten(machine: Machine, mapping: AddressSpace, pfn: Pfn, pos: number): void {
   const { frames } = machine;
+  const isNew = isHole(mapping.host, Math.floor(pos / PAGE_SIZE));
   if (frames.has(pfn, PG_uptodate)) {
-    if (pos % PAGE_SIZE !== 0) folioMarkDirty(machine, pfn);
-  } else if (isHole(mapping.host, Math.floor(pos / PAGE_SIZE))) {
+    if (isNew || pos % PAGE_SIZE !== 0) folioMarkDirty(machine, pfn);
+  } else if (isNew) {
     frames.setToken(pfn, ZERO_TOKEN);
     frames.set(pfn, PG_uptodate);
     folioMarkDirty(machine, pfn);

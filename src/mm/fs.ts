@@ -107,6 +107,8 @@ export class File {
   pos = 0;
   count = 1;
   readonly ra: FileRaState = new FileRaState();
+  /** O_DSYNC, O_SYNC: a write is over when it is on the disk. */
+  sync = false;
   /** POSIX_FADV_RANDOM and _NOREUSE. */
   random = false;
   noreuse = false;

@@ -89,7 +89,8 @@ function touch(machine: Machine, vma: Vma, vpn: Vpn, write: boolean): boolean {
   if (slot === NO_SLOT || !pageTables.isPresent(slot)) return false;
   if (write && !pageTables.has(slot, PTE_RW)) return false;
   if (pageTables.isHuge(slot)) {
-    pageTables.set(slot, write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG);
+    // x86 writes such an entry only when it becomes dirty, too (pmdp_set_access_flags).
+    if (write) pageTables.set(slot, PTE_YOUNG | PTE_DIRTY);
     return true;
   }
   if (pageTables.has(slot, PTE_SPECIAL)) return true;

@@ -82,7 +82,8 @@ export function hugeFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number, s
   const write = (flags & FAULT_FLAG_WRITE) !== 0;
   if (slot === NO_SLOT) return doHugeAnonymousPage(machine, vma, vpn, write);
   if (write && !pageTables.has(slot, PTE_RW)) return doHugeWpPage(machine, vma, vpn, slot);
-  pageTables.set(slot, write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG);
+  // A load makes it young itself: x86 writes such an entry only when it becomes dirty, too (pmdp_set_access_flags).
+  if (write) pageTables.set(slot, PTE_YOUNG | PTE_DIRTY);
   return 0;
 }
 
@@ -248,13 +249,15 @@ export function zapHugePmd(machine: Machine, vma: Vma, start: Vpn): void {
 
 // splitting the mapping
 
-/** The mapping of 2 MiB at `start` becomes 512 entries that say the same. The folio stays what it is. */
-export function splitHugePmd(machine: Machine, vma: Vma, start: Vpn): void {
+/** The mapping of 2 MiB at `start` becomes 512 entries that say the same. The folio stays what it is, unless it is `splitting`. */
+export function splitHugePmd(machine: Machine, vma: Vma, start: Vpn, splitting = false): void {
   const { pageTables, frames } = machine;
   const first = pageTables.slotOf(vma.vmMm.pageTables, start);
   const bits = pageTables.tableBits(first);
   machine.events[THP_SPLIT_PMD]! += 1;
-  pageTables.setTableBits(first, bits & ~PTE_HUGE);
+  // SINCE 6.2: the entries stay dirty. Before, only the page remembered it, but for a split of the folio.
+  const forgets = splitting || machine.generation.switches.hugeFolios ? PTE_HUGE : PTE_HUGE | PTE_DIRTY;
+  pageTables.setTableBits(first, bits & ~forgets);
   if ((bits & PTE_SPECIAL) !== 0) return;
   const head = pageTables.pfn(first);
   if ((bits & PTE_DIRTY) !== 0) frames.set(head, PG_dirty);

@@ -26,9 +26,11 @@ import { VM_HUGETLB, VM_NOHUGEPAGE, VM_SPECIAL } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { THP_COLLAPSE_ALLOC, THP_COLLAPSE_ALLOC_FAILED } from './vmstat.ts';
 
-/** What came of 2 MiB: 0 a huge page is there; else -errno. -EAGAIN is temporary, so the next 2 MiB are tried all the same. */
+/** What came of 2 MiB: 0 a huge page is there; else -errno. After some the next 2 MiB are tried all the same. */
 type Outcome = number;
 const COLLAPSED = 0;
+/** Nothing here can be written: -EINVAL in the end. */
+const READ_ONLY = -1000;
 
 /** Collapses what lies in [start, end), a part of an anonymous `vma`. 0 or -errno: that of the last 2 MiB that failed. */
 export function madviseCollapse(machine: Machine, vma: Vma, start: Vpn, end: Vpn): number {
@@ -44,8 +46,8 @@ export function madviseCollapse(machine: Machine, vma: Vma, start: Vpn, end: Vpn
       collapsed += 1;
       continue;
     }
-    failed = outcome;
-    if (outcome !== -EAGAIN) break;
+    failed = outcome === READ_ONLY ? -EINVAL : outcome;
+    if (outcome !== -EAGAIN && outcome !== READ_ONLY) break;
   }
   return collapsed === (last - first) / HPAGE_PMD_NR ? 0 : failed;
 }
@@ -89,7 +91,7 @@ function scan(machine: Machine, first: number): Outcome {
     if (pageTables.has(slot, PTE_RW)) writable = true;
   }
   // SINCE 6.14: before, memory that can nowhere be written was not worth it.
-  return writable ? 0 : -EINVAL;
+  return writable ? 0 : READ_ONLY;
 }
 
 /** Somebody besides page tables and the swap cache has a reference. */

@@ -89,7 +89,7 @@ export interface Sysctl {
   readAheadKb: number;
   laptopMode: boolean;
   vfsCachePressure: number;
-  /** Transparent huge pages raise min_free_kbytes; huge pages themselves come with a later release. */
+  /** Transparent huge pages: for those who ask with MADV_HUGEPAGE (`madvise`), or never. They raise min_free_kbytes, too. */
   thpEnabled: boolean;
 }
 

@@ -18,8 +18,8 @@
 import { EACCES, EAGAIN, EINVAL, ENOMEM } from './errno.ts';
 import { doFadvise, POSIX_FADV_WILLNEED } from './fadvise.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, vfsFallocate } from './fallocate.ts';
-import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import { folioMapcount, folioMaybeMappedShared, folioPages, HPAGE_PMD_NR, isLarge } from './folio.ts';
+import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import { faultinPageRange } from './gup.ts';
 import { entriesOfFolio, hugeTable } from './huge_memory.ts';
 import { madviseCollapse } from './khugepaged.ts';
@@ -95,7 +95,7 @@ import {
 import { linearPageIndex, type Vma } from './vma.ts';
 import { isSharedMaywrite, vmaModifyFlags } from './vma_merge.ts';
 import { xaIsValue, xaToValue } from './xarray.ts';
-import { zapPageRange } from './zap.ts';
+import { drainBeforeFreeing, zapPageRange } from './zap.ts';
 
 const ADDRESS_END = 2 ** 64;
 const PMD_PAGES = 512;
@@ -267,8 +267,7 @@ function madviseDontneedFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn, b
   if (behavior !== MADV_FREE) {
     zapPageRange(machine, vma, start, end);
     if (machine.generation.switches.dontneedFreesTables) dropEmptyTables(machine, vma, start, end);
-    // Pages that were locked wait in a batch, and must not be kept by that.
-    if ((vma.vmFlags & VM_LOCKED) !== 0) machine.lru.drain();
+    if ((vma.vmFlags & VM_LOCKED) !== 0) drainBeforeFreeing(machine);
     return 0;
   }
   if (vma.vmFile !== null) return -EINVAL;
@@ -310,7 +309,7 @@ function madviseFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
         vma.vmMm.rss[MM_SWAPENTS]! -= 1;
         freeSwapAndCache(machine, entry);
       } else if (pageTables.isPresent(slot) && !pageTables.has(slot, PTE_SPECIAL)) {
-        const pages = takeFolio(machine, slot, tableEnd - at);
+        const pages = takeFolio(machine, slot, tableEnd - at, true);
         step = Math.abs(pages);
         if (pages <= 0) continue;
         const pfn = pageTables.pfn(slot);
@@ -397,7 +396,7 @@ function madviseColdOrPageout(machine: Machine, vma: Vma, start: Vpn, end: Vpn, 
       step = 1;
       const slot = pageTables.slotOf(root, at);
       if (!pageTables.isPresent(slot) || pageTables.has(slot, PTE_SPECIAL)) continue;
-      const pages = takeFolio(machine, slot, tableEnd - at);
+      const pages = takeFolio(machine, slot, tableEnd - at, false);
       step = Math.abs(pages);
       if (pages > 0) ageEntries(machine, slot, pages, pageout, victims);
     }
@@ -435,15 +434,16 @@ function ageFolio(machine: Machine, pfn: Pfn, pageout: boolean, victims: Pfn[]):
 
 /**
  * The entry at `slot`, with at most `most` entries to go. 1: a page on its own. More: a large folio, all of which follows.
- * 0: it was split, look again. Less than 0: leave so many entries out.
+ * 0: it was split, look again. Less than 0: leave so many entries out. 6.1 asks the page, or (`byHead`) the head, who shares it.
  */
-function takeFolio(machine: Machine, slot: number, most: number): number {
+function takeFolio(machine: Machine, slot: number, most: number, byHead: boolean): number {
   const pfn = machine.pageTables.pfn(slot);
   if (!isLarge(machine, pfn)) return 1;
   const head = compoundHead(machine, pfn);
   if (!machine.generation.switches.hugeFolios) {
     // Always split, and where that cannot be, the rest of the table is left alone.
-    return machine.frames.mapcount(pfn) === 1 && lockAndSplitFolio(machine, head) === 0 ? 0 : -most;
+    const asked = byHead ? head : pfn;
+    return machine.frames.mapcount(asked) === 1 && lockAndSplitFolio(machine, head) === 0 ? 0 : -most;
   }
   const pages = entriesOfFolio(machine, slot, most);
   if (pages === folioPages(machine, head)) return pages;

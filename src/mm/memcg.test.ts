@@ -273,6 +273,7 @@ test('a process leaves nothing charged', () => {
   s.exit(s.fork());
   s.exit(s.task);
   s.machine.current = s.machine.idle;
+  s.machine.lru.drain();
   drainStock(s.machine);
   expect([s.memcg.memory.usage, s.memcg.swap.usage, s.memcg.slabBytes]).toEqual([s.memcg.kmem.usage, 0, 0]);
   expect(verify(s.machine)).toEqual([]);

@@ -76,6 +76,7 @@ test('locked pages are there, unevictable and counted; unlocked they are as befo
   expect(doMunlock(machine, mm, ARENA + 4096, 4096)).toBe(0);
   expect([frames.has(pfn, PG_mlocked | PG_unevictable), events[UNEVICTABLE_PGMUNLOCKED]]).toEqual([false, 1]);
   doMunmap(machine, mm, ARENA, 8 * 4096);
+  machine.lru.drain();
   expect(events[UNEVICTABLE_PGMUNLOCKED]).toBe(3);
   expect(verify(machine)).toEqual([]);
 });

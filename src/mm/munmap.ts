@@ -13,7 +13,7 @@ import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import { VM_ACCOUNT, VM_LOCKED } from './vm_flags.ts';
 import { freeVma, splitVmaUnchecked, unlinkFileVma } from './vma_merge.ts';
-import { unmapVmas } from './zap.ts';
+import { drainBeforeFreeing, unmapVmas } from './zap.ts';
 
 /** Above every page: there is no VMA behind the last one (USER_PGTABLES_CEILING). */
 const CEILING = (2 ** 36) as Vpn;
@@ -66,8 +66,7 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   if (mm.totalVm > mm.hiwaterVm) mm.hiwaterVm = mm.totalVm;
   const { rssPages } = mm;
   unmapVmas(machine, mm, start, end);
-  // Pages that were locked wait in a batch, and must not be kept by that.
-  if (mm.rssPages !== rssPages) machine.lru.drain();
+  if (mm.rssPages !== rssPages) drainBeforeFreeing(machine);
   let tableEnd = first.vmEnd;
   for (let vma: typeof first | null = first; vma !== null && vma.vmStart < end; vma = vmas.next(vma)) {
     machine.rmap.unlinkAnonVmas(vma);
@@ -98,6 +97,6 @@ export function exitMmap(machine: Machine, mm: Mm): void {
   const first = mm.vmas.first();
   if (first === null) return;
   mm.exiting = true;
-  machine.lru.drain();
+  drainBeforeFreeing(machine);
   completeMunmap(machine, mm, first.vmStart, CEILING, countAccounted(mm, first.vmStart, CEILING));
 }

@@ -182,10 +182,14 @@ export interface Switches {
   readonly claimPageblocks: boolean;
   /** write(2) faults its source in when a copy failed (6.15). 6.1: before each page. */
   readonly writeFaultsLate: boolean;
+  /** 6.1: unmapping drains the CPU's LRU batches before it frees pages. */
+  readonly freeingDrains: boolean;
   /** Zero-filled pages are swapped out without I/O (6.12). */
   readonly swapZeromap: boolean;
   /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */
   readonly swapSlotsCache: boolean;
+  /** A swap-in without readahead waits for the read. 6.18: the fault does. */
+  readonly loneSwapinWaits: boolean;
   /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */
   readonly swapSyncBio: boolean;
   /** A page read back from swap for a locked VMA is mlocked at once (until 6.10). */

@@ -19,6 +19,7 @@ import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { ListHead } from './memmap.ts';
 import { freeSwapCacheIfUnmapped } from './memory.ts';
+import { mlockDrainLocal, mlockVmaPage, munlockVmaPage } from './mlock.ts';
 import { MM_ANONPAGES } from './mm.ts';
 import { getPage, putPage } from './page_alloc.ts';
 import {
@@ -72,7 +73,9 @@ export function splitFolio(machine: Machine, head: Pfn, list: ListHead | null = 
   }
   const { frames } = machine;
   const pages = folioPages(machine, head);
-  splitMappings(machine, head);
+  const locked = splitMappings(machine, head);
+  // That all of it is mapped where it is locked was never sure; the pages will be locked one by one.
+  if (machine.generation.switches.hugeFolios) for (const { vma } of locked) munlockVmaPage(machine, head, vma);
   const cached = frames.has(head, PG_swapcache);
   const inherited = frames.allFlags(head) & INHERITED;
   forgetLargeFolio(machine, head);
@@ -92,6 +95,8 @@ export function splitFolio(machine: Machine, head: Pfn, list: ListHead | null = 
   listTails(machine, head, pages, list);
   machine.events[THP_SPLIT_PAGE]! += 1;
   if (machine.generation.switches.hugeFolios) showZeroPage(machine, head, pages);
+  for (const { vma, pfn } of locked) mlockVmaPage(machine, pfn, vma);
+  if (locked.length > 0) mlockDrainLocal(machine);
   for (let i = 1; i < pages; i++) {
     const pfn = (head + i) as Pfn;
     frames.clear(pfn, PG_locked);
@@ -124,13 +129,21 @@ function checkSplit(machine: Machine, head: Pfn): number {
   return canSplitFolio(machine, head, 1) ? 0 : -EAGAIN;
 }
 
-/** No mapping of 2 MiB is left. What an entry knows of a store, the page knows, too. */
-function splitMappings(machine: Machine, head: Pfn): void {
+interface LockedEntry {
+  readonly vma: Vma;
+  readonly pfn: Pfn;
+}
+
+/** No mapping of 2 MiB is left. What an entry knows of a store, the page knows, too. Returns the entries of locked VMAs. */
+function splitMappings(machine: Machine, head: Pfn): LockedEntry[] {
   const { pageTables, frames } = machine;
+  const locked: LockedEntry[] = [];
   machine.rmap.walkFolio(head, (vma, vpn, slot) => {
-    if (pageTables.isHuge(slot)) splitHugePmd(machine, vma, hugeStart(vpn));
+    if (pageTables.isHuge(slot)) splitHugePmd(machine, vma, hugeStart(vpn), true);
     if (pageTables.has(slot, PTE_DIRTY)) frames.set(head, PG_dirty);
+    if ((vma.vmFlags & VM_LOCKED) !== 0) locked.push({ vma, pfn: pageTables.pfn(slot) });
   });
+  return locked;
 }
 
 function listTails(machine: Machine, head: Pfn, pages: number, list: ListHead | null): void {

@@ -3,6 +3,7 @@
  *
  * Promises  Counts from the XArrays alone and only then looks at flags and counters.
  */
+import { folioPages } from './folio.ts';
 import type { Inode } from './fs.ts';
 import type { Lruvec } from './lruvec.ts';
 import type { Machine } from './machine.ts';
@@ -149,8 +150,9 @@ function checkCounters(machine: Machine, cached: Set<Pfn>, wrong: string[]): voi
     const dirty = inCache && !frames.has(pfn, PG_swapbacked) && frames.has(pfn, PG_dirty);
     if (!inCache && !writeback && !frames.has(pfn, PG_swapcache)) continue;
     const own = lruvecOf(machine, pfn);
-    if (inCache || frames.has(pfn, PG_swapcache)) nodeFilePages[own.pgdat.nid]! += 1;
-    pending[frames.zoneIndex(pfn)]! += (writeback ? 1 : 0) + (dirty ? 1 : 0);
+    const pages = folioPages(machine, pfn);
+    if (inCache || frames.has(pfn, PG_swapcache)) nodeFilePages[own.pgdat.nid]! += inCache ? 1 : pages;
+    pending[frames.zoneIndex(pfn)]! += (writeback ? pages : 0) + (dirty ? 1 : 0);
     for (let lruvec: Lruvec | null = own; lruvec !== null; lruvec = lruvec.parent) {
       let sums = counted.get(lruvec);
       if (sums === undefined) {
@@ -160,7 +162,7 @@ function checkCounters(machine: Machine, cached: Set<Pfn>, wrong: string[]): voi
       if (inCache) sums[0]! += 1;
       if (inCache && frames.has(pfn, PG_swapbacked)) sums[1]! += 1;
       if (dirty) sums[2]! += 1;
-      if (writeback) sums[3]! += 1;
+      if (writeback) sums[3]! += pages;
     }
   }
   for (const memcg of new Set(machine.memcgs)) {

@@ -19,6 +19,7 @@
 import { addPage, BIO_MAX_PAGES, beginWrite, type IoRequest, isHole, submit, waitOnPageWriteback } from './block.ts';
 import { EVENT_FLUSHER } from './clock.ts';
 import { pageMapping, trylockPage, unlockPage } from './filemap.ts';
+import { folioPages } from './folio.ts';
 import type { AddressSpace, File, Inode } from './fs.ts';
 import type { Machine } from './machine.ts';
 import { type MemCgroup, memcgOfPage, modPageState } from './memcg.ts';
@@ -133,8 +134,9 @@ export function setPageWriteback(machine: Machine, pfn: Pfn): void {
     if (!frames.has(pfn, PG_dirty)) mapping.pages.clearMark(index, PAGECACHE_TAG_DIRTY);
     mapping.pages.clearMark(index, PAGECACHE_TAG_TOWRITE);
   }
-  modPageState(machine, pfn, NR_WRITEBACK, 1);
-  machine.zones[frames.zoneIndex(pfn)]!.writePending += 1;
+  const pages = folioPages(machine, pfn);
+  modPageState(machine, pfn, NR_WRITEBACK, pages);
+  machine.zones[frames.zoneIndex(pfn)]!.writePending += pages;
 }
 
 /**

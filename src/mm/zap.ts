@@ -39,7 +39,7 @@ export function zapPageRange(
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     if (wholeHuge(machine, vma, at, end) !== NO_SLOT) {
-      machine.lru.drain();
+      drainBeforeFreeing(machine);
       zapHugePmd(machine, vma, at);
       at = tableEnd;
       continue;
@@ -48,8 +48,7 @@ export function zapPageRange(
       const slot = pageTables.slotOf(root, vpn);
       if (slot === NO_SLOT || pageTables.isNone(slot)) continue;
       if (!freed && pageTables.isPresent(slot)) {
-        // As the kernel does before it frees a batch: pages that still wait for their list must not be kept by that.
-        machine.lru.drain();
+        drainBeforeFreeing(machine);
         freed = true;
       }
       zapEntry(machine, vma, slot, dropMarkers, evenCows);
@@ -130,4 +129,9 @@ export function reapMm(machine: Machine, mm: Mm): void {
   for (let vma = mm.vmas.first(); vma !== null; vma = mm.vmas.next(vma)) {
     if (vma.vmFile === null || (vma.vmFlags & VM_SHARED) === 0) zapPageRange(machine, vma, vma.vmStart, vma.vmEnd);
   }
+}
+
+/** 6.1: pages that still wait for their list, or for being unlocked, do not outlive their mapping. 6.18: until the next drain. */
+export function drainBeforeFreeing(machine: Machine): void {
+  if (machine.generation.switches.freeingDrains) machine.lru.drain();
 }

@@ -51,6 +51,7 @@ import {
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
+  O_DSYNC,
   O_EXCL,
   O_RDONLY,
   O_RDWR,
@@ -90,6 +91,7 @@ export function open(machine: Machine, paths: Paths, table: FileTable, path: str
   if ((writable || (flags & O_TRUNC) !== 0) && inode.writeCount < 0) return -ETXTBSY;
   const readable = mode === O_RDONLY || mode === O_RDWR;
   const file = openInode(machine, inode, readable, writable, (flags & O_APPEND) !== 0);
+  file.sync = (flags & O_DSYNC) !== 0;
   if ((flags & O_TRUNC) !== 0) truncateSetsize(machine, inode, 0);
   return install(machine, table, file, (flags & O_CLOEXEC) !== 0);
 }
@@ -203,6 +205,12 @@ function writeAt(machine: Machine, mm: Mm, file: File, buffer: UserBuffer, count
   const most = maxBytes(file.inode);
   if (pos >= most) return -EFBIG;
   const bytes = Math.min(count, MAX_RW_COUNT, most - pos);
+  const written = copyIn(machine, mm, file, buffer, bytes, pos);
+  if (file.sync && written > 0) vfsFsync(machine, file, pos, pos + written - 1);
+  return written;
+}
+
+function copyIn(machine: Machine, mm: Mm, file: File, buffer: UserBuffer, bytes: number, pos: number): SysResult {
   if (typeof buffer === 'number') return writeFromUser(machine, mm, file, buffer, bytes, pos);
   const writer = buffer === 'outside' || buffer.length === 0 ? null : new OutsideWriter(machine, buffer);
   return filemapWrite(machine, file, pos, bytes, writer);

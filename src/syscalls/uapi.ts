@@ -14,11 +14,19 @@ import {
   POSIX_FADV_SEQUENTIAL,
   POSIX_FADV_WILLNEED,
 } from '../mm/fadvise.ts';
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../mm/fallocate.ts';
+import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+} from '../mm/fallocate.ts';
 import * as memory from '../mm/uapi.ts';
 
 export * from '../mm/uapi.ts';
 export {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_ZERO_RANGE,
@@ -38,6 +46,8 @@ export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
+/** O_SYNC has this bit, too. */
+export const O_DSYNC = 0o10000;
 export const O_DIRECTORY = 0o200000;
 export const O_CLOEXEC = 0o2000000;
 
@@ -53,8 +63,6 @@ export const MFD_HUGETLB = 0x4;
 export const MFD_NOEXEC_SEAL = 0x8;
 export const MFD_EXEC = 0x10;
 
-export const FALLOC_FL_COLLAPSE_RANGE = 0x8;
-export const FALLOC_FL_INSERT_RANGE = 0x20;
 export const FALLOC_FL_UNSHARE_RANGE = 0x40;
 
 export const CLONE_VM = 0x100;
@@ -81,7 +89,7 @@ export const CONSTANTS: ReadonlyMap<string, number> = new Map(
     O_TRUNC,
     O_APPEND,
     O_NONBLOCK: 0o4000,
-    O_DSYNC: 0o10000,
+    O_DSYNC,
     O_DIRECT: 0o40000,
     O_LARGEFILE: 0,
     O_DIRECTORY,

@@ -116,8 +116,7 @@ export class UserWriter implements PageWriter {
     const end = this.addr + bytes;
     for (let at = this.addr; at < end; at = (vpnOf(at) + 1) * PAGE_SIZE) {
       const token = readToken(this.machine, this.mm, vpnOf(at));
-      if (token === -1) return at - this.addr;
-      loadPage(this.machine, this.mm, vpnOf(at), BY_KERNEL);
+      if (token === -1 || loadPage(this.machine, this.mm, vpnOf(at), BY_KERNEL) !== 0) return at - this.addr;
       this.tokens.push(token);
     }
     return bytes;

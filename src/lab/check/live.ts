@@ -28,6 +28,12 @@ export interface LiveRun {
   readonly results: readonly LiveResult[];
 }
 
+/** Objects of the whole kernel, by the name of their cache. */
+export interface ObjectCount {
+  readonly program: string;
+  readonly active: ReadonlyMap<string, number>;
+}
+
 const COMPILER_FLAGS = ['-O1', '-static', '-no-pie', '-fno-stack-protector'];
 const EXT4_MAGIC = 0xef53;
 /** So many programs a start: argument lists are limited. */
@@ -35,22 +41,43 @@ const BATCH = 500;
 
 /** Records each program in `outDir` as NAME.rec. */
 export async function runLive(files: readonly string[], outDir: string): Promise<LiveRun> {
+  const { kernel, results } = await runnerSays(files, outDir, []);
+  return { kernel, results };
+}
+
+/** The same, but at `snapshot` lines kernel objects are counted: one count for each line, in their order. */
+export async function countLive(
+  files: readonly string[],
+  outDir: string,
+): Promise<LiveRun & { readonly objects: readonly ObjectCount[] }> {
+  const { kernel, results, stdout } = await runnerSays(files, outDir, ['-s']);
+  return { kernel, results, objects: objectsOf(stdout) };
+}
+
+async function runnerSays(
+  files: readonly string[],
+  outDir: string,
+  options: readonly string[],
+): Promise<LiveRun & { readonly stdout: string }> {
   const kernel = release();
   const lacks = whatIsMissing();
   const diskDir = [outDir, tmpdir(), '/var/tmp', homedir()].find(isExt4);
   if (lacks !== null || diskDir === undefined) {
     const skipped = lacks ?? 'files of programs need a folder on ext4: set TMPDIR to one';
-    return { kernel, results: files.map((program) => ({ program, recording: null, skipped, failed: null })) };
+    const results = files.map((program) => ({ program, recording: null, skipped, failed: null }));
+    return { kernel, results, stdout: '' };
   }
   const runner = compiledRunner();
   mkdirSync(outDir, { recursive: true });
   const results: LiveResult[] = [];
+  let stdout = '';
   for (let i = 0; i < files.length; i += BATCH) {
     const batch = files.slice(i, i + BATCH);
-    const { stdout, stderr } = await output(runner, ['-o', outDir, '-d', diskDir, ...batch]);
-    results.push(...resultsOf(batch, outDir, stdout, stderr));
+    const said = await output(runner, ['-o', outDir, '-d', diskDir, ...options, ...batch]);
+    results.push(...resultsOf(batch, outDir, said.stdout, said.stderr));
+    stdout += said.stdout;
   }
-  return { kernel, results };
+  return { kernel, results, stdout };
 }
 
 /** What became of programs that were to be recorded: files to check, and which could not be and why. */
@@ -166,5 +193,14 @@ function resultsOf(files: readonly string[], outDir: string, stdout: string, std
       skipped: verdict === 'skipped' ? why : null,
       failed: verdict === 'failed' ? [why, stderr.trim()].filter(Boolean).join(': ') : null,
     };
+  });
+}
+
+function objectsOf(stdout: string): ObjectCount[] {
+  const lines = stdout.split('\n').map((line) => line.split('\t'));
+  return lines.flatMap(([verdict, program = '', _call, ...counts]) => {
+    if (verdict !== 'objects') return [];
+    const pairs = counts.map((count) => count.split(' '));
+    return [{ program, active: new Map(pairs.map(([name = '', active]) => [name, Number(active)])) }];
   });
 }

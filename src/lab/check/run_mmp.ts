@@ -61,6 +61,7 @@ const READ_AHEAD_KB: ReadonlyMap<string, number> = new Map([
 ]);
 /** Byte `o` of page `p` of the k-th file is (37 * p + o + k) mod 256. */
 const PAGE_STEP = 37;
+const RAMP: Uint8Array = Uint8Array.from({ length: PAGE_SIZE + 256 }, (_, i) => i);
 
 /** What the engine did, and the error that ended it early. */
 export interface MmpRun {
@@ -215,9 +216,8 @@ export class MmpRunner {
   }
 
   private patternOf(page: number, k: number): Token {
-    const bytes = new Uint8Array(PAGE_SIZE);
-    for (let o = 0; o < PAGE_SIZE; o++) bytes[o] = PAGE_STEP * page + o + k;
-    return this.contents.page(this.machine, bytes);
+    const first = (PAGE_STEP * page + k) % 256;
+    return this.contents.page(this.machine, RAMP.subarray(first, first + PAGE_SIZE));
   }
 
   /** Every page read once, one by one. */
@@ -268,11 +268,16 @@ export class MmpRunner {
     const { task } = actor.process;
     const { minFlt, majFlt } = task;
     const outcome = this.call(actor, call);
-    for (const [label, other] of [...this.actors]) if (other.process.exited) this.actors.delete(label);
+    if (this.machine.tasks.length < this.actors.size) this.forgetExited();
     if (actor.process.exited && outcome.extra?.exit === undefined) return { ...head, ret: null, died: true };
     const uncounted = outcome.extra?.exit === true || isFork(call.name);
     const faults = uncounted ? {} : { minflt: task.minFlt - minFlt, majflt: task.majFlt - majFlt };
     return { ...head, ...this.flat(outcome), ...faults };
+  }
+
+  /** The caller, or whom the OOM killer chose. */
+  private forgetExited(): void {
+    for (const [label, { process }] of this.actors) if (process.exited) this.actors.delete(label);
   }
 
   private flat(outcome: Outcome): { ret: number | string | null } & Extra {

@@ -159,6 +159,7 @@ function nameOf(machine: Machine, vma: Vma): string {
   return `file:${inode.name}${inode.nlink === 0 ? ' (deleted)' : ''}`;
 }
 
+/** Addresses of the kernel's half are negative here. */
 export function hex(value: number): string {
-  return `0x${value.toString(16)}`;
+  return `0x${value < 0 ? BigInt.asUintN(64, BigInt(value)).toString(16) : value.toString(16)}`;
 }

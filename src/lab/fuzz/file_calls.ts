@@ -4,8 +4,9 @@
  * Promises  1. Nearly all of them succeed.
  *           2. A write to a file on disk is no longer than a page: longer ones make large folios, which recordings need not agree in.
  */
+import { cacheState } from '../../mm/fadvise.ts';
 import type { File } from '../../mm/fs.ts';
-import { PAGE_SIZE } from '../../mm/units.ts';
+import { PAGE_SIZE, type Pgoff, pagesOf } from '../../mm/units.ts';
 import { accessible } from './memory_calls.ts';
 import type { Descriptor, Situation } from './situation.ts';
 import { addrText } from './view.ts';
@@ -162,9 +163,20 @@ export function fadvise(s: Situation): string | null {
   const names = ['POSIX_FADV_NORMAL', 'POSIX_FADV_SEQUENTIAL', 'POSIX_FADV_WILLNEED', 'POSIX_FADV_NOREUSE'];
   if (mayEvict(s, to.file)) names.push('POSIX_FADV_DONTNEED', 'POSIX_FADV_DONTNEED', 'POSIX_FADV_DONTNEED');
   if (s.swarm.files.every((file) => file.kind === 'tmpfs' || file.cached)) names.push('POSIX_FADV_RANDOM');
+  const name = random.pick(names);
+  // It would start writing dirty pages, and nobody knows when that ends.
+  if (name === 'POSIX_FADV_DONTNEED' && hasDirtyPages(s, to.file)) return `fsync(${to.label})`;
   const whole = random.chance(40);
   const offset = whole ? 0 : offsetIn(s, to.file);
-  return `fadvise64(${to.label}, ${offset}, ${whole ? 0 : random.between(1, 6) * PAGE_SIZE}, ${random.pick(names)})`;
+  return `fadvise64(${to.label}, ${offset}, ${whole ? 0 : random.between(1, 6) * PAGE_SIZE}, ${name})`;
+}
+
+function hasDirtyPages(s: Situation, file: File): boolean {
+  const { mapping, size } = file.inode;
+  for (let page = 0; page < pagesOf(size); page++) {
+    if ('dw'.includes(cacheState(s.machine, mapping, page as Pgoff))) return true;
+  }
+  return false;
 }
 
 /** tmpfs keeps its pages; of a disk they may go only where the program is made for it. */

@@ -216,7 +216,7 @@ function signatureOf({ kind, what }: Broken): string {
 }
 
 /** The kernel that runs here, through `record`, which writes NAME.rec for each program. */
-export function liveJudge(record: (files: readonly string[], outDir: string) => Promise<LiveRun>): Judge {
+export function liveJudge(record: (files: readonly string[], outDir: string) => Promise<Pick<LiveRun, 'results'>>): Judge {
   return async (programs) => {
     const folder = mkdtempSync(join(tmpdir(), 'revmap-fuzz-'));
     try {

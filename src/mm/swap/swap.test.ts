@@ -15,7 +15,7 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import { PageTableRoot, PageTables } from '../page_table.ts';
-import { NO_PFN, NO_SWAP, type Pfn, type SwapEntry, swpOffset, swpType, type Token, type Vpn } from '../units.ts';
+import { NO_PFN, NO_SWAP, type Pfn, type SwapEntry, swpOffset, swpType, type Token, type Vpn, ZERO_TOKEN } from '../units.ts';
 import type { Vma } from '../vma.ts';
 import { NR_VM_EVENTS, PSWPIN, PSWPOUT, SWAP_RA, SWAP_RA_HIT, SWPIN_ZERO, SWPOUT_ZERO } from '../vmstat.ts';
 import { PgData } from '../zone.ts';
@@ -67,6 +67,8 @@ vi.mock('../page_alloc.ts', () => ({
     m.frames.setMemcg(pfn, 0);
     m.freeFrames.push(pfn);
   },
+  compoundHead: (_m: Stub, pfn: Pfn): Pfn => pfn,
+  compoundOrder: (): number => 0,
   allocPageTablePage: (): Pfn => 0 as Pfn,
   freePageTablePage: (): void => undefined,
 }));
@@ -107,7 +109,8 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
   child.lruvecs.push(new Lruvec(frames, child, node, root.lruvecs[0]!));
   const machine = {
     config: { cpus: 1 },
-    generation: { switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old } },
+    generation: { switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old, loneSwapinWaits: old } },
+    contents: { isZero: (token: Token) => token === ZERO_TOKEN },
     sysctl: { pageCluster: 3, overcommitMemory: 0 },
     frames,
     clock: new Clock(),

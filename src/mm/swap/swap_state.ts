@@ -19,6 +19,7 @@
  *     descend, else on both sides.
  *     Good at: memory that was evicted in the order in which it is used. Bad at: everything else, so windows shrink fast.
  */
+import { waitOnPageLocked } from '../block.ts';
 import { bugOn } from '../bug.ts';
 import type { VmFault } from '../fault.ts';
 import { folioPages } from '../folio.ts';
@@ -193,8 +194,16 @@ export function swapClusterReadahead(machine: Machine, entry: SwapEntry, gfp: Gf
       readAhead(machine, swpEntry(area.type, offset), gfp, offset === wanted);
     }
     machine.lru.drain();
+    return readSwapCacheAsync(machine, entry, gfp);
   }
-  return readSwapCacheAsync(machine, entry, gfp);
+  return readAlone(machine, entry, gfp);
+}
+
+/** Just this slot. 6.18: whoever wants the page waits for it himself. 6.1: the read is over when the call is. */
+function readAlone(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
+  const pfn = readSwapCacheAsync(machine, entry, gfp);
+  if (machine.swap.freshPage && machine.generation.switches.loneSwapinWaits) waitOnPageLocked(machine, pfn);
+  return pfn;
 }
 
 function swapVmaReadahead(machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault): Pfn {
@@ -211,8 +220,9 @@ function swapVmaReadahead(machine: Machine, entry: SwapEntry, gfp: Gfp, fault: V
     start = Math.max(start, vma.vmStart, table);
     readAheadVma(machine, vma, start, end, vpn, gfp);
     machine.lru.drain();
+    return readSwapCacheAsync(machine, entry, gfp);
   }
-  return readSwapCacheAsync(machine, entry, gfp);
+  return readAlone(machine, entry, gfp);
 }
 
 function readAheadVma(machine: Machine, vma: Vma, start: number, end: number, vpn: Vpn, gfp: Gfp): void {
