@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { reversedFile, reversedToTheLimit } from '../oracle/areas.ts';
-import { type Counts, SHAPES, shapeProgram } from '../oracle/shapes.ts';
+import { type Counts, SHAPES, type Shape, shapeProgram } from '../oracle/shapes.ts';
 import { checkLine, checkRun, generationOf } from '../src/lab/check/check.ts';
 import { countLive, runLive } from '../src/lab/check/live.ts';
 import { isSnap, parseRecording, type Recording } from '../src/lab/check/recording.ts';
@@ -42,33 +42,53 @@ async function shapes(): Promise<void> {
   console.log(`this kernel: ${typeof live === 'string' ? live : `${live.kernel}, median of ${ROUNDS} runs`}`);
   const columns = ['closed', ...KERNELS, 'kernel', ''];
   const rows = [['', 'processes', 'anon_vmas', ...columns, 'links', ...columns]];
-  let equal = 0;
-  const offs: number[] = [];
+  const tally: Tally = { equal: 0, counts: 0, offs: [] };
   for (const [i, { shape, text, processes }] of programs.entries()) {
     const engine = KERNELS.map((kernel) => engineCounts(text, kernel)[0]!);
-    const row = [shape.name, String(processes)];
-    for (const of of ['anonVmas', 'chains'] as const) {
-      const want = shape.want[of] * AREAS;
-      equal += engine.filter((counts) => counts[of] === want).length;
-      row.push(shape.formula[of], String(want), ...engine.map((counts) => String(counts[of])));
-      if (typeof live === 'string') {
-        row.push('', '');
-        continue;
-      }
-      const count = live.counts[i]![of];
-      const off = want < LARGE ? null : (count - want) / want;
-      if (off !== null) offs.push(Math.abs(off));
-      row.push(String(count), off === null ? '' : `${(100 * off).toFixed(2)} %`);
-    }
-    rows.push(row);
+    const kernel = typeof live === 'string' ? null : live.counts[i]!;
+    const sides = (['anonVmas', 'chains'] as const).flatMap((of) => side(shape, of, engine, kernel, tally));
+    rows.push([shape.name, String(processes), ...sides]);
   }
   printTable(rows);
-  console.log(`the engine: ${equal} of ${programs.length * KERNELS.length * 2} counts equal the closed form`);
+  printTally(tally);
+}
+
+/** What the table amounts to. */
+interface Tally {
+  /** Counts of the engine that equal the closed form, and all of them. */
+  equal: number;
+  counts: number;
+  /** How far large counts of the kernel are off. */
+  readonly offs: number[];
+}
+
+/** Half a row of the table. */
+function side(
+  shape: Shape,
+  of: keyof Counts,
+  engine: readonly Counts[],
+  kernel: Counts | null,
+  tally: Tally,
+): string[] {
+  const want = shape.want[of] * AREAS;
+  tally.counts += engine.length;
+  tally.equal += engine.filter((counts) => counts[of] === want).length;
+  const cells = [shape.formula[of], String(want), ...engine.map((counts) => String(counts[of]))];
+  if (kernel === null) return [...cells, '', ''];
+  if (want < LARGE) return [...cells, String(kernel[of]), ''];
+  const off = (kernel[of] - want) / want;
+  tally.offs.push(Math.abs(off));
+  return [...cells, String(kernel[of]), `${(100 * off).toFixed(2)} %`];
+}
+
+function printTally({ equal, counts, offs }: Tally): void {
+  console.log(`the engine: ${equal} of ${counts} counts equal the closed form`);
+  if (offs.length === 0) return;
   const within = offs.filter((off) => off <= ALLOWED).length;
   const widest = (100 * Math.max(...offs)).toFixed(2);
-  if (offs.length > 0) {
-    console.log(`this kernel: ${within} of ${offs.length} counts from ${LARGE} up within 3 %, the farthest off by ${widest} %`);
-  }
+  console.log(
+    `this kernel: ${within} of ${offs.length} counts from ${LARGE} up within 3 %; the farthest is off by ${widest} %`,
+  );
 }
 
 /** What each program's tree has in this kernel, or why that is not known. */

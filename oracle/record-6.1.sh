@@ -65,9 +65,10 @@ for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_p
   insmod /mod/$m.ko || echo "insmod $m failed"
 done
 mount -t ext4 /dev/vda /disk || echo "mount failed"
-# A machine that has lived has active file pages; without any, no page that comes back to the cache would be activated.
+# A machine that has lived has active and inactive file pages; without any, no page that comes back would be activated.
 dd if=/dev/zero of=/disk/warm bs=4k count=2048 2>/dev/null
 cat /disk/warm /disk/warm >/dev/null
+dd if=/dev/zero of=/disk/cold bs=4k count=2048 2>/dev/null
 echo "===BEGIN"
 runner -o /out -d /disk /programs/*.mmp
 echo "===END $?"

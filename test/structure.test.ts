@@ -4,11 +4,14 @@ import { MAX_AREAS, reversedFile, reversedToTheLimit } from '../oracle/areas.ts'
 import { SHAPES, shapeProgram } from '../oracle/shapes.ts';
 import { isSnap, type OpRecord, type SnapRecord } from '../src/lab/check/recording.ts';
 import { runMmp } from '../src/lab/check/run_mmp.ts';
-import { parseMmp } from '../src/syscalls/mmp.ts';
+import { type MmpProgram, parseMmp } from '../src/syscalls/mmp.ts';
 import { engineCounts } from './structure.ts';
 
-function run(text: string, kernel: string): { calls: OpRecord[]; last: SnapRecord | undefined } {
-  const { recording, failure } = runMmp(parseMmp(text, 'areas.mmp'), kernel);
+const REVERSED = parseMmp(reversedFile(16_384), 'reverse.mmp');
+const LIMIT = parseMmp(reversedToTheLimit(), 'limit.mmp');
+
+function run(program: MmpProgram, kernel: string): { calls: OpRecord[]; last: SnapRecord | undefined } {
+  const { recording, failure } = runMmp(program, kernel);
   expect(failure).toBe(null);
   const calls = recording.lines.flatMap((line) => (isSnap(line) ? [] : [line]));
   return { calls, last: recording.lines.filter(isSnap).at(-1) };
@@ -23,14 +26,14 @@ for (const kernel of ['6.18', '6.1']) {
   }
 
   test(`${kernel}: a file of 16,384 pages in reverse: 16,383 new areas`, () => {
-    const { calls, last } = run(reversedFile(16_384), kernel);
+    const { calls, last } = run(REVERSED, kernel);
     expect(calls.filter(({ ret }) => ret === -1)).toEqual([]);
     const { vmas } = last!.procs['1'] as { vmas: readonly { offset?: unknown }[] };
     expect(vmas.map(({ offset }) => offset)).toEqual(Array.from({ length: 16_384 }, (_, i) => (16_383 - i) * 4096));
   });
 
   test(`${kernel}: one area above the limit, and no more`, () => {
-    const { calls } = run(reversedToTheLimit(), kernel);
+    const { calls } = run(LIMIT, kernel);
     const remaps = calls.filter(({ call }) => call.startsWith('1 remap_file_pages'));
     // Each adds one to the first: there are MAX_AREAS + 1 when the next fails.
     expect(remaps.findIndex(({ ret }) => ret === -1)).toBe(MAX_AREAS);

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -229,6 +232,49 @@ int host_swapon(long mib) {
   if (swapon(swap_path, 0) != 0) return -errno;
   swap_on = true;
   return 0;
+}
+
+/*
+ * The kernel keeps the window of swap readahead, its hits and the last offset for the whole machine, from program to program.
+ * Faults far from each other, none of which hits, bring it down to one page; the last of them lies behind what programs use.
+ */
+#define SCATTERED_PAGES 1024
+#define SCATTERED_FAULTS 24
+#define SCATTER 389
+
+static void scatter_faults(void) {
+  size_t bytes = SCATTERED_PAGES * PAGE_BYTES;
+  unsigned char in_cache[SCATTERED_PAGES];
+  volatile char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return;
+  for (size_t i = 0; i < SCATTERED_PAGES; i++) memory[i * PAGE_BYTES] = 1;
+  /* Written once, then read back and paged out until nothing of it is in the swap cache. */
+  for (int tries = 0; tries < 100; tries++) {
+    madvise((void *)memory, bytes, MADV_PAGEOUT);
+    if (mincore((void *)memory, bytes, in_cache) != 0 || !memchr(in_cache, 1, SCATTERED_PAGES)) break;
+    usleep(2000);
+    for (size_t i = 0; i < SCATTERED_PAGES; i++) (void)memory[i * PAGE_BYTES];
+  }
+  for (size_t i = 0, at = 0; i < SCATTERED_FAULTS; i++, at = (at + SCATTER) % SCATTERED_PAGES) (void)memory[at * PAGE_BYTES];
+  (void)memory[(SCATTERED_PAGES - 8) * PAGE_BYTES];
+}
+
+int host_first_swapon(long mib) {
+  int error = host_swapon(mib);
+  if (error) return error;
+  pid_t pid = fork();
+  if (pid == 0) {
+    scatter_faults();
+    _exit(0);
+  }
+  int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+  if (pidfd >= 0) {
+    poll(&ended, 1, -1);
+    close(pidfd);
+  }
+  error = host_swapoff();
+  return error ? error : host_swapon(mib);
 }
 
 int host_swapoff(void) {

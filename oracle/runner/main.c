@@ -343,7 +343,7 @@ static void record(const char *folder) {
   text_add(&out, ",\"kernel\":\"%s\",\"arch\":\"x86_64\",\"page\":%lu,\"arena\":[\"0x%lx\",\"0x%lx\"],\"uid\":0}\n", host_kernel, PAGE_BYTES,
            ARENA_START, ARENA_END);
   if (!host_make_files(program)) trouble = "its files could not be made";
-  else if (program->swap_mib > 0 && host_swapon(program->swap_mib) != 0) trouble = "swap could not be turned on";
+  else if (program->swap_mib > 0 && host_first_swapon(program->swap_mib) != 0) trouble = "swap could not be turned on";
   else if (!start_first()) trouble = "its first process could not be started";
   if (!trouble) run_calls();
   kill_all();
@@ -380,6 +380,7 @@ static bool enter(const char *disk_dir) {
   sigaction(SIGTERM, &stop, NULL);
   sigaction(SIGHUP, &stop, NULL);
   signal(SIGCHLD, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
   setpriority(PRIO_PROCESS, 0, -20); /* a call is many switches between two processes */
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   setrlimit(RLIMIT_NOFILE, &files);

@@ -137,7 +137,8 @@ void host_leave(void);
 const char *host_lacks(const struct program *p);
 bool host_make_files(struct program *p);
 void host_remove_files(struct program *p);
-/* A fresh area, on or off. 0 or -errno. */
+/* A fresh area, on or off. 0 or -errno. The first one finds swap readahead as on a machine that has swapped at random for long. */
+int host_first_swapon(long mib);
 int host_swapon(long mib);
 int host_swapoff(void);
 /* The limit of areas is the program's: the runner's own are allowed on top. */

@@ -71,7 +71,10 @@ function faultinVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn, write: boo
       const result = handleMmFault(machine, vma, vpn, flags);
       if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EFAULT;
       if (machine.current.killed) return -ENOMEM;
-      if ((result & VM_FAULT_RETRY) !== 0) flags = firstFlags | retryFlags;
+      if ((result & VM_FAULT_RETRY) === 0) continue;
+      flags = firstFlags | retryFlags;
+      // As if for the first time: the call for the rest of the range has ended, and that drains.
+      if (retryFlags === 0) machine.lru.drain();
     }
   }
   return 0;

@@ -47,8 +47,7 @@ import {
 } from './vmstat.ts';
 
 /** Who asked with madvise waits for memory to be freed, but wakes nobody (defrag: madvise). */
-export const GFP_TRANSHUGE: number =
-  (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC | __GFP_DIRECT_RECLAIM;
+export const GFP_TRANSHUGE: number = (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC | __GFP_DIRECT_RECLAIM;
 
 export function hugeStart(vpn: Vpn): Vpn {
   return (vpn - (vpn % HPAGE_PMD_NR)) as Vpn;

@@ -8,7 +8,7 @@
 import { expect, test, vi } from 'vitest';
 import { RW, Space } from '../../test/space.ts';
 import { ENOMEM, errnoName } from './errno.ts';
-import { truncateSetsize, vfsFallocate } from './fallocate.ts';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, truncateSetsize, vfsFallocate } from './fallocate.ts';
 import { SIGBUS, SIGKILL, SIGSEGV } from './fault.ts';
 import { filemapRead, filemapWrite } from './filemap.ts';
 import { dupMm, newTask } from './fork.ts';
@@ -155,13 +155,15 @@ function access(failed: number): number | string {
   return failed === 0 ? 0 : SIGNALS.get(Math.floor(failed / 256))!;
 }
 
-const PUNCH: number = uapi.FALLOC_FL_PUNCH_HOLE | uapi.FALLOC_FL_KEEP_SIZE;
+const PUNCH: number = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 interface Row {
   readonly why: string;
   readonly call: (s: Fallible, machine: Machine) => number | string;
   /** Its errors, or signals; none: it always does without. */
   readonly refuses?: readonly string[];
+  /** Of this kernel only. */
+  readonly kernel?: string;
   /** It cannot be tried again. */
   readonly once?: true;
   /** It has to do with swap: another device, another way. */
@@ -170,6 +172,8 @@ interface Row {
 
 const NO_MEMORY = ['ENOMEM'];
 const SPLIT = ['EAGAIN'];
+/** No fault is refused for want of memory: it is tried until somebody is killed, and that somebody may be the program. */
+const KILLED = ['SIGKILL'];
 
 const calls: Row[] = [
   { why: 'mmap, private', refuses: NO_MEMORY, call: (s) => s.mmap(200, 8, uapi.MAP_PRIVATE) },
@@ -192,9 +196,19 @@ const calls: Row[] = [
   },
   { why: 'advice inside', refuses: SPLIT, call: (s) => s.advise(2, 2, uapi.MADV_DONTFORK) },
   { why: 'MADV_POPULATE_WRITE', refuses: NO_MEMORY, call: (s) => s.advise(0, 6, uapi.MADV_POPULATE_WRITE) },
-  { why: 'MADV_POPULATE_READ of a file', call: (s) => s.advise(OF_DISK, 4, uapi.MADV_POPULATE_READ) },
-  { why: 'MADV_WILLNEED of swap', call: (s) => s.advise(SWAPPED, 8, uapi.MADV_WILLNEED) },
-  { why: 'MADV_WILLNEED of tmpfs', call: (s) => s.advise(OF_TMPFS, 4, uapi.MADV_WILLNEED) },
+  {
+    why: 'MADV_POPULATE_READ of a file',
+    kernel: '6.18',
+    refuses: NO_MEMORY,
+    call: (s) => s.advise(OF_DISK, 4, uapi.MADV_POPULATE_READ),
+  },
+  {
+    why: 'MADV_POPULATE_READ of a file',
+    kernel: '6.1',
+    call: (s) => s.advise(OF_DISK, 4, uapi.MADV_POPULATE_READ),
+  },
+  { why: 'MADV_WILLNEED of swap', swap: true, call: (s) => s.advise(SWAPPED, 8, uapi.MADV_WILLNEED) },
+  { why: 'MADV_WILLNEED of tmpfs', swap: true, call: (s) => s.advise(OF_TMPFS, 4, uapi.MADV_WILLNEED) },
   {
     why: 'mlock inside',
     refuses: [...NO_MEMORY, ...SPLIT],
@@ -231,24 +245,24 @@ const calls: Row[] = [
   },
   { why: 'fork', refuses: NO_MEMORY, call: (s, m) => orNoMemory(dupMm(m, s.mm, s.memcg)) },
   { why: 'a task', refuses: NO_MEMORY, call: (s, m) => orNoMemory(newTask(m, 500, 'task', null, s.memcg, null)) },
-  { why: 'the stack that grows', refuses: ['SIGSEGV'], call: (s) => access(s.store(STACK - 1)) },
-  { why: 'a store', call: (s) => access(s.store(5)) },
-  { why: 'a store to a new table', call: (s) => access(s.store(OTHER_TABLE)) },
-  { why: 'a load', call: (s) => access(s.load(OTHER_TABLE)) },
-  { why: 'a store after a load', call: (s) => access(s.load(5) + s.store(5)) },
-  { why: 'copy-on-write', call: (s) => access(s.store(1)) },
-  { why: 'a load from swap', call: (s) => access(s.load(SWAPPED)) },
-  { why: 'a store to a page in swap', call: (s) => access(s.store(SWAPPED + 3)) },
-  { why: 'a load of a file', call: (s) => access(s.load(OF_DISK + 3)) },
-  { why: 'a store to a file', call: (s) => access(s.store(OF_DISK + 3)) },
-  { why: 'a store to a private page of a file', call: (s) => access(s.store(PRIVATE_DISK + 3)) },
+  { why: 'the stack that grows', refuses: ['SIGSEGV', 'SIGKILL'], call: (s) => access(s.store(STACK - 1)) },
+  { why: 'a store', refuses: KILLED, call: (s) => access(s.store(5)) },
+  { why: 'a store to a new table', refuses: KILLED, call: (s) => access(s.store(OTHER_TABLE)) },
+  { why: 'a load', refuses: KILLED, call: (s) => access(s.load(OTHER_TABLE)) },
+  { why: 'a store after a load', refuses: KILLED, call: (s) => access(s.load(5) + s.store(5)) },
+  { why: 'copy-on-write', refuses: KILLED, call: (s) => access(s.store(1)) },
+  { why: 'a load from swap', swap: true, refuses: KILLED, call: (s) => access(s.load(SWAPPED)) },
+  { why: 'a store to a page in swap', swap: true, refuses: KILLED, call: (s) => access(s.store(SWAPPED + 3)) },
+  { why: 'a load of a file', refuses: KILLED, call: (s) => access(s.load(OF_DISK + 3)) },
+  { why: 'a store to a file', refuses: KILLED, call: (s) => access(s.store(OF_DISK + 3)) },
+  { why: 'a store to a private page of a file', refuses: KILLED, call: (s) => access(s.store(PRIVATE_DISK + 3)) },
   { why: 'a store to tmpfs', refuses: ['SIGBUS'], call: (s) => access(s.store(OF_TMPFS + 6)) },
-  { why: 'a load of tmpfs from swap', call: (s) => access(s.load(OF_TMPFS)) },
+  { why: 'a load of tmpfs from swap', swap: true, refuses: KILLED, call: (s) => access(s.load(OF_TMPFS)) },
   { why: 'read', refuses: NO_MEMORY, call: (s, m) => filemapRead(m, s.disk, 10 * PAGE_SIZE, 3 * PAGE_SIZE, null) },
   { why: 'write', refuses: NO_MEMORY, call: (s, m) => filemapWrite(m, s.disk, 10 * PAGE_SIZE, 3 * PAGE_SIZE, null) },
   { why: 'write inside a page', refuses: NO_MEMORY, call: (s, m) => filemapWrite(m, s.disk, 10, 20, null) },
-  { why: 'read of tmpfs', refuses: NO_MEMORY, call: (s, m) => filemapRead(m, s.tmpfs, 0, 3 * PAGE_SIZE, null) },
-  { why: 'write of tmpfs', refuses: NO_MEMORY, call: (s, m) => filemapWrite(m, s.tmpfs, 0, PAGE_SIZE, null) },
+  { why: 'read of tmpfs', swap: true, refuses: NO_MEMORY, call: (s, m) => filemapRead(m, s.tmpfs, 0, 3 * PAGE_SIZE, null) },
+  { why: 'write of tmpfs', swap: true, refuses: NO_MEMORY, call: (s, m) => filemapWrite(m, s.tmpfs, 0, PAGE_SIZE, null) },
   {
     why: 'write of a hole of tmpfs',
     refuses: [...NO_MEMORY, 'ENOSPC'],
@@ -266,11 +280,12 @@ const calls: Row[] = [
     refuses: NO_MEMORY,
     call: (s, m) => truncateSetsize(m, s.tmpfs.inode, 100),
   },
-  { why: 'swapoff', refuses: NO_MEMORY, call: (_, m) => swapoff(m, 0) },
+  { why: 'swapoff', swap: true, refuses: NO_MEMORY, call: (_, m) => swapoff(m, 0) },
 ];
 
 const MOST_REQUESTS = 150;
-const FOR_GOOD = Number.POSITIVE_INFINITY;
+/** More than anybody's patience; and not for ever, for 6.1 would populate a file for ever. */
+const FOR_LONG = 1000;
 
 /** Makes the call on equal machines, `failures` later each time, until none is met; what it answered, each answer once. */
 function answers({ call, once }: Row, kernel: string, swap: 'disk' | 'zram', failures: number): Set<string> {
@@ -280,7 +295,7 @@ function answers({ call, once }: Row, kernel: string, swap: 'disk' | 'zram', fai
     requests.failAfter(good, failures);
     const answer = call(s, s.machine);
     const met = !requests.allGood();
-    requests.failAfter(FOR_GOOD, 0);
+    requests.failAfter(Number.POSITIVE_INFINITY, 0);
     const refused = typeof answer === 'string' || answer < 0;
     said.add(!refused ? 'done' : typeof answer === 'string' ? answer : errnoName(answer));
     expect(s.machine.verify(), `${failures} failures after ${good} on ${kernel}, swap on ${swap}`).toEqual([]);
@@ -296,10 +311,10 @@ function answers({ call, once }: Row, kernel: string, swap: 'disk' | 'zram', fai
 }
 
 for (const kernel of ['6.18', '6.1']) {
-  for (const row of calls) {
+  for (const row of calls.filter((each) => each.kernel === undefined || each.kernel === kernel)) {
     test(`${kernel}: no memory for ${row.why}: ${row.refuses?.join(', ') ?? 'it does without'}`, () => {
-      const said = [1, FOR_GOOD].flatMap((failures) => [...answers(row, kernel, 'disk', failures)]);
-      if (row.swap === true) for (const failures of [1, FOR_GOOD]) said.push(...answers(row, kernel, 'zram', failures));
+      const said = [1, FOR_LONG].flatMap((failures) => [...answers(row, kernel, 'disk', failures)]);
+      if (row.swap === true) for (const failures of [1, FOR_LONG]) said.push(...answers(row, kernel, 'zram', failures));
       expect([...new Set(said)].sort()).toEqual([...(row.refuses ?? []), 'done'].sort());
     });
   }

@@ -48,7 +48,8 @@ export function verifyHuge(machine: Machine): string[] {
 
 function pagesMapped(machine: Machine, head: Pfn): number {
   let pages = 0;
-  for (let i = folioPages(machine, head) - 1; i >= 0; i--) if (machine.frames.mapcount((head + i) as Pfn) > 0) pages += 1;
+  for (let i = folioPages(machine, head) - 1; i >= 0; i--)
+    if (machine.frames.mapcount((head + i) as Pfn) > 0) pages += 1;
   return pages;
 }
 

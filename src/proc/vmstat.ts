@@ -7,8 +7,9 @@
  * DIFFERS: the numa_ counters are 0, as nobody counts where allocations were served; allocstall and pgskip are one number
  *          each, shown with the zone that user pages ask for (movable) and where skipped pages lie (normal).
  */
+import { HPAGE_PMD_NR } from '../mm/folio.ts';
 import type { Machine } from '../mm/machine.ts';
-import { NODE_STAT_NAMES, VM_EVENT_NAMES } from '../mm/vmstat.ts';
+import { NODE_STAT_NAMES, NR_ANON_THPS, VM_EVENT_NAMES } from '../mm/vmstat.ts';
 import { dirtyLimits } from '../mm/writeback.ts';
 import { MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type PgData, type Zone } from '../mm/zone.ts';
 import { procFormat } from './formats.ts';
@@ -77,6 +78,7 @@ const NODE_STATS: ReadonlyMap<string, number> = new Map(NODE_STAT_NAMES.map((nam
 
 export function nodeCounter(pgdat: PgData, name: string): number {
   const item = NODE_STATS.get(name);
+  if (item === NR_ANON_THPS) return Math.floor(pgdat.stat[item]! / HPAGE_PMD_NR);
   return item === undefined ? 0 : pgdat.stat[item]!;
 }
 

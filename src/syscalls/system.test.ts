@@ -13,10 +13,11 @@ import {
   EOPNOTSUPP,
   ETXTBSY,
 } from '../mm/errno.ts';
+import { cacheState } from '../mm/fadvise.ts';
 import { SEGV_ACCERR, SEGV_MAPERR, SIGSEGV } from '../mm/fault.ts';
 import { Machine } from '../mm/machine.ts';
 import { readToken } from '../mm/memory.ts';
-import { PAGE_SIZE, type Token, vpnOf } from '../mm/units.ts';
+import { PAGE_SIZE, type Pgoff, type Token, vpnOf } from '../mm/units.ts';
 import { verify } from '../mm/verify.ts';
 import { ByteContents } from './contents.ts';
 import type { Process } from './process.ts';
@@ -40,6 +41,7 @@ import {
   O_APPEND,
   O_CREAT,
   O_DIRECTORY,
+  O_DSYNC,
   O_EXCL,
   O_RDONLY,
   O_RDWR,
@@ -418,6 +420,18 @@ test('an append-only descriptor writes at the end, wherever it stands', () => {
   expect(system.pwrite64(p, fd, text('x'), 5, 0)).toBe(5);
   expect(system.lseek(p, fd, 0, SEEK_END)).toBe(10245);
 });
+
+for (const { flag, want } of [
+  { flag: 0, want: 'd' },
+  { flag: O_DSYNC, want: 'c' },
+]) {
+  test(`a write through a descriptor with flag ${flag} leaves its page ${want}`, () => {
+    const { system, p } = world();
+    const fd = system.open(p, 'f', O_RDWR | flag);
+    expect(system.pwrite64(p, fd, text('x'), 5, 0)).toBe(5);
+    expect(cacheState(system.machine, p.files.get(fd)!.mapping, 0 as Pgoff)).toBe(want);
+  });
+}
 
 test('O_TRUNC empties, O_CREAT makes, unlink keeps what is open', () => {
   const { system, p, machine } = world();

@@ -23,6 +23,8 @@ import { shrink } from './shrink.ts';
 export interface Failure {
   /** Failures that read alike have one cause, as far as one can tell: shrinking keeps it. */
   readonly signature: string;
+  /** The call at which it shows, from 1. */
+  readonly op: number;
   /** For people: one line, then perhaps a picture. */
   readonly text: string;
   /** The kernel's recording, as text. */
@@ -152,10 +154,11 @@ class Fuzzer {
     }
     this.signatures.add(failure.signature);
     const name = programName(generated.seed);
-    const small = await shrink(generated.text, async (texts) => {
+    const differs = async (texts: string[]): Promise<boolean[]> => {
       const failures = await this.judge(texts.filter(isProgram).map((text) => ({ name, text })));
       return texts.map((text) => isProgram(text) && failures.shift()?.signature === failure.signature);
-    });
+    };
+    const small = await shrink(generated.text, differs, failure.op);
     const [again] = await this.judge([{ name, text: small }]);
     const found = this.save(generated.seed, small, again ?? failure);
     this.found.push(found);
@@ -205,7 +208,7 @@ function brokenOn(program: MmpProgram, kernels: readonly string[]): Failure | nu
     const broken = examine(program, kernel);
     if (broken === null) continue;
     const text = `${program.file} on ${kernel}: ${broken.kind} at call ${broken.op} (${broken.call})\n${broken.what}`;
-    return { signature: `${kernel} ${signatureOf(broken)}`, text, recording: null };
+    return { signature: `${kernel} ${signatureOf(broken)}`, op: broken.op, text, recording: null };
   }
   return null;
 }
@@ -216,7 +219,9 @@ function signatureOf({ kind, what }: Broken): string {
 }
 
 /** The kernel that runs here, through `record`, which writes NAME.rec for each program. */
-export function liveJudge(record: (files: readonly string[], outDir: string) => Promise<Pick<LiveRun, 'results'>>): Judge {
+export function liveJudge(
+  record: (files: readonly string[], outDir: string) => Promise<Pick<LiveRun, 'results'>>,
+): Judge {
   return async (programs) => {
     const folder = mkdtempSync(join(tmpdir(), 'revmap-fuzz-'));
     try {
@@ -242,7 +247,8 @@ function held(candidate: Candidate, text: string): Failure | null {
   const known = candidate.run?.recording.header.kernel === kernel ? candidate.run : undefined;
   const result = checkRun(program, recording, known ?? runMmp(program, kernel), { program: name, recording: name });
   if (result.equal) return null;
-  return { signature: differenceSignature(result), text: `${checkLine(result)}\n\n${result.picture}`, recording: text };
+  const shown = `${checkLine(result)}\n\n${result.picture}`;
+  return { signature: differenceSignature(result), op: result.first!.op, text: shown, recording: text };
 }
 
 /** Which field differs; of flags, which of them. */

@@ -18,14 +18,20 @@ interface Line {
 type Edit = ReadonlyMap<Line, string | null>;
 
 const PAGE = 4096;
+/** One at the end is quicker than one after each call. */
+const SNAPSHOT = 'snapshot';
 /** Which argument is a label, and no number to make smaller; of other calls, the first that is no address. */
 const DESCRIPTOR_AT: ReadonlyMap<string, number> = new Map([['mmap', 4]]);
 /** Rounds over lines and arguments: each makes room for the other. */
 const MOST_ROUNDS = 8;
 
-/** A smaller program that still fails; `program` itself, if it does not fail. */
-export async function shrink(program: string, differs: Differs): Promise<string> {
-  return new Shrinker(program, differs).run();
+/** A smaller program that still fails; `program` itself, if it does not fail. `calls`: it fails within so many, as far as one knows. */
+export async function shrink(
+  program: string,
+  differs: Differs,
+  calls: number = Number.POSITIVE_INFINITY,
+): Promise<string> {
+  return new Shrinker(program, differs).run(calls);
 }
 
 class Shrinker {
@@ -34,12 +40,12 @@ class Shrinker {
 
   constructor(program: string, differs: Differs) {
     this.differs = differs;
-    const texts = program.split('\n').filter((text) => text.trim() !== '' && !text.startsWith('#'));
-    this.lines = texts.map((text) => ({ text }));
+    this.lines = linesOf(program);
   }
 
-  async run(): Promise<string> {
-    await this.tryEdits(this.directives((text) => text.startsWith('%snapshot')).map((line) => removal(line)));
+  async run(calls: number): Promise<string> {
+    await this.tryEdits([removal(...this.calls.slice(calls))]);
+    await this.tryLines([...this.withoutSnapshots, { text: '%snapshot manual' }, ...this.calls, { text: SNAPSHOT }]);
     await this.cutEnd();
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const before = this.text;
@@ -48,15 +54,8 @@ class Shrinker {
       await this.tryEdits(this.directiveEdits());
       if (this.text === before) break;
     }
-    for (const finish of [withLowLabels, atArenaStart]) {
-      const finished = finish(this.text);
-      if (finished !== this.text && (await this.differs([finished]))[0] === true) {
-        this.lines = finished
-          .trimEnd()
-          .split('\n')
-          .map((text) => ({ text }));
-      }
-    }
+    await this.tryLines([...this.withoutSnapshots, ...this.calls]);
+    for (const finish of [withLowLabels, atArenaStart]) await this.tryLines(linesOf(finish(this.text)));
     return this.text;
   }
 
@@ -64,7 +63,10 @@ class Shrinker {
     return textOf(this.lines);
   }
   private get calls(): Line[] {
-    return this.lines.filter(({ text }) => !text.startsWith('%'));
+    return this.lines.filter(({ text }) => !text.startsWith('%') && text !== SNAPSHOT);
+  }
+  private get withoutSnapshots(): Line[] {
+    return this.directives((text) => !text.startsWith('%snapshot'));
   }
   private directives(wanted: (text: string) => boolean): Line[] {
     return this.lines.filter(({ text }) => text.startsWith('%') && wanted(text));
@@ -114,7 +116,7 @@ class Shrinker {
   }
 
   private directiveEdits(): Edit[] {
-    const edits: Edit[] = this.directives((text) => !text.startsWith('%mmp')).map((line) => removal(line));
+    const edits: Edit[] = this.directives((text) => !/^%(mmp|snapshot)/.test(text)).map((line) => removal(line));
     for (const line of this.directives((text) => text.startsWith('%file'))) {
       const [, name, pages, rest] = /^(%file \w+ )(\d+)(.*)$/.exec(line.text) ?? [];
       for (const fewer of plainerNumbers(Number(pages), 1)) edits.push(new Map([[line, `${name}${fewer}${rest}`]]));
@@ -138,9 +140,18 @@ class Shrinker {
     return false;
   }
 
+  private async tryLines(lines: Line[]): Promise<void> {
+    if (textOf(lines) !== this.text && (await this.differs([textOf(lines)]))[0] === true) this.lines = lines;
+  }
+
   private ask(edits: readonly Edit[]): Promise<boolean[]> {
     return this.differs(edits.map((edit) => textOf(applied(this.lines, edit))));
   }
+}
+
+function linesOf(program: string): Line[] {
+  const texts = program.split('\n').filter((text) => text.trim() !== '' && !text.startsWith('#'));
+  return texts.map((text) => ({ text }));
 }
 
 function textOf(lines: readonly Line[]): string {

@@ -15,7 +15,17 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import { PageTableRoot, PageTables } from '../page_table.ts';
-import { NO_PFN, NO_SWAP, type Pfn, type SwapEntry, swpOffset, swpType, type Token, type Vpn, ZERO_TOKEN } from '../units.ts';
+import {
+  NO_PFN,
+  NO_SWAP,
+  type Pfn,
+  type SwapEntry,
+  swpOffset,
+  swpType,
+  type Token,
+  type Vpn,
+  ZERO_TOKEN,
+} from '../units.ts';
 import type { Vma } from '../vma.ts';
 import { NR_VM_EVENTS, PSWPIN, PSWPOUT, SWAP_RA, SWAP_RA_HIT, SWPIN_ZERO, SWPOUT_ZERO } from '../vmstat.ts';
 import { PgData } from '../zone.ts';
@@ -69,6 +79,7 @@ vi.mock('../page_alloc.ts', () => ({
   },
   compoundHead: (_m: Stub, pfn: Pfn): Pfn => pfn,
   compoundOrder: (): number => 0,
+  getPage: (m: Stub, pfn: Pfn): void => m.frames.get(pfn),
   allocPageTablePage: (): Pfn => 0 as Pfn,
   freePageTablePage: (): void => undefined,
 }));
@@ -418,6 +429,21 @@ describe('readahead', () => {
     expect(faultAt(m, vma, 5)).toEqual([]);
     expect(m.events[SWAP_RA_HIT]).toBe(1);
     expect(faultAt(m, vma, 30)).toEqual([28, 29, 30, 31]);
+  });
+
+  test.each([
+    { why: '6.18: the fault waits for it', kernel: '6.18', hits: 0, locked: true },
+    { why: '6.1: it is there when it is found', kernel: '6.1', hits: 0, locked: false },
+    { why: '6.1: with others the fault waits', kernel: '6.1', hits: 4, locked: true },
+  ] as const)('a page read without neighbours. $why', ({ kernel, hits, locked }) => {
+    const m = newMachine(kernel);
+    swapon(m, DISK);
+    const vma = inVma(m, fill(m, 64));
+    m.swap.readaheadHits = hits;
+    m.fault.vma = vma;
+    m.fault.vpn = 20 as Vpn;
+    const entry = m.pageTables.swapEntry(m.pageTables.slotOf(vma.vmMm.pageTables, 20 as Vpn));
+    expect(m.frames.has(swapinReadahead(m, entry, 0, m.fault), PG_locked)).toBe(locked);
   });
 
   test('no rotating disk: the entries around the address, and in its direction', () => {
