@@ -244,7 +244,7 @@ export const SHAPES: readonly Shape[] = [
   },
   {
     name: 'relay of 200: each forks and ends',
-    why: 'from the fourth on, the grandparent’s is idle and is taken over: three do for ever (before 4.0 it were n)',
+    why: 'from the fourth on, the grandparent’s is idle and is taken over: three do for ever (before 4.0: n)',
     formula: { anonVmas: '3', chains: '3' },
     want: { anonVmas: 3, chains: 3 },
     build(tree) {

@@ -438,7 +438,7 @@ export class RandomProgram {
     this.log.push(`${task.pid} msync(${start}, ${pages})`);
     doMsync(this.machine, task.mm!, (ARENA + start) * 4096, pages * 4096, 4);
     const { file } = this.files[this.random.next(this.files.length)]!;
-    vfsFsync(this.machine, file, 0, Number.POSITIVE_INFINITY);
+    vfsFsync(this.machine, file, 0, Number.POSITIVE_INFINITY, false);
   }
 
   private cycleSwap(): void {

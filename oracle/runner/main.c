@@ -308,6 +308,7 @@ static void one_call(const struct step *s, int op) {
 static void snapshot(int op) {
   if (!counts_objects) {
     observe_snapshot(&out, program, actors, living, op);
+    if (observe_trouble) trouble = observe_trouble;
     return;
   }
   struct text objects = { 0 };

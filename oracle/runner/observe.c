@@ -170,6 +170,8 @@ static void add_run(struct text *out, unsigned long start, long pages, const str
 }
 
 #define PAGEMAP_WORDS 8192
+/* pagemap is read word by word, also where nothing is: an area of this size takes seconds. */
+#define LARGEST_AREA (16ul << 30)
 
 static void add_pages(struct text *out, const struct actor *a, unsigned long start, unsigned long end, bool *first) {
   static uint64_t words[PAGEMAP_WORDS];
@@ -201,6 +203,8 @@ static void add_pages(struct text *out, const struct actor *a, unsigned long sta
 }
 
 /* areas */
+
+const char *observe_trouble;
 
 static const char *const numbers[] = {
   "Rss", "Pss", "Pss_Dirty", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "KSM",
@@ -265,7 +269,8 @@ static void add_proc(struct text *out, const struct actor *a) {
       text_add(out, "%s{\"start\":\"0x%lx\",\"end\":\"0x%lx\",\"perms\":\"%s\",\"offset\":%lu,\"name\":", first_vma ? "" : ",", start, end,
                perms, offset);
       add_name(out, line + path);
-      add_pages(&pages, a, start, end, &first_run);
+      if (end - start <= LARGEST_AREA) add_pages(&pages, a, start, end, &first_run);
+      else observe_trouble = "an area larger than the runner looks through (16 GiB)";
       first_vma = false;
       continue;
     }
@@ -380,6 +385,7 @@ void observe_close(struct actor *a) {
 }
 
 void observe_reset(void) {
+  observe_trouble = NULL;
   names_clear(&frames);
   names_clear(&slots);
   text_reset(&files_before);
@@ -413,6 +419,7 @@ void observe_snapshot(struct text *out, const struct program *p, struct actor **
 int observe_frames(const struct actor *a, unsigned long addr, unsigned long len, unsigned long *pfn, int max) {
   int count = 0;
   unsigned long end = addr + len < ARENA_END && addr + len >= addr ? addr + len : ARENA_END;
+  if (end - addr > LARGEST_AREA) return 0;
   for (unsigned long at = addr / PAGE_BYTES; at * PAGE_BYTES < end && count < max; at++) {
     uint64_t entry = 0;
     if (pread(a->pagemap, &entry, 8, (off_t)at * 8) != 8) break;

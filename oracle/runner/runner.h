@@ -182,6 +182,8 @@ struct actor {
 bool observe_open(struct actor *a);
 void observe_close(struct actor *a);
 void observe_reset(void);
+/* Why a snapshot since then is not whole, or NULL. */
+extern const char *observe_trouble;
 /* One snapshot line. */
 void observe_snapshot(struct text *out, const struct program *p, struct actor **actors, int count, int op);
 /* Frames of a range that are present now: up to `max` of them. */

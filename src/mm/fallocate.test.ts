@@ -50,7 +50,7 @@ function cache(s: Setup): string {
 }
 
 function sync({ machine, file }: Setup): void {
-  vfsFsync(machine, file, 0, Number.POSITIVE_INFINITY);
+  vfsFsync(machine, file, 0, Number.POSITIVE_INFINITY, false);
 }
 
 for (const { why, pages, act, want } of [

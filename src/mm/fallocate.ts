@@ -23,7 +23,7 @@ import { readFolio } from './readahead.ts';
 import { shmemFallocate, shmemPunchHole, shmemSetsize } from './shmem.ts';
 import { TO_THE_END, truncatePagecache, truncatePagecacheRange } from './truncate.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf } from './units.ts';
-import { folioMarkDirty, waitOnRange, writePages } from './writeback.ts';
+import { journalInode, journalOrderedPage, markBufferDirty, waitOnRange, writePages } from './writeback.ts';
 
 export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
@@ -38,6 +38,7 @@ const EXT4_MODES = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_I
 export function truncateSetsize(machine: Machine, inode: Inode, size: number): number {
   if (inode.kind === 'tmpfs') return shmemSetsize(machine, inode, size);
   const old = inode.size;
+  journalInode(machine, inode);
   if (size > old) {
     if (machine.generation.switches.ext4ZeroesGap) zeroToPageEnd(machine, inode.mapping, old);
     inode.size = size;
@@ -62,6 +63,7 @@ export function vfsFallocate(machine: Machine, file: File, mode: number, offset:
   if (punch && (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
   if (punch && (mode & FALLOC_FL_KEEP_SIZE) === 0) return -EOPNOTSUPP;
   if (!file.writable) return -EBADF;
+  if (!tmpfs) journalInode(machine, inode);
   if (punch) {
     punchHole(machine, inode, offset, length);
     return 0;
@@ -223,7 +225,8 @@ function zeroBlock(machine: Machine, mapping: AddressSpace, pos: number, length:
     }
     const from = pos % PAGE_SIZE;
     frames.setToken(pfn, machine.contents.zeroed(machine, frames.token(pfn), from, from + length));
-    folioMarkDirty(machine, pfn);
+    markBufferDirty(machine, pfn);
+    if (!isHole(mapping.host, index)) journalOrderedPage(machine, mapping.host, index);
   }
   unlockPage(machine, pfn);
   putPage(machine, pfn);

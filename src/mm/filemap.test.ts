@@ -144,7 +144,7 @@ test('the flusher writes what has been dirty for 30 seconds', () => {
 test('fsync waits for the disk', () => {
   const s = setup('disk', 4);
   filemapWrite(s.machine, s.file, 0, 2 * 4096, null);
-  vfsFsync(s.machine, s.file, 0, Number.POSITIVE_INFINITY);
+  vfsFsync(s.machine, s.file, 0, Number.POSITIVE_INFINITY, false);
   expect([cache(s, 4), s.machine.nodes[0]!.stat[NR_WRITEBACK], s.machine.clock.now > 0]).toEqual(['cc..', 0, true]);
 });
 
@@ -227,7 +227,7 @@ test('a store through a shared mapping reaches the disk, a private one does not'
   storePage(s.machine, s.task.mm!, shared, token);
   storePage(s.machine, s.task.mm!, (secret + 1) as Vpn, s.machine.newToken());
   const old = s.file.inode.disk[1];
-  vfsFsync(s.machine, s.file, 0, Number.POSITIVE_INFINITY);
+  vfsFsync(s.machine, s.file, 0, Number.POSITIVE_INFINITY, false);
   expect([s.file.inode.disk[0], s.file.inode.disk[1]]).toEqual([token, old]);
   expect(cache(s, 4)[0]).toBe('c');
   // Written back, the entry is read-only again: the next store must be noticed.
@@ -392,7 +392,7 @@ test('random reads, writes, truncations and time: every page holds what the mode
         const end = Math.min(model.length, index + count);
         vfsFallocate(s.machine, s.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, index * 4096, count * 4096);
         for (let i = index; i < end; i++) model[i] = ZERO_TOKEN;
-        if (random(2) === 0) vfsFsync(s.machine, s.file, 0, Number.POSITIVE_INFINITY);
+        if (random(2) === 0) vfsFsync(s.machine, s.file, 0, Number.POSITIVE_INFINITY, false);
       }
       expect([seed, step, ...verifyFiles(s.machine)]).toEqual([seed, step]);
     }

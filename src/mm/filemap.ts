@@ -29,7 +29,7 @@ import {
   type VmFault,
 } from './fault.ts';
 import { folioPages } from './folio.ts';
-import type { AddressSpace, File } from './fs.ts';
+import type { AddressSpace, File, Inode } from './fs.ts';
 import { __GFP_FS, __GFP_IO, __GFP_WRITE, GFP_KERNEL, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge, memCgroupUncharge, modPageState } from './memcg.ts';
@@ -52,7 +52,7 @@ import { shmemFileRead, shmemWriteBegin, shmemWriteEnd } from './shmem.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn, type Pgoff, pagesOf, type Token, type Vpn, ZERO_TOKEN } from './units.ts';
 import { VM_EXEC, VM_RAND_READ, VM_SEQ_READ } from './vm_flags.ts';
 import { NR_FILE_PAGES, NR_SHMEM, NR_WRITEBACK, NR_WRITTEN, PGMAJFAULT } from './vmstat.ts';
-import { balanceDirtyPages, folioMarkDirty } from './writeback.ts';
+import { balanceDirtyPages, folioMarkDirty, journalInode, markBufferDirty } from './writeback.ts';
 import {
   PAGECACHE_TAG_WRITEBACK,
   XA_NONE,
@@ -426,10 +426,16 @@ function writeBegin(machine: Machine, mapping: AddressSpace, index: Pgoff, from:
 
 function writeEnd(machine: Machine, mapping: AddressSpace, pfn: Pfn, endPos: number): void {
   machine.frames.set(pfn, PG_uptodate);
-  folioMarkDirty(machine, pfn);
-  if (endPos > mapping.host.size) mapping.host.size = endPos;
+  markBufferDirty(machine, pfn);
+  growTo(machine, mapping.host, endPos);
   unlockPage(machine, pfn);
   putPage(machine, pfn);
+}
+
+function growTo(machine: Machine, inode: Inode, size: number): void {
+  if (size <= inode.size) return;
+  inode.size = size;
+  journalInode(machine, inode);
 }
 
 /** The copy met a page that is not there. A block that is new is zero, and dirty already; into the middle of another, nothing dirties it too. */
@@ -437,13 +443,13 @@ function nothingWritten(machine: Machine, mapping: AddressSpace, pfn: Pfn, pos: 
   const { frames } = machine;
   const isNew = isHole(mapping.host, Math.floor(pos / PAGE_SIZE));
   if (frames.has(pfn, PG_uptodate)) {
-    if (isNew || pos % PAGE_SIZE !== 0) folioMarkDirty(machine, pfn);
+    if (isNew || pos % PAGE_SIZE !== 0) markBufferDirty(machine, pfn);
   } else if (isNew) {
     frames.setToken(pfn, ZERO_TOKEN);
     frames.set(pfn, PG_uptodate);
-    folioMarkDirty(machine, pfn);
+    markBufferDirty(machine, pfn);
   }
-  if (pos > mapping.host.size) mapping.host.size = pos;
+  growTo(machine, mapping.host, pos);
   unlockPage(machine, pfn);
   putPage(machine, pfn);
 }

@@ -77,6 +77,8 @@ export class Inode {
   /** It was emptied: what is written now goes to the disk when somebody closes it (ext4's auto_da_alloc). */
   flushOnClose = false;
   dirtyMemcg: MemCgroup | null = null;
+  /** The last transaction of the journal in which its size or blocks changed. */
+  transaction = 0;
 
   constructor(ino: number, name: string, kind: BackingKind, device: BlockDevice | null) {
     this.ino = ino;

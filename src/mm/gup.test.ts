@@ -144,3 +144,20 @@ describe('touching', () => {
     expect(s.event(PGFAULT) - before).toBeLessThanOrEqual(2);
   });
 });
+
+/** Who waited for the disk faults again: as if for the first time for mlock, as one who tried for MADV_POPULATE_READ since 6.9. */
+for (const { kernel, who, minor, major } of [
+  { kernel: '6.18', who: 'mlock', minor: 1, major: 0 },
+  { kernel: '6.1', who: 'mlock', minor: 1, major: 0 },
+  { kernel: '6.18', who: 'madvise', minor: 0, major: 1 },
+  { kernel: '6.1', who: 'madvise', minor: 1, major: 0 },
+]) {
+  test(`${kernel}: ${who} of a page that is not cached counts ${minor} minor and ${major} major faults`, () => {
+    const s = new Space({ kernel });
+    s.map(0, 4, MAP_SHARED, PROT_READ, s.file('disk', 4));
+    if (who === 'mlock') expect(populateRange(s.machine, s.mm, s.vpn(0), s.vpn(4))).toBe(0);
+    else expect(faultinPageRange(s.machine, s.mm, s.vpn(0), s.vpn(4), false)).toBe(0);
+    expect([s.task.minFlt, s.task.majFlt]).toEqual([minor, major]);
+    expect(present(s)).toEqual([0, 1, 2, 3]);
+  });
+}

@@ -27,8 +27,18 @@ import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_fla
 import type { Vma } from './vma.ts';
 import { folioMarkDirty } from './writeback.ts';
 
-/** Faults in all of [start, end): private writable VMAs as if written. 0 or -errno, -ENOMEM at a hole; or always 0. */
-export function populateRange(machine: Machine, mm: Mm, start: Vpn, end: Vpn, ignoreErrors = true): number {
+/**
+ * Faults in all of [start, end): private writable VMAs as if written. 0 or -errno, -ENOMEM at a hole; or always 0. Who cannot
+ * let go of the lock (`mayDrop`) waits for I/O within the fault, which then counts as major.
+ */
+export function populateRange(
+  machine: Machine,
+  mm: Mm,
+  start: Vpn,
+  end: Vpn,
+  ignoreErrors = true,
+  mayDrop = true,
+): number {
   let at = start;
   while (at < end) {
     const vma = mm.vmas.find(at);
@@ -38,7 +48,7 @@ export function populateRange(machine: Machine, mm: Mm, start: Vpn, end: Vpn, ig
     at = to;
     if ((vma.vmFlags & (VM_IO | VM_PFNMAP)) !== 0) continue;
     const write = (vma.vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
-    const failed = faultinVma(machine, vma, from, to, write, 0);
+    const failed = faultinVma(machine, vma, from, to, write, 0, mayDrop);
     if (failed < 0 && !ignoreErrors) return failed;
   }
   return 0;
@@ -60,11 +70,19 @@ export function faultinPageRange(machine: Machine, mm: Mm, start: Vpn, end: Vpn,
 }
 
 /** `retryFlags`: how a fault is made again that dropped the lock to wait. */
-function faultinVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn, write: boolean, retryFlags: number): number {
+function faultinVma(
+  machine: Machine,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  write: boolean,
+  retryFlags: number,
+  mayDrop = true,
+): number {
   // An inaccessible mapping can be locked, but not touched.
   if ((vma.vmFlags & VM_ACCESS_FLAGS) === 0) return -EFAULT;
   if (write && (vma.vmFlags & VM_WRITE) === 0) return -EFAULT;
-  const firstFlags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0);
+  const firstFlags = FAULT_FLAG_REMOTE | (mayDrop ? FAULT_FLAG_ALLOW_RETRY : 0) | (write ? FAULT_FLAG_WRITE : 0);
   for (let vpn = start; vpn < end; vpn = behind(machine, vma, vpn)) {
     let flags = firstFlags;
     while (!touch(machine, vma, vpn, write)) {

@@ -118,6 +118,8 @@ export interface DiskConfig {
   /** Time of one request, and of each page in it, in nanoseconds. */
   requestNs: number;
   pageNs: number;
+  /** Its file systems have a journal, as mke2fs makes them. Default true. */
+  journal: boolean;
 }
 
 /**

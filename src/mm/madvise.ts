@@ -455,7 +455,7 @@ function madviseFreeHuge(machine: Machine, first: number, pages: number): boolea
   const { pageTables, frames } = machine;
   if (pageTables.has(first, PTE_SPECIAL)) return true;
   const head = pageTables.pfn(first);
-  if (isSharedHuge(machine, head) || frames.has(head, PG_locked)) return true;
+  if (isSharedHuge(machine, head, folioMapcount(machine, head)) || frames.has(head, PG_locked)) return true;
   if (pages < HPAGE_PMD_NR) return lockAndSplitFolio(machine, head) < 0 && pageTables.isHuge(first);
   frames.clear(head, PG_dirty);
   pageTables.setTableBits(first, pageTables.tableBits(first) & ~(PTE_YOUNG | PTE_DIRTY));
@@ -468,7 +468,7 @@ function ageHuge(machine: Machine, first: number, pages: number, pageout: boolea
   const { pageTables } = machine;
   if (pageTables.has(first, PTE_SPECIAL)) return true;
   const head = pageTables.pfn(first);
-  if (isSharedHuge(machine, head)) return true;
+  if (isSharedHuge(machine, head, machine.frames.mapcount(head))) return true;
   if (pages < HPAGE_PMD_NR) return lockAndSplitFolio(machine, head) < 0;
   if (!pageout || !machine.generation.switches.pageoutKeepsYoung) {
     pageTables.setTableBits(first, pageTables.tableBits(first) & ~PTE_YOUNG);
@@ -477,9 +477,9 @@ function ageHuge(machine: Machine, first: number, pages: number, pageout: boolea
   return true;
 }
 
-function isSharedHuge(machine: Machine, head: Pfn): boolean {
-  if (machine.generation.switches.hugeFolios) return folioMaybeMappedShared(machine, head);
-  return folioMapcount(machine, head) !== 1;
+/** 6.1 asks only `mapcount`: that of the whole, or that of the first page. */
+function isSharedHuge(machine: Machine, head: Pfn, mapcount: number): boolean {
+  return machine.generation.switches.hugeFolios ? folioMaybeMappedShared(machine, head) : mapcount !== 1;
 }
 
 // advice that brings

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { PAGE, RW, Space } from '../../test/space.ts';
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from './fault.ts';
-import { filemapRead } from './filemap.ts';
+import { filemapGetPage, filemapRead } from './filemap.ts';
 import { doMadvise } from './madvise.ts';
 import { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, accessPages, loadPage, readToken, storePage } from './memory.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
 import { doMmap } from './mmap.ts';
-import { PG_anon_exclusive, PG_dirty, PG_swapcache } from './page_flags.ts';
+import { PG_anon_exclusive, PG_dirty, PG_readahead, PG_swapcache } from './page_flags.ts';
 import { PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page_table.ts';
 import {
   MADV_GUARD_INSTALL,
@@ -20,7 +20,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from './uapi.ts';
-import type { Token, Vpn } from './units.ts';
+import type { Pgoff, Token, Vpn } from './units.ts';
 import { verify } from './verify.ts';
 import { PGFAULT, PGMAJFAULT, PGREUSE, PSWPIN } from './vmstat.ts';
 
@@ -361,3 +361,19 @@ test('loads and stores of two processes: each sees its own', () => {
   }
   expect(verify(s.machine)).toEqual([]);
 });
+
+for (const { kernel, by, minor, major } of [
+  { kernel: '6.18', by: 'the program', minor: 1, major: 0 },
+  { kernel: '6.18', by: 'a copy of the kernel', minor: 0, major: 1 },
+  { kernel: '6.1', by: 'the program', minor: 0, major: 1 },
+]) {
+  test(`${kernel}: a cached page that asks for readahead, faulted in by ${by}: ${minor} minor, ${major} major`, () => {
+    const s = new Space({ kernel });
+    const file = s.file('disk', 1);
+    filemapRead(s.machine, file, 0, 4096, null);
+    s.machine.frames.set(filemapGetPage(s.machine, file.mapping, 0 as Pgoff), PG_readahead);
+    s.map(0, 1, MAP_SHARED, PROT_READ, file);
+    const fails = by === 'the program' ? s.load(0) : loadPage(s.machine, s.mm, s.vpn(0), 0);
+    expect([fails, s.task.minFlt, s.task.majFlt]).toEqual([0, minor, major]);
+  });
+}

@@ -328,11 +328,11 @@ export function mmPopulate(machine: Machine, mm: Mm, start: Vpn, end: Vpn, ignor
 }
 
 /** populate_vma_page_range. */
-export function populateVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn): number {
+export function populateVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn, mayDrop = true): number {
   // Locked on fault: it waits for that.
   if ((vma.vmFlags & VM_LOCKONFAULT) !== 0) return 0;
   if ((vma.vmFlags & VM_ACCESS_FLAGS) === 0) return -EFAULT;
-  const failed = populateRange(machine, vma.vmMm, start, end, false);
+  const failed = populateRange(machine, vma.vmMm, start, end, false, mayDrop);
   machine.lru.drain();
   return failed;
 }

@@ -122,7 +122,7 @@ function mprotectFixup(
   if ((oldFlags & VM_ACCOUNT) !== 0 && (newFlags & VM_ACCOUNT) === 0) vmUnacctMemory(machine, pages);
   // Locked memory must not fault later: copy-on-write happens now.
   if ((oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (newFlags & VM_WRITE) !== 0) {
-    populateVma(machine, changed, start, end);
+    populateVma(machine, changed, start, end, false);
   }
   vmStatAccount(mm, oldFlags, -pages);
   vmStatAccount(mm, newFlags, pages);

@@ -368,7 +368,9 @@ function completeDontunmap(machine: Machine, vma: Vma, start: Vpn, end: Vpn): vo
   vma.vmFlags &= ~VM_LOCKED_MASK;
   if (vma.vmStart !== start || vma.vmEnd !== end) return;
   machine.rmap.unlinkAnonVmas(vma);
-  if (vma.vmFile === null) vma.vmPgoff = vma.vmStart as number as Pgoff;
+  // 6.1.192: its index starts anew, as of a VMA that nobody ever touched. 6.18.44 keeps it, which decides what it merges with.
+  const startsAnew = vma.vmFile === null && !machine.generation.switches.mremapSeveralVmas;
+  if (startsAnew) vma.vmPgoff = vma.vmStart as number as Pgoff;
 }
 
 /** Moves the entries of `pages` pages of `vma` from `from` to `to`. Returns how many pages are done: all, or memory for a table is short. */

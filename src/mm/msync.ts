@@ -51,7 +51,7 @@ export function doMsync(machine: Machine, mm: Mm, addr: number, length: number, 
 
 function syncPages(machine: Machine, file: File, first: Pgoff, pages: number): number {
   getFile(file);
-  const failed = vfsFsync(machine, file, first * PAGE_SIZE, (first + pages) * PAGE_SIZE - 1);
+  const failed = vfsFsync(machine, file, first * PAGE_SIZE, (first + pages) * PAGE_SIZE - 1, true);
   putFile(machine, file);
   return failed;
 }

@@ -373,7 +373,8 @@ export function shmemSetsize(machine: Machine, inode: Inode, size: number): numb
     if (pages < 0) vmUnacctMemory(machine, -pages);
   }
   inode.size = size;
-  if (size >= old) return 0;
+  if (size > old) return 0;
+  // The same size again takes what fallocate(KEEP_SIZE) has put behind it.
   const hole = Math.ceil(size / PAGE_SIZE) as Pgoff;
   unmapMappingRange(machine, inode.mapping, hole, TO_THE_END, true);
   shmemUndoRange(machine, inode, size, TO_THE_END);

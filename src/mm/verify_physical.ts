@@ -62,7 +62,6 @@ function checkFreeLists(m: Machine, zone: Zone, state: Uint8Array, broken: strin
       length += 1;
       checkFreeBlock(m, zone, pfn, order, type, broken);
       claim(state, pfn, order, FREE, broken);
-      if (length > zone.spannedPages) break;
     }
     if (length !== zone.nrFree[list]) {
       broken.push(
@@ -104,7 +103,6 @@ function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): 
       if (m.frames.has(pfn, PG_buddy)) broken.push(`frame ${pfn}: a page on a per-CPU list is not PG_buddy`);
       claim(state, pfn, order, ON_CPU, broken);
       pages += 1 << order;
-      if (pages > zone.spannedPages) break;
     }
   }
   if (pages !== pcp.count) broken.push(`zone ${zone.name}: pcp.count is ${pcp.count}, its lists have ${pages} pages`);
@@ -228,8 +226,8 @@ function checkSlab(m: Machine, broken: string[]): void {
   }
   for (const item of [NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE]) {
     const counted = m.nodes.reduce((sum, pgdat) => sum + pgdat.stat[item]!, 0);
-    if (counted !== (pages.get(item) ?? 0)) {
-      broken.push(`nr_slab counter ${item} is ${counted}, the caches have ${pages.get(item) ?? 0} pages`);
+    if (counted !== pages.get(item)) {
+      broken.push(`nr_slab counter ${item} is ${counted}, the caches have ${pages.get(item)} pages`);
     }
   }
 }

@@ -8,7 +8,7 @@
 import type { File } from './fs.ts';
 import type { Mm } from './mm.ts';
 import type { AnonVma, AnonVmaChain } from './rmap/anon_vma.ts';
-import { NO_VPN, type Pgoff, type Vpn } from './units.ts';
+import type { Pgoff, Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
 import { VmaLinks } from './vma_tree.ts';
 
@@ -56,10 +56,9 @@ export interface IntervalLinks<T> {
   priority: number;
 }
 
-/** Where in `vma` page `index` of the object would be; NO_VPN if `vma` shows another part. */
+/** Where in `vma` page `index` of the object is, which `vma` shows. */
 export function vmaAddress(vma: Vma, index: Pgoff): Vpn {
-  const vpn = (vma.vmStart + (index - vma.vmPgoff)) as Vpn;
-  return vpn >= vma.vmStart && vpn < vma.vmEnd ? vpn : NO_VPN;
+  return (vma.vmStart + (index - vma.vmPgoff)) as Vpn;
 }
 
 /** The other way: which page of its object `vpn` shows (linear_page_index). */

@@ -12,7 +12,7 @@ import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { pageLru } from './reclaim/lru.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
-import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
+import { addrOf, type Pfn, type Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 
 /** One VMA that the walk met. */
@@ -20,10 +20,10 @@ export interface WhoVma {
   pid: number;
   comm: string;
   mm: number;
-  /** Bounds of the VMA and the page's address there, in bytes; address is null where the VMA shows another part. */
+  /** Bounds of the VMA and the page's address there, in bytes. */
   start: number;
   end: number;
-  address: number | null;
+  address: number;
   vmPgoff: number;
   /** `address = vm_start + ((index − vm_pgoff) << PAGE_SHIFT)` with its numbers. */
   formula: string;
@@ -114,11 +114,11 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
   const { pageTables, frames } = machine;
   const task = machine.tasks.find((t) => t.mm === vma.vmMm);
   const index = frames.index(pfn);
-  const slot = vpn === NO_VPN ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
+  const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
   const maps = slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
   const start = addrOf(vma.vmStart);
   const hex = (n: number): string => `0x${n.toString(16)}`;
-  const address = vpn === NO_VPN ? null : addrOf(vpn);
+  const address = addrOf(vpn);
   return {
     pid: task?.pid ?? 0,
     comm: task?.comm ?? '',
@@ -127,7 +127,7 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
     end: addrOf(vma.vmEnd),
     address,
     vmPgoff: vma.vmPgoff,
-    formula: `${hex(start)} + ((${hex(index)} − ${hex(vma.vmPgoff)}) << 12) = ${address === null ? 'outside' : hex(address)}`,
+    formula: `${hex(start)} + ((${hex(index)} − ${hex(vma.vmPgoff)}) << 12) = ${hex(address)}`,
     anonVma: vma.anonVma?.id ?? null,
     chainLength: vma.anonVmaChain.length,
     pte: maps

@@ -14,7 +14,8 @@
  *           fs/ext4/inode.c: ext4_writepages mpage_prepare_extent_to_map ext4_writepage; mm/filemap.c: filemap_fdatawait_range
  *
  * DIFFERS: no rate control (pos_ratio, bandwidth estimates): a task above the limits sleeps until writes are done. A user
- *          sees other pauses; the number of dirty pages settles at the same point. No journal is written.
+ *          sees other pauses; the number of dirty pages settles at the same point. No journal is written, and none
+ *          is committed every five seconds.
  */
 import { addPage, BIO_MAX_PAGES, beginWrite, type IoRequest, isHole, submit, waitOnPageWriteback } from './block.ts';
 import { EVENT_FLUSHER } from './clock.ts';
@@ -64,6 +65,9 @@ export class Writeback {
   dirtyExceeded = false;
   readonly global: DirtyLimits = { thresh: 0, bgThresh: 0, avail: 0, dirty: 0 };
   readonly memcg: DirtyLimits = { thresh: 0, bgThresh: 0, avail: 0, dirty: 0 };
+  /** Number of the journal's transaction, and the pages that go to the disk before it is committed (data=ordered). */
+  transaction = 1;
+  readonly ordered: { readonly inode: Inode; readonly page: Pgoff }[] = [];
 }
 
 /** Its pages are written back: everything but tmpfs. */
@@ -75,10 +79,15 @@ function canWriteback(mapping: AddressSpace | null): mapping is AddressSpace {
 
 /** True if it was clean. */
 export function folioMarkDirty(machine: Machine, pfn: Pfn): boolean {
+  // A page that is written again is not one to free as soon as the write has ended. Nor does it begin a readahead, as the bit is one.
+  if (pageMapping(machine, pfn) !== null) machine.frames.clear(pfn, PG_reclaim);
+  return markBufferDirty(machine, pfn);
+}
+
+/** A call wrote into the page's buffers: what PG_reclaim says stays. True if it was clean. */
+export function markBufferDirty(machine: Machine, pfn: Pfn): boolean {
   const frames = machine.frames;
   const mapping = pageMapping(machine, pfn);
-  // A page that is written again is not one to free as soon as the write has ended.
-  if (mapping !== null) frames.clear(pfn, PG_reclaim);
   if (frames.testAndSet(pfn, PG_dirty)) return false;
   if (!canWriteback(mapping)) return true;
   mapping.pages.setMark(frames.index(pfn), PAGECACHE_TAG_DIRTY);
@@ -203,6 +212,7 @@ export function writePages(
     // Whoever holds the lock now is interrupted by us; his page is written the next time.
     if (!trylockPage(machine, pfn)) continue;
     if (clearPageDirtyForIo(machine, pfn)) {
+      if (isHole(mapping.host, at)) journalInode(machine, mapping.host);
       cutAtEnd(machine, mapping.host, pfn);
       setPageWriteback(machine, pfn);
       if (request !== null && (at !== expected || request.count === BIO_MAX_PAGES)) {
@@ -248,14 +258,41 @@ export function waitOnRange(machine: Machine, mapping: AddressSpace, from: Pgoff
   }
 }
 
-/** fsync, msync(MS_SYNC): bytes [from, to] are on the device when this returns. 0. */
-export function vfsFsync(machine: Machine, file: File, from: number, to: number): number {
+/**
+ * fsync; with `dataOnly` fdatasync and msync(MS_SYNC): bytes [from, to] are on the device when this returns, and what the
+ * journal says of the file, which for dates alone is not worth a commit. 0.
+ */
+export function vfsFsync(machine: Machine, file: File, from: number, to: number, dataOnly: boolean): number {
   if (!canWriteback(file.mapping)) return 0;
   const first = Math.floor(from / PAGE_SIZE) as Pgoff;
   const last = to === Number.POSITIVE_INFINITY ? Number.MAX_SAFE_INTEGER : Math.floor(to / PAGE_SIZE);
   writePages(machine, file.mapping, first, last, Number.POSITIVE_INFINITY, true);
   waitOnRange(machine, file.mapping, first, last);
+  if (!dataOnly || file.inode.transaction === machine.writeback.transaction) commitJournal(machine);
   return 0;
+}
+
+// the journal
+
+/** Size or blocks of a file changed. */
+export function journalInode(machine: Machine, inode: Inode): void {
+  inode.transaction = machine.writeback.transaction;
+}
+
+/** Part of a block was zeroed: after a crash nobody may find what was there. */
+export function journalOrderedPage(machine: Machine, inode: Inode, page: Pgoff): void {
+  if (machine.config.disk?.journal === false) return;
+  machine.writeback.ordered.push({ inode, page });
+}
+
+/** Whoever waits for one file waits for the ordered pages of all. */
+function commitJournal(machine: Machine): void {
+  const { writeback } = machine;
+  writeback.transaction += 1;
+  for (const { inode, page } of writeback.ordered.splice(0)) {
+    writePages(machine, inode.mapping, page, page, Number.POSITIVE_INFINITY, true);
+    waitOnRange(machine, inode.mapping, page, page);
+  }
 }
 
 // limits

@@ -12,7 +12,7 @@ import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { compoundHead } from '../mm/page_alloc.ts';
 import { PG_dirty, PG_referenced, PG_swapbacked, PG_young } from '../mm/page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from '../mm/page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_PROTNONE, PTE_SPECIAL, PTE_YOUNG } from '../mm/page_table.ts';
 import { shmemPartialSwapUsage } from '../mm/shmem.ts';
 import { swpSwapcount } from '../mm/swap/swapfile.ts';
 import { addrOf, PAGE_SIZE, type Pfn, type Vpn } from '../mm/units.ts';
@@ -131,6 +131,8 @@ function gatherHuge(machine: Machine, vma: Vma, first: number, stats: SmapsStats
   const { pageTables } = machine;
   if (pageTables.has(first, PTE_SPECIAL)) return;
   const bits = pageTables.tableBits(first);
+  // SINCE 6.6: before, one that nobody may touch was not seen at all.
+  if ((bits & PTE_PROTNONE) !== 0 && !machine.generation.switches.hugeFolios) return;
   const head = pageTables.pfn(first);
   stats.anonymousThp += HUGE_PAGES * PAGE_SIZE;
   for (let i = 0; i < HUGE_PAGES; i++) gatherPage(machine, vma, bits, (head + i) as Pfn, stats);

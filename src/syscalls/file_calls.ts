@@ -206,7 +206,7 @@ function writeAt(machine: Machine, mm: Mm, file: File, buffer: UserBuffer, count
   if (pos >= most) return -EFBIG;
   const bytes = Math.min(count, MAX_RW_COUNT, most - pos);
   const written = copyIn(machine, mm, file, buffer, bytes, pos);
-  if (file.sync && written > 0) vfsFsync(machine, file, pos, pos + written - 1);
+  if (file.sync && written > 0) vfsFsync(machine, file, pos, pos + written - 1, true);
   return written;
 }
 
@@ -317,9 +317,10 @@ function clashOfModes(machine: Machine, mode: number): number {
   return several || (shifts && keepsSize) ? -EINVAL : 0;
 }
 
-export function fsync(machine: Machine, file: File | undefined): SysResult {
+/** fsync, or fdatasync. */
+export function fsync(machine: Machine, file: File | undefined, dataOnly: boolean): SysResult {
   if (file === undefined) return -EBADF;
-  return vfsFsync(machine, file, 0, LOFF_END);
+  return vfsFsync(machine, file, 0, LOFF_END, dataOnly);
 }
 
 export function fadvise64(

@@ -256,11 +256,11 @@ export class System {
   }
   fsync(p: Process, fd: number): SysResult {
     this.enter(p);
-    return this.leave(fileCalls.fsync(this.machine, p.files.get(fd)));
+    return this.leave(fileCalls.fsync(this.machine, p.files.get(fd), false));
   }
-  /** Metadata is not modelled, so the same as fsync. */
   fdatasync(p: Process, fd: number): SysResult {
-    return this.fsync(p, fd);
+    this.enter(p);
+    return this.leave(fileCalls.fsync(this.machine, p.files.get(fd), true));
   }
   fadvise64(p: Process, fd: number, offset: number, length: number, advice: number): SysResult {
     this.enter(p);

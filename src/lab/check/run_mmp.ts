@@ -54,6 +54,8 @@ const RLIMIT_STACK = 0x5fffffeff000;
 const OTHERS_ACTIVE_PAGES = 2 ** 18;
 /** What maps puts before the name of a memfd. */
 const MEMFD = 'memfd:';
+/** The file systems that the recordings were made with: that of 6.18 has no journal. */
+const JOURNAL: ReadonlyMap<string, boolean> = new Map([['6.18', false]]);
 /** The disks that the recordings were made with. */
 const READ_AHEAD_KB: ReadonlyMap<string, number> = new Map([
   ['6.18', 8192],
@@ -142,7 +144,7 @@ export class MmpRunner {
       ramBytes,
       othersActivePages: OTHERS_ACTIVE_PAGES,
       // A program waits for its reads one by one, but the disk is done with all that were sent together.
-      disk: { requestNs: 0, pageNs: 0 },
+      disk: { requestNs: 0, pageNs: 0, journal: JOURNAL.get(kernel) ?? true },
       sysctl: { readAheadKb: READ_AHEAD_KB.get(kernel) ?? 128 },
     });
     this.machine.contents = this.contents;

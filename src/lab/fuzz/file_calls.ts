@@ -25,7 +25,7 @@ export function open(s: Situation): string | null {
   const flags = random.weighted(['O_RDWR', 'O_RDONLY', 'O_RDWR|O_TRUNC', 'O_RDWR|O_APPEND'], (one) =>
     one === 'O_RDWR' ? 12 : one === 'O_RDONLY' ? 4 : 1,
   );
-  if (flags.includes('O_TRUNC') && !s.swarm.evicts) return null;
+  if (flags.includes('O_TRUNC') && s.story.runner.files.get(name)!.kind === 'disk') return null;
   return `open("${name}", ${flags}) = ${story.nextDescriptor++}`;
 }
 
@@ -68,7 +68,7 @@ export function read(s: Situation): string | null {
   const { random } = s;
   const from = anyFile(s, (file) => file.readable);
   if (from === null) return null;
-  const buffer = random.chance(50) ? memoryFor(s, true) : null;
+  const buffer = random.chance(50) ? memoryFor(s, true, from.file) : null;
   const bytes = Math.min(
     buffer?.bytes ?? Number.POSITIVE_INFINITY,
     random.pick([100, PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE]),
@@ -82,7 +82,7 @@ export function write(s: Situation): string | null {
   const { random } = s;
   const to = anyFile(s, (file) => file.writable);
   if (to === null) return null;
-  const buffer = random.chance(50) ? memoryFor(s, false) : null;
+  const buffer = random.chance(50) ? memoryFor(s, false, to.file) : null;
   const longest = to.file.inode.kind === 'disk' ? PAGE_SIZE : 2 * PAGE_SIZE;
   const bytes = Math.min(buffer?.bytes ?? longest, random.pick([1, 100, PAGE_SIZE, PAGE_SIZE, longest]));
   const text = buffer?.text ?? `"${random.pick(TEXTS)}"`;
@@ -100,10 +100,15 @@ function leavesHole(s: Situation, file: File, pos: number): boolean {
   return pos > file.inode.size && !mayEvict(s, file);
 }
 
-/** Memory of the process as a buffer; where it starts, and how long it is. */
-function memoryFor(s: Situation, write: boolean): { text: string; bytes: number } | null {
+/**
+ * Memory of the process as a buffer; where it starts, and how long it is. Not of the file itself: what a copy within one page
+ * makes of bytes that it has just written is the processor's business.
+ */
+function memoryFor(s: Situation, write: boolean, file: File): { text: string; bytes: number } | null {
   const range = accessible(s, write);
   if (range === null) return null;
+  const end = range.start + range.pages;
+  if (s.areas.some((vma) => vma.vmFile?.inode === file.inode && vma.vmStart < end && range.start < vma.vmEnd)) return null;
   const into = s.random.chance(30) ? s.random.below(PAGE_SIZE - 1) : 0;
   return { text: addrText(range.start * PAGE_SIZE + into), bytes: range.pages * PAGE_SIZE - into };
 }
@@ -129,7 +134,9 @@ export function truncate(s: Situation): string | null {
   const isNew = pages === 0;
   const wanted = random.chance(isNew ? 100 : 45) ? pages + random.between(1, 8) : random.below(pages + 1);
   const odd = random.chance(30) ? random.below(PAGE_SIZE) : 0;
-  const bytes = Math.min(wanted, MOST_PAGES - 1) * PAGE_SIZE + odd;
+  // ext4 starts writing a file that was once cut to nothing when it is closed, and nobody knows when that ends.
+  const least = to.file.inode.kind === 'disk' ? 1 : 0;
+  const bytes = Math.max(least, Math.min(wanted, MOST_PAGES - 1) * PAGE_SIZE + odd);
   return bytes > to.file.inode.size && !mayEvict(s, to.file) ? null : `ftruncate(${to.label}, ${bytes})`;
 }
 

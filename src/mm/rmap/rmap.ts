@@ -43,7 +43,7 @@ import {
 import { NO_SLOT, PTE_DIRTY, PTE_RW } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
 import { swapDuplicate } from '../swap/swapfile.ts';
-import { NO_VPN, type Pfn, type SwapEntry, type Vpn } from '../units.ts';
+import type { Pfn, SwapEntry, Vpn } from '../units.ts';
 import { VM_DROPPABLE, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from '../vm_flags.ts';
 import { linearPageIndex, type Vma, vmaAddress } from '../vma.ts';
 import { NR_ANON_MAPPED, NR_ANON_THPS, NR_FILE_MAPPED } from '../vmstat.ts';
@@ -329,7 +329,6 @@ class AnonVmaRmap implements Rmap {
 
   /** One candidate. True: go on with the next. */
   private visitVma(pfn: Pfn, vma: Vma, vpn: Vpn, what: number): boolean {
-    if (vpn === NO_VPN) return true;
     if (what === WALK_REFERENCED && !this.mayCount(vma)) return true;
     if (what === WALK_MKCLEAN && (vma.vmFlags & VM_SHARED) === 0) return true;
     const { pageTables } = this.machine;
