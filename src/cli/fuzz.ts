@@ -22,7 +22,7 @@ const DEFAULT_SECONDS = 60;
 const MOST_SECONDS = 7 * 24 * 3600;
 const MOST_SEED = 999_999_999;
 /** A real kernel starts and ends with each batch; the engine alone has no reason to wait. */
-const LIVE_BATCH = 20;
+const LIVE_BATCH = 50;
 
 const HELP = `
 Without --live, programs run on the engine alone: after each call every promise of verify() must hold, and every byte that can

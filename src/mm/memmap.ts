@@ -14,7 +14,7 @@
  *   _mapcount       4  page-table entries that map the frame, minus 1
  *   mapping         4  owner: id * 4 + PAGE_MAPPING_ bits (see Machine.mappings); 0 is none
  *   index           8  offset in the file, or of an anonymous page in its VMA's object, in pages
- *   private         4  swap entry in the swap cache, order of a free block, mlock_count while unevictable and mlocked
+ *   private         4  swap entry in the swap cache, order of a free block
  *   lru             8  next and previous frame on a list; list heads are rows behind the last frame
  *   token           8  what the page holds
  *   memcg           2  id of the memory cgroup that it is charged to; 0 is none

@@ -17,7 +17,7 @@ import { lruvecOf } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import { mmPopulate } from './mmap.ts';
 import { compoundHead, putPage } from './page_alloc.ts';
-import { PG_active, PG_head, PG_lru, PG_mlocked, PG_swapcache, PG_unevictable } from './page_flags.ts';
+import { PG_active, PG_head, PG_lru, PG_mlocked, PG_unevictable } from './page_flags.ts';
 import { NO_SLOT, PTE_SPECIAL } from './page_table.ts';
 import { isEvictable, lruvecAddPage, lruvecDelPage } from './reclaim/lru.ts';
 import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT } from './uapi.ts';
@@ -165,13 +165,13 @@ function rescue(machine: Machine, pfn: Pfn): void {
   machine.events[UNEVICTABLE_PGRESCUED]! += folioPages(machine, pfn);
 }
 
-/** A page in the swap cache needs the field for its entry, and counts as not locked twice. */
 function mlockCount(machine: Machine, pfn: Pfn): number {
-  return machine.frames.has(pfn, PG_swapcache) ? 0 : machine.frames.private_(pfn);
+  return machine.mlockBatch.counts.get(pfn) ?? 0;
 }
 
 function setMlockCount(machine: Machine, pfn: Pfn, count: number): void {
-  if (!machine.frames.has(pfn, PG_swapcache)) machine.frames.setPrivate(pfn, count);
+  if (count > 0) machine.mlockBatch.counts.set(pfn, count);
+  else machine.mlockBatch.counts.delete(pfn);
 }
 
 // ranges

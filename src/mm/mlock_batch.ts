@@ -12,6 +12,8 @@ export class MlockBatch {
   count = 0;
   private readonly pages: Int32Array = new Int32Array(MAX_BATCH);
   private readonly kinds: Uint8Array = new Uint8Array(MAX_BATCH);
+  /** How many locked VMAs map a page, while it is on the unevictable list (page->mlock_count); 0 has no element. */
+  readonly counts: Map<Pfn, number> = new Map();
 
   add(pfn: Pfn, what: number): void {
     this.pages[this.count] = pfn;

@@ -1,11 +1,16 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { MIB, physicalMachine } from '../../test/physical_machine.ts';
 import { pageblockType } from './buddy.ts';
+import { ENOMEM } from './errno.ts';
 import {
   __GFP_DMA,
+  __GFP_DMA32,
   __GFP_NOFAIL,
   __GFP_NORETRY,
   __GFP_RECLAIMABLE,
+  __GFP_RETRY_MAYFAIL,
+  __GFP_THISNODE,
+  __GFP_WRITE,
   GFP_ATOMIC,
   GFP_HIGHUSER_MOVABLE,
   GFP_KERNEL,
@@ -25,18 +30,27 @@ import {
   nrFreePages,
   putPage,
 } from './page_alloc.ts';
-import { PG_dirty, PG_head, PG_locked, PG_referenced, PG_table, PG_tail } from './page_flags.ts';
+import { PG_dirty, PG_head, PG_locked, PG_mlocked, PG_referenced, PG_table, PG_tail } from './page_flags.ts';
 import { drainAllPages } from './pcp.ts';
 import { Task } from './task.ts';
 import { NO_PFN, type Pfn, type Token, ZERO_TOKEN } from './units.ts';
 import { verifyPhysical } from './verify_physical.ts';
-import { NR_KERNEL_STACK_KB, NR_PAGETABLE, PGALLOC, PGFREE } from './vmstat.ts';
+import {
+  NR_FILE_DIRTY,
+  NR_KERNEL_STACK_KB,
+  NR_MLOCK,
+  NR_PAGETABLE,
+  PGALLOC,
+  PGFREE,
+  UNEVICTABLE_PGCLEARED,
+} from './vmstat.ts';
 import { setupPerZoneWmarks } from './watermark.ts';
 import {
   MIGRATE_HIGHATOMIC,
   MIGRATE_MOVABLE,
   MIGRATE_UNMOVABLE,
   ZONE_DMA,
+  ZONE_DMA32,
   ZONE_HIGHMEM,
   ZONE_MOVABLE,
   ZONE_NORMAL,
@@ -69,6 +83,7 @@ function freeAll(machine: Machine, pages: Pfn[], order = 0): void {
 
 for (const { why, gfp, want } of [
   { why: 'devices of old', gfp: __GFP_DMA, want: ZONE_DMA },
+  { why: 'devices of 32 bits', gfp: __GFP_DMA32, want: ZONE_DMA32 },
   { why: 'the kernel', gfp: GFP_KERNEL, want: ZONE_NORMAL },
   { why: 'anonymous memory', gfp: GFP_HIGHUSER_MOVABLE, want: ZONE_MOVABLE },
   { why: 'user memory that cannot move', gfp: GFP_HIGHUSER_MOVABLE & ~(1 << 3), want: ZONE_HIGHMEM },
@@ -238,6 +253,155 @@ test('an atomic request of a higher order keeps its pageblock for the next one',
   const pfn = allocPages(machine, GFP_ATOMIC, 2);
   expect(pageblockType(zone, pfn)).toBe(MIGRATE_HIGHATOMIC);
   expect(zone.nrReservedHighatomic).toBe(512);
+  expect(verifyPhysical(machine)).toEqual([]);
+});
+
+for (const { why, whole } of [
+  { why: 'while some of its pages are in use', whole: false },
+  { why: 'as a whole', whole: true },
+]) {
+  test(`before somebody is killed, the last pageblock kept for atomic requests is given up, ${why}`, () => {
+    const { machine } = physicalMachine({ ramBytes: 1024 * MIB });
+    const zone = machine.zones[1]!;
+    const blocks = exhaust(machine, GFP_KERNEL | __GFP_NORETRY, 3);
+    const atomic = allocPages(machine, GFP_ATOMIC, 2);
+    const first = atomic - (atomic % 512);
+    exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+    const isKept = (pfn: Pfn): boolean => pfn >= first && pfn < first + 512;
+    freeAll(machine, whole ? blocks.filter(isKept) : blocks.filter(isKept).slice(1), 3);
+    if (whole) freeAll(machine, [atomic], 2);
+    drainAllPages(machine);
+    machine.current.killed = true; // the reserves count, so that only the kept pages are left
+    exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+    const before = vi.mocked(outOfMemory).mock.calls.length;
+    const pfn = allocPages(machine, GFP_KERNEL, 0);
+    expect([isKept(pfn), vi.mocked(outOfMemory).mock.calls.length - before]).toEqual([true, 0]);
+    expect(pageblockType(zone, pfn)).not.toBe(MIGRATE_HIGHATOMIC);
+    expect(zone.nrReservedHighatomic).toBe(0);
+    expect(verifyPhysical(machine)).toEqual([]);
+  });
+}
+
+test('a small block may come together while reclaim goes on freeing single pages', () => {
+  const { machine, reclaim } = physicalMachine({}, false, NO_BOOST);
+  const pages = exhaust(machine, GFP_KERNEL | __GFP_NORETRY).sort((a, b) => a - b);
+  freeAll(
+    machine,
+    pages.filter((pfn) => pfn % 2 === 0),
+  );
+  drainAllPages(machine);
+  reclaim.asked = 0;
+  reclaim.reclaim = () => {
+    if (reclaim.asked === 20)
+      freeAll(
+        machine,
+        pages.filter((pfn) => pfn % 2 === 1),
+      );
+    return 1;
+  };
+  expect(allocPages(machine, GFP_KERNEL, 2)).not.toBe(NO_PFN);
+  expect([reclaim.asked, vi.mocked(outOfMemory).mock.calls.length]).toEqual([20, 0]);
+});
+
+test('what came free in the last moment saves a life', () => {
+  const { machine, reclaim } = physicalMachine({}, false, NO_BOOST);
+  const pages = exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+  reclaim.asked = 0;
+  reclaim.reclaimable = 10000;
+  reclaim.reclaim = () => {
+    if (reclaim.asked === 17) freeAll(machine, pages.splice(0, 2000));
+    return 0;
+  };
+  expect(allocPages(machine, GFP_KERNEL, 0)).not.toBe(NO_PFN);
+  expect(vi.mocked(outOfMemory)).not.toHaveBeenCalled();
+});
+
+test('who can take a refusal kills nobody', () => {
+  const { machine } = physicalMachine({});
+  exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+  expect(allocPages(machine, GFP_KERNEL | __GFP_RETRY_MAYFAIL, 0)).toBe(NO_PFN);
+  expect(vi.mocked(outOfMemory)).not.toHaveBeenCalled();
+});
+
+test('who was killed itself and has used up its reserve is refused', () => {
+  const { machine } = physicalMachine({});
+  machine.current.killed = true;
+  exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+  machine.current.killed = false;
+  vi.mocked(outOfMemory).mockImplementation(() => (machine.current.killed = true));
+  expect(allocPages(machine, GFP_KERNEL, 0)).toBe(NO_PFN);
+  expect(vi.mocked(outOfMemory)).toHaveBeenCalledTimes(2);
+});
+
+for (const { why, order, kills } of [
+  { why: 'a page: somebody is killed first', order: 0, kills: 3 },
+  { why: 'a large block: nobody is killed for it', order: 4, kills: 0 },
+]) {
+  test(`a request that must not fail waits, for ${why}`, () => {
+    const { machine, reclaim } = physicalMachine({}, false, NO_BOOST);
+    machine.current.memalloc = true;
+    const blocks = exhaust(machine, GFP_KERNEL, order);
+    machine.current.memalloc = false;
+    let rounds = 0;
+    const freed = (): boolean => {
+      rounds += 1;
+      if (rounds === 3) freeAll(machine, blocks.splice(0, 200), order);
+      return true;
+    };
+    if (order === 0) vi.mocked(outOfMemory).mockImplementation(freed);
+    else reclaim.reclaim = () => (freed() ? 0 : 0);
+    expect(allocPages(machine, GFP_KERNEL | __GFP_NOFAIL, order)).not.toBe(NO_PFN);
+    expect(vi.mocked(outOfMemory)).toHaveBeenCalledTimes(kills);
+  });
+}
+
+describe('two nodes', () => {
+  const nodes = [{ bytes: 32 * MIB }, { bytes: 32 * MIB }];
+  const nodeOf = (machine: Machine, pfn: Pfn): number => machine.zones[machine.frames.zoneIndex(pfn)]!.pgdat.nid;
+
+  test('the second one helps out, unless this one is wanted', () => {
+    const { machine } = physicalMachine({ nodes });
+    const here = exhaust(machine, GFP_KERNEL | __GFP_NORETRY | __GFP_THISNODE);
+    const there = exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+    expect(here.every((pfn) => nodeOf(machine, pfn) === 0)).toBe(true);
+    expect(there.filter((pfn) => nodeOf(machine, pfn) === 1).length).toBeGreaterThan(5000);
+    expect(verifyPhysical(machine)).toEqual([]);
+  });
+
+  test('a page that will be dirtied comes from the one with fewer dirty pages', () => {
+    const { machine } = physicalMachine({ nodes });
+    machine.nodes[0]!.stat[NR_FILE_DIRTY] = 1e6;
+    expect(nodeOf(machine, allocPages(machine, GFP_KERNEL, 0))).toBe(0);
+    expect(nodeOf(machine, allocPages(machine, GFP_KERNEL | __GFP_WRITE, 0))).toBe(1);
+  });
+
+  test('to stay on this node matters more than to keep types apart', () => {
+    const { machine } = physicalMachine({ nodes: [{ bytes: 4224 * MIB }, { bytes: 32 * MIB }] });
+    exhaust(machine, GFP_KERNEL | __GFP_NORETRY, 10);
+    const pages = exhaust(machine, GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, 3);
+    const last = pages.findLastIndex((pfn) => nodeOf(machine, pfn) === 0);
+    expect(pages.slice(0, last).every((pfn) => nodeOf(machine, pfn) === 0)).toBe(true);
+  });
+});
+
+test('a page that was locked when its last mapping went is no longer counted as locked', () => {
+  const { machine } = physicalMachine({});
+  const pfn = allocPages(machine, GFP_KERNEL, 0);
+  machine.frames.set(pfn, PG_mlocked);
+  const zone = machine.zones[machine.frames.zoneIndex(pfn)]!;
+  zone.nrMlock += 1;
+  zone.pgdat.stat[NR_MLOCK]! += 1;
+  putPage(machine, pfn);
+  expect([zone.nrMlock, zone.pgdat.stat[NR_MLOCK], machine.events[UNEVICTABLE_PGCLEARED]]).toEqual([0, 0, 1]);
+  expect(verifyPhysical(machine)).toEqual([]);
+});
+
+test('without memory there is neither a page table nor a stack, and nothing is lost', () => {
+  const { machine, memcg } = physicalMachine({});
+  exhaust(machine, GFP_KERNEL | __GFP_NORETRY);
+  const task = new Task(7, 'late', null, memcg, null);
+  expect(allocPageTablePage(machine, new Mm(1, memcg))).toBe(NO_PFN);
+  expect([allocKernelStack(machine, task), task.stack]).toEqual([-ENOMEM, []]);
   expect(verifyPhysical(machine)).toEqual([]);
 });
 

@@ -475,6 +475,7 @@ function clearTails(m: Machine, pfn: Pfn, order: number): void {
 function clearMlocked(m: Machine, zone: Zone, pfn: Pfn): void {
   const pages = 1 << compoundOrder(m, pfn);
   m.frames.clear(pfn, PG_mlocked);
+  m.mlockBatch.counts.delete(pfn);
   zone.nrMlock -= pages;
   zone.pgdat.stat[NR_MLOCK]! -= pages;
   m.events[UNEVICTABLE_PGCLEARED]! += pages;

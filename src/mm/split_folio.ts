@@ -157,7 +157,7 @@ function listTails(machine: Machine, head: Pfn, pages: number, list: ListHead | 
     } else if (frames.has(head, PG_lru)) {
       frames.set(pfn, PG_lru);
       frames.listAddBefore(pfn, head);
-      if (frames.has(pfn, PG_unevictable) && !frames.has(pfn, PG_swapcache)) frames.setPrivate(pfn, 0);
+      if (frames.has(pfn, PG_unevictable)) machine.mlockBatch.counts.delete(pfn);
     }
   }
 }

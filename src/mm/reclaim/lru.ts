@@ -251,8 +251,7 @@ class SplitLru implements Lru {
       } else {
         frames.clear(pfn, PG_active);
         frames.set(pfn, PG_unevictable);
-        // In Linux the count lies in the lru field; here in private, which a swap-cache page needs for its entry.
-        if (!frames.has(pfn, PG_swapcache)) frames.setPrivate(pfn, 0);
+        machine.mlockBatch.counts.delete(pfn);
         if (!was) machine.events[UNEVICTABLE_PGCULLED]! += folioPages(machine, pfn);
       }
       const lruvec = lruvecOf(machine, pfn);
