@@ -21,7 +21,7 @@ import { putPage } from './page_alloc.ts';
 import { PG_dirty, PG_locked, PG_referenced, PG_uptodate } from './page_flags.ts';
 import { readFolio } from './readahead.ts';
 import { shmemFallocate, shmemPunchHole, shmemSetsize } from './shmem.ts';
-import { TO_THE_END, truncatePagecache, truncatePagecacheRange } from './truncate.ts';
+import { TO_THE_END, truncatePagecache, truncatePagecacheRange, unmapBehindFirstPage } from './truncate.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf } from './units.ts';
 import { journalInode, journalOrderedPage, markBufferDirty, waitOnRange, writePages } from './writeback.ts';
 
@@ -168,6 +168,8 @@ function dropRange(machine: Machine, inode: Inode, offset: number, end: number):
   const first = Math.ceil(offset / PAGE_SIZE);
   const behind = Math.floor(end / PAGE_SIZE);
   if (behind > first) truncatePagecacheRange(machine, mapping, first * PAGE_SIZE, behind * PAGE_SIZE - 1);
+  else if (behind === 0 && !machine.generation.switches.punchWritesFirst)
+    unmapBehindFirstPage(machine, mapping, first as Pgoff);
   zeroPartialBlocks(machine, mapping, offset, end);
   for (let index = first; index < behind && index < inode.disk.length; index++) delete inode.disk[index];
 }

@@ -432,10 +432,11 @@ function writeEnd(machine: Machine, mapping: AddressSpace, pfn: Pfn, endPos: num
   putPage(machine, pfn);
 }
 
+/** The journal hears of a new size when there is a block for it. */
 function growTo(machine: Machine, inode: Inode, size: number): void {
   if (size <= inode.size) return;
   inode.size = size;
-  journalInode(machine, inode);
+  if (!isHole(inode, Math.floor((size - 1) / PAGE_SIZE))) journalInode(machine, inode);
 }
 
 /** The copy met a page that is not there. A block that is new is zero, and dirty already; into the middle of another, nothing dirties it too. */

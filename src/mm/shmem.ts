@@ -34,7 +34,7 @@ import {
 import { swapWritepage } from './swap/page_io.ts';
 import { addToSwapCache, deleteFromSwapCache, swapCacheGetForFault, swapClusterReadahead } from './swap/swap_state.ts';
 import { folioAllocSwap, freeSwapAndCache, swapFree, swapShmemAlloc } from './swap/swapfile.ts';
-import { TO_THE_END, truncateInodeFolio, truncatePartialFolio } from './truncate.ts';
+import { TO_THE_END, truncateInodeFolio, truncatePartialFolio, unmapBehindFirstPage } from './truncate.ts';
 import {
   NO_PFN,
   NO_SWAP,
@@ -387,6 +387,7 @@ export function shmemPunchHole(machine: Machine, inode: Inode, start: number, en
   const first = Math.ceil(start / PAGE_SIZE) as Pgoff;
   const behind = Math.floor((end + 1) / PAGE_SIZE);
   if (behind > first) unmapMappingRange(machine, inode.mapping, first, behind, false);
+  else if (behind === 0) unmapBehindFirstPage(machine, inode.mapping, first);
   shmemUndoRange(machine, inode, start, end);
 }
 

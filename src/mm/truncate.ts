@@ -121,6 +121,14 @@ export function truncatePagecacheRange(machine: Machine, mapping: AddressSpace, 
   truncateInodePagesRange(machine, mapping, start, end);
 }
 
+/**
+ * A hole that ends inside page 0: Linux takes the whole pages in it to end before page 0, that is at the end of all pages, and
+ * unmaps everything from the first whole page on.
+ */
+export function unmapBehindFirstPage(machine: Machine, mapping: AddressSpace, first: Pgoff): void {
+  unmapMappingRange(machine, mapping, first, TO_THE_END, false);
+}
+
 // invalidation
 
 /** Drops the clean, unused pages of [from, to], and all shadows; how many of both. What is busy moves to where reclaim looks first. */

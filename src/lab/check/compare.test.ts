@@ -175,6 +175,52 @@ test('a file read through readahead has latitude, its layout has none', () => {
   expect(compared(kernel, { ...near, vma: { ...file, Rss: 64, Anonymous: 4 } }, disk).first?.field).toBe('Anonymous');
 });
 
+for (const { why, directives, call, latitude } of [
+  {
+    why: 'advised to be read at random',
+    directives: '%file A 64 disk\n',
+    call: '1 fadvise64(3, 0, 0, POSIX_FADV_RANDOM)',
+    latitude: false,
+  },
+  {
+    why: 'beside one that is',
+    directives: '%file A 64 disk\n',
+    call: '1 fadvise64(4, 0, 0, POSIX_FADV_RANDOM)',
+    latitude: true,
+  },
+  {
+    why: 'mapped at random, maybe',
+    directives: '%file A 64 disk\n',
+    call: '1 madvise(0, 4096, MADV_RANDOM)',
+    latitude: false,
+  },
+  {
+    why: 'cached, and written two pages at a time',
+    directives: '%file A 64 disk cached\n',
+    call: '1 pwrite64(3, "x", 8192, 0)',
+    latitude: true,
+  },
+  {
+    why: 'cached, and written page by page',
+    directives: '%file A 64 disk cached\n',
+    call: '1 pwrite64(3, "x", 4096, 0)',
+    latitude: false,
+  },
+]) {
+  test(`latitude of a file that is ${why}: ${latitude}`, () => {
+    const vma = { name: 'file:A' };
+    const page = (flags: string): PageRun[] => [[0, 1, 'f1', 1, flags, 'xf']];
+    const text = `%mmp 1\n${directives}%file B 64 disk\n1 open("A", O_RDWR) = 3\n1 open("B", O_RDWR) = 4\n${call}\n`;
+    const program = parseMmp(text, 'x.mmp');
+    const result = compareRecordings(
+      program,
+      recording({ vma, pages: page('lru|thp|compound_head') }),
+      recording({ vma, pages: page('lru') }),
+    );
+    expect(result.equal).toBe(latitude);
+  });
+}
+
 test('who maps a page of such a file is exact while both sides have the same pages of it', () => {
   const disk = '%file A 64 disk\n';
   const vma = { name: 'file:A' };

@@ -6,7 +6,7 @@
  *           2. In a snapshot causes come before what they cause: regions, then pages, then the numbers that add them up, files.
  *           3. Frames and swap slots are compared up to renaming, over all processes of a snapshot together.
  */
-import type { MmpProgram } from '../../syscalls/mmp.ts';
+import type { MmpCall, MmpProgram } from '../../syscalls/mmp.ts';
 import {
   expandRuns,
   type FileRecord,
@@ -510,17 +510,41 @@ function coreFlags(flags: string, latitude: boolean): string {
     .join('|');
 }
 
-/** Disk files that start outside the cache and are read through readahead, or written by more than a page at a time. */
+/**
+ * Disk files that start outside the cache and are read through readahead, and those written by more than a page at a time: their
+ * folios are as large as file system and device have it.
+ */
 function readaheadFiles(program: MmpProgram): ReadonlySet<string> {
-  const disk = program.files.filter((f) => f.kind === 'disk' && !f.cached);
+  const disk = program.files.filter((f) => f.kind === 'disk');
   if (disk.length === 0) return new Set();
-  const random = program.steps.some((step) => step !== 'snapshot' && /FADV_RANDOM|MADV_RANDOM/.test(step.text));
-  const longWrites = program.steps.some(
-    (step) =>
-      step !== 'snapshot' &&
-      (step.name === 'write' || step.name === 'pwrite64') &&
-      step.args[2]?.kind === 'number' &&
-      step.args[2].value > PAGE,
+  const calls = program.steps.filter((step): step is MmpCall => step !== 'snapshot');
+  const named = filesByLabel(calls);
+  const filesOf = (chosen: readonly MmpCall[]): Set<string> =>
+    new Set(chosen.flatMap((call) => [...(named.get(numberAt(call, 0)) ?? [])]));
+  const atRandom = filesOf(calls.filter((call) => call.name === 'fadvise64' && call.text.includes('FADV_RANDOM')));
+  const mappedAtRandom = calls.some((call) => call.text.includes('MADV_RANDOM'));
+  const writtenLong = filesOf(
+    calls.filter((call) => (call.name === 'write' || call.name === 'pwrite64') && numberAt(call, 2) > PAGE),
   );
-  return new Set(disk.filter(() => longWrites || !random).map((f) => f.name));
+  const ahead = disk.filter((f) => !f.cached && !mappedAtRandom && !atRandom.has(f.name));
+  return new Set([...ahead.map((f) => f.name), ...disk.map((f) => f.name).filter((name) => writtenLong.has(name))]);
+}
+
+/** The files that a descriptor's label stands for, in whatever process. */
+function filesByLabel(calls: readonly MmpCall[]): Map<number, Set<string>> {
+  const named = new Map<number, Set<string>>();
+  for (const call of calls) {
+    if (call.result === null) continue;
+    const path = call.args[call.name === 'openat' ? 1 : 0];
+    const opened = call.name === 'open' || call.name === 'openat';
+    const names =
+      opened && path?.kind === 'text' ? [path.value] : call.name === 'dup' ? named.get(numberAt(call, 0)) : [];
+    for (const name of names ?? []) named.set(call.result, (named.get(call.result) ?? new Set()).add(name));
+  }
+  return named;
+}
+
+function numberAt(call: MmpCall, i: number): number {
+  const argument = call.args[i];
+  return argument?.kind === 'number' ? argument.value : 0;
 }

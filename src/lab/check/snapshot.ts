@@ -97,7 +97,8 @@ export class Snapshots {
     if (slot === NO_SLOT || pageTables.isNone(slot)) return null;
     if (pageTables.isPresent(slot)) {
       const pfn = pageTables.pfn(slot);
-      if (pageTables.has(slot, PTE_SPECIAL)) return { id: 'z', mapcount: 0, flags: 'zero_page', pm: this.pmOf(mm, vpn) };
+      if (pageTables.has(slot, PTE_SPECIAL))
+        return { id: 'z', mapcount: 0, flags: 'zero_page', pm: this.pmOf(mm, vpn) };
       const mapcount = kpageCount(machine, pfn);
       return { id: this.frameName(pfn), mapcount, flags: this.flagsOf(pfn), pm: this.pmOf(mm, vpn) };
     }

@@ -108,7 +108,8 @@ function memoryFor(s: Situation, write: boolean, file: File): { text: string; by
   const range = accessible(s, write);
   if (range === null) return null;
   const end = range.start + range.pages;
-  if (s.areas.some((vma) => vma.vmFile?.inode === file.inode && vma.vmStart < end && range.start < vma.vmEnd)) return null;
+  if (s.areas.some((vma) => vma.vmFile?.inode === file.inode && vma.vmStart < end && range.start < vma.vmEnd))
+    return null;
   const into = s.random.chance(30) ? s.random.below(PAGE_SIZE - 1) : 0;
   return { text: addrText(range.start * PAGE_SIZE + into), bytes: range.pages * PAGE_SIZE - into };
 }

@@ -256,6 +256,10 @@ function differenceSignature({ first }: CheckResult): string {
   const { field, kernel, engine } = first!;
   if (field === 'engine') return `engine ${engine.replace(/0x[0-9a-f]+|\d+/g, '#')}`;
   if (field === 'err' || field === 'state' || field === 'pm') return `${field} ${kernel} ${engine}`;
+  if (field === 'cache') {
+    const pairs = [...kernel].map((letter, i) => `${letter}${engine[i] ?? ''}`).filter(([a, b]) => a !== b);
+    return `cache ${[...new Set(pairs)].sort().join(' ')}`;
+  }
   if (field !== 'flags' && field !== 'VmFlags') return field;
   const there = new Set(kernel.split(/[| ]/));
   const here = new Set(engine.split(/[| ]/));

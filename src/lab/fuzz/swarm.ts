@@ -116,7 +116,10 @@ export interface Swarm {
   readonly unfixed: number;
   /** Percent of accesses that go where the last ones went. */
   readonly focus: number;
-  /** Disk files may lose pages from the cache, and so be read through readahead. */
+  /**
+   * Disk files may lose pages from the cache, and so be read through readahead: only in programs whose files begin outside the
+   * cache, since large folios decide then what is read.
+   */
   readonly evicts: boolean;
 }
 
@@ -156,7 +159,7 @@ export function drawSwarm(random: Random, calls: number | null): Swarm {
     shared: random.pick([0, 15, 30, 60]),
     unfixed: random.pick([0, 20, 20, 60]),
     focus: random.pick([20, 50, 75]),
-    evicts: uncached || random.chance(30),
+    evicts: uncached,
   };
 }
 
