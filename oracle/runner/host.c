@@ -31,6 +31,7 @@ static struct {
   [MAX_MAP_COUNT] = { "/proc/sys/vm/max_map_count", "65530", "" },
   { "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "" },
   { "/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never", "" },
+  { "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "4294967295", "" },
   { "/sys/kernel/mm/lru_gen/enabled", "0x0000", "" },
   { "/sys/kernel/mm/ksm/run", "0", "" },
   { "/proc/sys/vm/swappiness", "60", "" },

@@ -294,7 +294,7 @@ function takesAdvice(s: Situation, vma: Vma, name: string): boolean {
     case 'MADV_GUARD_INSTALL':
       return !isLocked(vma);
     case 'MADV_PAGEOUT':
-      return !isLocked(vma) && (s.swarm.evicts || vma.vmFile?.inode.kind !== 'disk');
+      return !isLocked(vma) && mayEvict(s, vma);
     case 'MADV_FREE':
       return !isLocked(vma) && anonymous;
     case 'MADV_REMOVE':

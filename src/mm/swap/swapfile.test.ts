@@ -1,10 +1,11 @@
 /** Areas that are refused, that are full, that go; and who pays for a slot when its cgroup is gone. */
 import { describe, expect, test } from 'vitest';
 import { Space } from '../../../test/space.ts';
-import { EINVAL, ENOMEM, EPERM } from '../errno.ts';
+import { EINVAL, ENOENT, ENOMEM, EPERM } from '../errno.ts';
+import { GFP_KERNEL } from '../gfp.ts';
 import { doMadvise } from '../madvise.ts';
 import { MADV_PAGEOUT, MAP_SHARED } from '../uapi.ts';
-import { PAGE_SIZE, swpOffset, swpType } from '../units.ts';
+import { PAGE_SIZE, swpEntry, swpOffset, swpType } from '../units.ts';
 import { COUNT_CONTINUED, SWAP_MAP_BAD, SWAP_MAP_MAX } from './area.ts';
 import { swapcachePrepare, swapoff, swapon } from './swapfile.ts';
 
@@ -93,18 +94,6 @@ for (const kernel of ['6.18', '6.1']) {
         expect(s.machine.verify()).toEqual([]);
       });
 
-      test('a killed process ends its swapoff half way; the area is on again', () => {
-        const s = new Space({ kernel, swap: device, swapBytes: MIB });
-        s.map(0, 8);
-        s.storeAll(0, 8);
-        out(s, 0, 8);
-        s.task.killed = true;
-        const refused = swapoff(s.machine, 0);
-        s.task.killed = false;
-        expect(refused <= 0).toBe(true);
-        expect(s.machine.verify()).toEqual([]);
-      });
-
       test('a slot may be wanted by more entries than its byte can count', () => {
         const s = new Space({ kernel, swap: device, swapBytes: MIB });
         s.map(0, 1);
@@ -131,7 +120,7 @@ for (const kernel of ['6.18', '6.1']) {
           out(s, 0, 4);
           child.online = false;
           out(s, 4, 4);
-          s.machine.reclaim.tryToFreeMemCgroupPages(s.memcg, 8, 0xcc0, true);
+          s.machine.reclaim.tryToFreeMemCgroupPages(s.memcg, 8, GFP_KERNEL, true);
           for (let page = 0; page < 8; page++) s.load(page);
           expect(s.machine.verify()).toEqual([]);
           expect(swapoff(s.machine, 0)).toBe(0);
@@ -143,12 +132,12 @@ for (const kernel of ['6.18', '6.1']) {
 }
 
 for (const { why, usage, want } of [
-  { why: 'nobody needs', usage: 0, want: -2 },
-  { why: 'is bad', usage: SWAP_MAP_BAD, want: -2 },
+  { why: 'nobody needs', usage: 0, want: -ENOENT },
+  { why: 'is bad', usage: SWAP_MAP_BAD, want: -ENOENT },
 ]) {
   test(`a slot that ${why} is not read ahead`, () => {
     const s = new Space({ swap: 'zram', swapBytes: MIB });
     s.machine.swap.areas[0]!.setUsage(9, usage);
-    expect(swapcachePrepare(s.machine, 9 as never)).toBe(want);
+    expect(swapcachePrepare(s.machine, swpEntry(0, 9))).toBe(want);
   });
 }
