@@ -16,7 +16,7 @@ import type { File } from './fs.ts';
 import { __GFP_NOFAIL, GFP_KERNEL, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { doMadvise } from './madvise.ts';
-import type { MemCgroup } from './memcg.ts';
+import { drainStock, type MemCgroup } from './memcg.ts';
 import { doMlock, doMunlock } from './mlock.ts';
 import type { Mm } from './mm.ts';
 import { doBrk, doMmap, doRemapFilePages } from './mmap.ts';
@@ -54,14 +54,6 @@ vi.mock('./page_alloc.ts', async (original) => {
       (gfp & __GFP_NOFAIL) === 0 && requests.fails() ? NO_PFN : real.allocPages(m, gfp, order),
     allocPageTablePage: (m: Machine, mm: Mm): Pfn => (requests.fails() ? NO_PFN : real.allocPageTablePage(m, mm)),
     allocKernelStack: (m: Machine, task: Task): number => (requests.fails() ? -ENOMEM : real.allocKernelStack(m, task)),
-  };
-});
-vi.mock('./memcg.ts', async (original) => {
-  const real = await original<typeof import('./memcg.ts')>();
-  return {
-    ...real,
-    memCgroupCharge: (m: Machine, pfn: Pfn, memcg: MemCgroup, gfp: Gfp, pages?: number): number =>
-      (gfp & __GFP_NOFAIL) === 0 && requests.fails() ? -ENOMEM : real.memCgroupCharge(m, pfn, memcg, gfp, pages),
   };
 });
 vi.mock('./vm_account.ts', async (original) => {
@@ -310,6 +302,45 @@ function answers({ call, once }: Row, kernel: string, swap: 'disk' | 'zram', fai
     if (!met) return said;
   }
   throw new Error(`more than ${MOST_REQUESTS} requests`);
+}
+
+const MOST_PAGES = 12;
+const UNKILLABLE = -1000;
+
+/** Makes the call in a cgroup that has room for so many pages more, finds nothing to reclaim and has nobody who may be killed. */
+function answersInFullCgroup({ call, once }: Row, kernel: string, swap: 'disk' | 'zram'): Set<string> {
+  const said = new Set<string>();
+  for (let room = 0; room < MOST_PAGES; room++) {
+    const s = new Fallible(kernel, swap);
+    const { machine, memcg } = s;
+    drainStock(machine);
+    for (const task of machine.tasks) task.oomScoreAdj = UNKILLABLE;
+    const reclaim = machine.reclaim.tryToFreeMemCgroupPages;
+    machine.reclaim.tryToFreeMemCgroupPages = () => 0;
+    memcg.memory.max = memcg.memory.usage + room;
+    const answer = call(s, machine);
+    memcg.memory.max = Number.POSITIVE_INFINITY;
+    machine.reclaim.tryToFreeMemCgroupPages = reclaim;
+    const refused = typeof answer === 'string' || answer < 0;
+    said.add(!refused ? 'done' : typeof answer === 'string' ? answer : errnoName(answer));
+    expect(machine.verify(), `room for ${room} on ${kernel}, swap on ${swap}`).toEqual([]);
+    if (!refused || once === true) continue;
+    s.task.killed = false;
+    const again = call(s, machine);
+    expect(typeof again === 'number' && again >= 0, `tried again, room for ${room}: ${again}`).toBe(true);
+    expect(machine.verify()).toEqual([]);
+  }
+  return said;
+}
+
+for (const kernel of ['6.18', '6.1']) {
+  for (const row of calls.filter(({ swap }) => swap === true || kernel === '6.18')) {
+    test(`${kernel}: a full cgroup and ${row.why}`, () => {
+      const said = answersInFullCgroup(row, kernel, 'disk');
+      if (row.swap === true) for (const each of answersInFullCgroup(row, kernel, 'zram')) said.add(each);
+      for (const each of said) expect(['done', ...KILLED, ...(row.refuses ?? [])]).toContain(each);
+    });
+  }
 }
 
 for (const kernel of ['6.18', '6.1']) {
