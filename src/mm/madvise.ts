@@ -524,18 +524,23 @@ function swapinOne(machine: Machine, entry: SwapEntry): void {
 
 /** Faults in what the mapping must allow. 0; -EINVAL, -ENOMEM (a hole, no memory), -EFAULT (behind the end of a file). */
 function madvisePopulate(machine: Machine, mm: Mm, start: Vpn, end: Vpn, write: boolean): number {
-  for (let at = start; at < end; ) {
+  let failed = 0;
+  for (let at = start; at < end && failed === 0; ) {
     const vma = mm.vmas.findExact(at);
     if (vma === null) return -ENOMEM;
-    if ((vma.vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return -EINVAL;
-    if ((vma.vmFlags & (write ? VM_WRITE : VM_READ)) === 0) return -EINVAL;
     const to = Math.min(end, vma.vmEnd) as Vpn;
-    const failed = faultinPageRange(machine, mm, at, to, write);
-    machine.lru.drain();
-    if (failed < 0) return failed;
+    failed = populateVma(machine, vma, at, to, write);
+    // SINCE 6.9: one walk over all areas. Before, one for each, and each drains at its end.
+    if (to === end || failed !== 0 || !machine.generation.switches.populateEndsAtHole) machine.lru.drain();
     at = to;
   }
-  return 0;
+  return failed;
+}
+
+function populateVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn, write: boolean): number {
+  if ((vma.vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return -EINVAL;
+  if ((vma.vmFlags & (write ? VM_WRITE : VM_READ)) === 0) return -EINVAL;
+  return faultinPageRange(machine, vma.vmMm, start, end, write);
 }
 
 /** DIFFERS: tmpfs has no huge pages; a user sees -ENOMEM where Linux would make one at once. */

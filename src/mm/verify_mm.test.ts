@@ -106,7 +106,7 @@ for (const { why, kernel = '6.18', damage, want } of [
     want: 'overlaps the one before',
   },
   { why: 'how many VMAs', damage: (mm: Mm) => Object.assign(mm.vmas, { size: 9 }), want: 'size is 9, 2 VMAs' },
-  { why: 'a way up', damage: (_: Mm, vma: Vma) => Object.assign(vma.tree, { parent: vma }), want: 'the parent link' },
+  { why: 'a way up', damage: (mm: Mm) => Object.assign(inner(mm).tree, { parent: null }), want: 'the parent link' },
   { why: 'a tree out of balance', damage: (mm: Mm) => (inner(mm).tree.height = 5), want: 'out of balance' },
   { why: 'a height', damage: (_: Mm, vma: Vma) => (vma.tree.height = 5), want: 'height' },
   { why: 'a lowest start', damage: (_: Mm, vma: Vma) => (vma.tree.low = 1 as Vpn), want: 'lowest start' },

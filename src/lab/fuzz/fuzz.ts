@@ -160,7 +160,9 @@ class Fuzzer {
     };
     const small = await shrink(generated.text, differs, failure.op);
     const [again] = await this.judge([{ name, text: small }]);
-    const found = this.save(generated.seed, small, again ?? failure);
+    // One that does not fail every time is kept as it was when it did.
+    const found =
+      again == null ? this.save(generated.seed, generated.text, failure) : this.save(generated.seed, small, again);
     this.found.push(found);
     this.events.found?.(found);
   }
