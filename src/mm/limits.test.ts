@@ -3,14 +3,25 @@
  */
 import { describe, expect, test } from 'vitest';
 import { PAGE, RW, Space } from '../../test/space.ts';
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from './errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from './errno.ts';
+import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+  truncateSetsize,
+  vfsFallocate,
+} from './fallocate.ts';
 import { SEGV_MAPERR, SIGSEGV } from './fault.ts';
+import { newInode, newShmemFile, openInode } from './file.ts';
+import { doMadvise } from './madvise.ts';
 import { doMlock, doMlockall } from './mlock.ts';
 import { doBrk, doMmap, doRemapFilePages, expandStack } from './mmap.ts';
 import { doMprotect } from './mprotect.ts';
 import { doMremap } from './mremap.ts';
 import { doMunmap } from './munmap.ts';
+import { shmemLock } from './shmem.ts';
 import {
+  MADV_COLLAPSE,
   MAP_32BIT,
   MAP_ABOVE4G,
   MAP_ANONYMOUS,
@@ -31,6 +42,7 @@ import { PAGE_SIZE, type Vaddr, type Vpn } from './units.ts';
 const ANON = MAP_PRIVATE | MAP_ANONYMOUS;
 const SEGV = SIGSEGV * 256 + SEGV_MAPERR;
 const NEVER = 2;
+const PUNCH = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 /** Where the heap begins, and where a stack ends. */
 const HEAP = 64;
 const STACK = 1024;
@@ -294,4 +306,69 @@ test('remap_file_pages goes over mappings of one file, and over none of another'
     doRemapFilePages(s.machine, s.mm, s.at(page), pages * PAGE_SIZE, 0, 1, 0);
   expect([remap(258, 4), remap(261, 4)]).toEqual([0, -EINVAL]);
   expect(s.machine.verify()).toEqual([]);
+});
+
+describe('fallocate refuses', () => {
+  for (const { why, kind = 'disk', mode = 0, offset = 0, length = PAGE_SIZE, writable = true, want } of [
+    { why: 'a place before the file', offset: -1, want: -EINVAL },
+    { why: 'nothing', length: 0, want: -EINVAL },
+    { why: 'what nobody knows', mode: 1024, want: -EOPNOTSUPP },
+    { why: 'what only ext4 knows', kind: 'tmpfs', mode: FALLOC_FL_ZERO_RANGE, want: -EOPNOTSUPP },
+    { why: 'a hole and more', mode: PUNCH | FALLOC_FL_ZERO_RANGE, want: -EOPNOTSUPP },
+    { why: 'a hole that would change the size', mode: FALLOC_FL_PUNCH_HOLE, want: -EOPNOTSUPP },
+    { why: 'a file that is only read', writable: false, want: -EBADF },
+  ] as {
+    why: string;
+    kind?: 'disk' | 'tmpfs';
+    mode?: number;
+    offset?: number;
+    length?: number;
+    writable?: boolean;
+    want: number;
+  }[]) {
+    test(why, () => {
+      const { machine } = new Space();
+      const file = openInode(machine, newInode(machine, 'data', kind, PAGE_SIZE), true, writable, false);
+      expect(vfsFallocate(machine, file, mode, offset, length)).toBe(want);
+    });
+  }
+});
+
+test('shared memory that was promised as a whole: growing needs a promise, shrinking gives it back', () => {
+  const { machine } = new Space();
+  const { inode } = newShmemFile(machine, 'shared', 8);
+  const before = machine.committedPages;
+  expect([truncateSetsize(machine, inode, 12 * PAGE_SIZE), machine.committedPages - before]).toEqual([0, 4]);
+  expect([truncateSetsize(machine, inode, 2 * PAGE_SIZE), machine.committedPages - before]).toEqual([0, -6]);
+  expect([truncateSetsize(machine, inode, 2 * PAGE_SIZE), machine.committedPages - before]).toEqual([0, -6]);
+  Object.assign(machine.sysctl, { overcommitMemory: NEVER, overcommitRatio: 0 });
+  expect([truncateSetsize(machine, inode, 9 * PAGE_SIZE), inode.size]).toEqual([-ENOMEM, 2 * PAGE_SIZE]);
+});
+
+test('shared memory that is locked stays when memory is short, and goes again when it is unlocked', () => {
+  const s = new Space({ swap: 'zram' });
+  const file = s.file('tmpfs', 8);
+  s.map(0, 8, MAP_SHARED, RW, file);
+  s.storeAll(0, 4);
+  s.pageout(3);
+  shmemLock(s.machine, file.mapping, true);
+  expect(s.pageout(0, 1, 2)).toBe(0);
+  expect(s.machine.verify()).toEqual([]);
+  shmemLock(s.machine, file.mapping, false);
+  expect(s.machine.verify()).toEqual([]);
+});
+
+describe('MADV_COLLAPSE of a file', () => {
+  for (const { why, kind, at, pages, want } of [
+    { why: 'on a disk', kind: 'disk', at: 0, pages: 512, want: -EINVAL },
+    { why: 'of tmpfs, 2 MiB', kind: 'tmpfs', at: 0, pages: 512, want: -ENOMEM },
+    { why: 'of tmpfs, a part inside 2 MiB', kind: 'tmpfs', at: 10, pages: 20, want: -EINVAL },
+    { why: 'of tmpfs, a part from its first page on', kind: 'tmpfs', at: 512, pages: 20, want: 0 },
+  ] as const) {
+    test(why, () => {
+      const s = new Space();
+      s.map(0, 1024, MAP_SHARED, RW, s.file(kind, 1024));
+      expect(doMadvise(s.machine, s.mm, s.vpn(at) * PAGE_SIZE, pages * PAGE_SIZE, MADV_COLLAPSE)).toBe(want);
+    });
+  }
 });

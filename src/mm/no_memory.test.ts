@@ -75,6 +75,8 @@ const PRIVATE_DISK = 128;
 const READ_ONLY = 160;
 const OTHER_TABLE = 1024;
 const STACK = 2048;
+/** Two huge pages may lie here. */
+const HUGE = 4096;
 
 /** An area of 8 pages of each kind, partly in use, partly in swap, and a child. From then on requests may fail. */
 class Fallible extends Space {
@@ -82,7 +84,7 @@ class Fallible extends Space {
   readonly tmpfs: File;
 
   constructor(kernel: string, swap: 'disk' | 'zram') {
-    super({ kernel, ramBytes: 8 * MIB, swap, swapBytes: MIB, sysctl: { readAheadKb: KIB_PER_READ } });
+    super({ kernel, ramBytes: 16 * MIB, swap, swapBytes: MIB, sysctl: { readAheadKb: KIB_PER_READ } });
     const { machine } = this;
     this.map(AREA, 8);
     this.storeAll(AREA, 4);
@@ -97,6 +99,8 @@ class Fallible extends Space {
     this.storeAll(OF_TMPFS, 4);
     this.map(READ_ONLY, 8, uapi.MAP_PRIVATE, uapi.PROT_READ);
     this.map(OTHER_TABLE, 4);
+    this.map(HUGE, 1024);
+    this.advise(HUGE, 1024, uapi.MADV_HUGEPAGE);
     this.map(STACK, 4, uapi.MAP_PRIVATE | uapi.MAP_GROWSDOWN);
     this.advise(SWAPPED, 8, uapi.MADV_PAGEOUT);
     this.advise(OF_TMPFS, 2, uapi.MADV_PAGEOUT);
@@ -154,6 +158,8 @@ interface Row {
   readonly call: (s: Fallible, machine: Machine) => number | string;
   /** Its errors, or signals; none: it always does without. */
   readonly refuses?: readonly string[];
+  /** Its errors in a cgroup that is full, beside these. */
+  readonly whenFull?: readonly string[];
   /** It cannot be tried again. */
   readonly once?: true;
   /** It has to do with swap: another device and another kernel go another way. */
@@ -274,6 +280,31 @@ const calls: Row[] = [
 
     call: (s, m) => truncateSetsize(m, s.tmpfs.inode, 100),
   },
+  { why: 'a huge store', refuses: KILLED, call: (s) => access(s.store(HUGE)) },
+  { why: 'a huge load', refuses: KILLED, call: (s) => access(s.load(HUGE)) },
+  { why: 'a huge store after a load', refuses: KILLED, call: (s) => access(s.load(HUGE) + s.store(HUGE)) },
+  {
+    why: 'fork with a huge page',
+    refuses: NO_MEMORY,
+    call: (s, m) => (s.store(HUGE) === 0 ? orNoMemory(dupMm(m, s.mm, s.memcg)) : -ENOMEM),
+  },
+  {
+    why: 'half of a huge page unmapped',
+    refuses: NO_MEMORY,
+    call: (s, m) => (s.store(HUGE) === 0 ? doMunmap(m, s.mm, s.at(HUGE), 256 * PAGE_SIZE) : -ENOMEM),
+  },
+  {
+    why: 'MADV_COLLAPSE',
+    refuses: NO_MEMORY,
+    whenFull: ['EBUSY'],
+    call: (s) => {
+      s.advise(HUGE, 1024, uapi.MADV_NOHUGEPAGE);
+      if (s.store(HUGE) !== 0) return -ENOMEM;
+      s.advise(HUGE, 1024, uapi.MADV_HUGEPAGE);
+      s.advise(HUGE, 1, uapi.MADV_PAGEOUT);
+      return s.advise(HUGE, 512, uapi.MADV_COLLAPSE);
+    },
+  },
   { why: 'swapoff', swap: true, refuses: NO_MEMORY, call: (_, m) => swapoff(m, 0) },
 ];
 
@@ -338,7 +369,8 @@ for (const kernel of ['6.18', '6.1']) {
     test(`${kernel}: a full cgroup and ${row.why}`, () => {
       const said = answersInFullCgroup(row, kernel, 'disk');
       if (row.swap === true) for (const each of answersInFullCgroup(row, kernel, 'zram')) said.add(each);
-      for (const each of said) expect(['done', ...KILLED, ...(row.refuses ?? [])]).toContain(each);
+      for (const each of said)
+        expect(['done', ...KILLED, ...(row.refuses ?? []), ...(row.whenFull ?? [])]).toContain(each);
     });
   }
 }

@@ -1,11 +1,13 @@
 /** What verify() must see: each case breaks one promise by hand, on a machine that is busy and all right. */
 import { expect, test } from 'vitest';
 import { PAGE, Space } from '../../test/space.ts';
+import type { LargeFolio } from './folio.ts';
 import type { Inode } from './fs.ts';
 import { LRU_INACTIVE_ANON } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { doMadvise } from './madvise.ts';
 import { MM_ANONPAGES, MM_SWAPENTS } from './mm.ts';
+import { doMunmap } from './munmap.ts';
 import {
   PG_active,
   PG_anon_exclusive,
@@ -20,15 +22,17 @@ import {
   PG_unevictable,
   PG_writeback,
 } from './page_flags.ts';
+import { PTE_HUGE } from './page_table.ts';
 import { NR_PCP_LISTS } from './pcp.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import { CLUSTER_FREE, CLUSTER_FULL, CLUSTER_NONE, SWAP_HAS_CACHE, SWAP_MAP_BAD, type SwapInfo } from './swap/area.ts';
 import { swapon } from './swap/swapfile.ts';
-import { MADV_PAGEOUT, MAP_SHARED } from './uapi.ts';
-import { NO_PFN, PAGE_SIZE, type Pfn, type Pgoff, type SwapEntry, swpEntry, swpOffset } from './units.ts';
+import { MADV_HUGEPAGE, MADV_PAGEOUT, MAP_SHARED } from './uapi.ts';
+import { NO_PFN, PAGE_SIZE, type Pfn, type Pgoff, type SwapEntry, swpEntry, swpOffset, type Vpn } from './units.ts';
 import { VM_WRITE } from './vm_flags.ts';
 import {
   NR_ANON_MAPPED,
+  NR_ANON_THPS,
   NR_FILE_MAPPED,
   NR_FILE_PAGES,
   NR_PAGETABLE,
@@ -591,6 +595,68 @@ const physical: Damage[] = [
   { why: 'room for objects', damage: (_, m) => (m.slab.caches.anon_vma.room += 1), want: 'anon_vma: room is' },
   { why: 'objects', damage: (_, m) => (m.slab.caches.anon_vma.active = -1), want: 'anon_vma: -1 objects in room for' },
 ];
+
+/** The huge page that is mapped as a whole, and the one of which half is left. */
+const HUGE = 4096;
+const HALF = HUGE + 512;
+
+class BusyHuge extends Space {
+  constructor() {
+    super({ kernel: '6.18', ramBytes: 32 * MIB });
+    this.map(HUGE, 1024);
+    doMadvise(this.machine, this.mm, this.vpn(HUGE) * PAGE_SIZE, 1024 * PAGE_SIZE, MADV_HUGEPAGE);
+    this.store(HUGE);
+    this.store(HALF);
+    doMunmap(this.machine, this.mm, this.vpn(HALF) * PAGE_SIZE, 100 * PAGE_SIZE);
+    this.machine.lru.drain();
+  }
+
+  get large(): LargeFolio {
+    return this.machine.largeFolios.get(this.pfn(HUGE))!;
+  }
+}
+
+for (const { why, damage, want } of [
+  { why: 'nothing', damage: () => {}, want: /^$/ },
+  {
+    why: 'mappings as a whole',
+    damage: (b) => (b.large.entireMapcount += 1),
+    want: /entireMapcount is 2, mappings of 2 MiB: 1/,
+  },
+  { why: 'all mappings', damage: (b) => (b.large.mapcount += 1), want: /mapcount is 2, mappings and entries: 1/ },
+  { why: 'pages that are mapped', damage: (b) => (b.large.pagesMapped += 1), want: /pagesMapped is \d+, frames/ },
+  {
+    why: 'a folio without a head',
+    damage: (b) => b.machine.largeFolios.set(b.machine.zeroPfn, b.large),
+    want: /is no head of a large folio/,
+  },
+  {
+    why: 'a folio that is gone',
+    damage: (b) => b.machine.deferredSplit.add(b.machine.zeroPfn),
+    want: /waits for its split, and is gone/,
+  },
+  {
+    why: 'the counter',
+    damage: (b) => (b.machine.nodes[0]!.stat[NR_ANON_THPS]! += 512),
+    want: /NR_ANON_THPS is 1024, mapped as a whole: 512/,
+  },
+  {
+    why: 'a mapping that its VMA cut',
+    damage: (b) => (b.vma(HUGE).vmEnd = (b.vma(HUGE).vmEnd - 50) as Vpn),
+    want: /it reaches over its VMA/,
+  },
+  {
+    why: 'an entry of another kind',
+    damage: (b) => b.machine.pageTables.clear(b.slot(HUGE) + 5, PTE_HUGE),
+    want: /entry 5 is not part of it/,
+  },
+] satisfies { why: string; damage: (b: BusyHuge) => unknown; want: RegExp }[]) {
+  test(`verify sees huge pages: ${why}`, () => {
+    const busy = new BusyHuge();
+    damage(busy);
+    expect(busy.machine.verify().join('\n')).toMatch(want);
+  });
+}
 
 for (const [what, table] of Object.entries({ mappings, anonVmas, lists, files, swap, physical })) {
   for (const { why, damage, want } of table) {

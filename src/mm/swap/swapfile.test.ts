@@ -94,6 +94,20 @@ for (const kernel of ['6.18', '6.1']) {
         expect(s.machine.verify()).toEqual([]);
       });
 
+      test('slots that only pages in memory keep are given up when swap is getting full', () => {
+        const s = new Space({ kernel, ramBytes: 32 * MIB, swap: device, swapBytes: 1200 * PAGE_SIZE });
+        s.map(0, 2000);
+        s.storeAll(0, 2000);
+        out(s, 0, 590);
+        s.loadAll(0, 590);
+        out(s, 600, 1100);
+        expect(s.machine.verify()).toEqual([]);
+        const swapped = [...Array(2000).keys()].filter((page) => entry(s, page) !== null);
+        expect(swapped.length).toBeGreaterThan(1000);
+        s.storeAll(0, 2000);
+        expect(s.machine.verify()).toEqual([]);
+      });
+
       test('a slot may be wanted by more entries than its byte can count', () => {
         const s = new Space({ kernel, swap: device, swapBytes: MIB });
         s.map(0, 1);
