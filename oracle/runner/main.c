@@ -384,6 +384,7 @@ static bool enter(const char *disk_dir) {
   signal(SIGPIPE, SIG_IGN);
   setpriority(PRIO_PROCESS, 0, -20); /* a call is many switches between two processes */
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  prctl(PR_SET_PDEATHSIG, SIGTERM); /* whoever asked is gone: put everything back */
   setrlimit(RLIMIT_NOFILE, &files);
   int fd = memfd_create("revmap", MFD_CLOEXEC);
   if (fd < 0 || ftruncate(fd, sizeof(struct comm)) != 0 || dup2(fd, FD_COMM) < 0) return false;

@@ -261,8 +261,7 @@ export function chargeKernelPage(machine: Machine, pfn: Pfn, memcg: MemCgroup, g
 
 /** Kernel pages go back to the stock first, so that the next one is cheap (obj_cgroup_uncharge_pages). */
 export function unchargeKernelPage(machine: Machine, pfn: Pfn): void {
-  const memcg = machine.memcgs[machine.frames.memcg(pfn)];
-  if (memcg === undefined) return;
+  const memcg = machine.memcgs[machine.frames.memcg(pfn)]!;
   machine.frames.setMemcg(pfn, 0);
   if (memcg.parent === null) return;
   memcg.kmem.uncharge(1);
@@ -433,6 +432,5 @@ function effectiveProtection(
 
 /** Whom the page is charged to; the root, if to nobody. */
 export function memcgOfPage(machine: Machine, pfn: Pfn): MemCgroup {
-  if (pfn === NO_PFN) return machine.rootMemcg;
-  return machine.memcgs[machine.frames.memcg(pfn) || 1]!;
+  return machine.memcgs[machine.frames.memcg(pfn)]!;
 }

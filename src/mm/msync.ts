@@ -41,19 +41,17 @@ export function doMsync(machine: Machine, mm: Mm, addr: number, length: number, 
     const file = vma.vmFile;
     const to = Math.min(end, vma.vmEnd) as Vpn;
     if ((flags & MS_SYNC) !== 0 && file !== null && (vma.vmFlags & VM_SHARED) !== 0) {
-      const failed = syncPages(machine, file, linearPageIndex(vma, start), to - start);
-      if (failed < 0) return failed;
+      syncPages(machine, file, linearPageIndex(vma, start), to - start);
     }
     start = to;
   }
   return hole;
 }
 
-function syncPages(machine: Machine, file: File, first: Pgoff, pages: number): number {
+function syncPages(machine: Machine, file: File, first: Pgoff, pages: number): void {
   getFile(file);
-  const failed = vfsFsync(machine, file, first * PAGE_SIZE, (first + pages) * PAGE_SIZE - 1, true);
+  vfsFsync(machine, file, first * PAGE_SIZE, (first + pages) * PAGE_SIZE - 1, true);
   putFile(machine, file);
-  return failed;
 }
 
 /** mincore(2): one byte per page into `vec`; bit 0 says that an access needs no I/O. The caller may write every file. */

@@ -15,7 +15,7 @@ import type { MemCgroup, SwapEvents } from '../memcg.ts';
 import { NO_SWAP, type Pfn, type SwapEntry, swpOffset } from '../units.ts';
 
 /** The slot will hold the page. Also called when there was no slot, which is an event. 0 or -ENOMEM. */
-export function memCgroupTryChargeSwap(machine: Machine, pfn: Pfn, entry: SwapEntry, pages = 1): number {
+export function memCgroupTryChargeSwap(machine: Machine, pfn: Pfn, entry: SwapEntry, pages: number): number {
   if (machine.rootMemcg.v1) return 0;
   const id = machine.frames.memcg(pfn);
   if (id === 0) return 0;
