@@ -75,12 +75,12 @@ for (const { why, body, n, answer, taken } of [
   test(`branches: ${why}`, () => assert.deepEqual(takenBy(body, n), { answer, taken }));
 }
 
-test('branches: each line stays where it was', () => {
+test('branches: each line stands one further down', () => {
   const source = 'export function f(n: number): number {\n  // why\n  if (n > 1)\n    return 1;\n  return 2;\n}\n';
   const { branches, text } = instrument('f.ts', source);
   assert.deepEqual([...new Set(branches.map(({ line }) => line))], [3]);
-  assert.equal(text.split('\n').length, source.split('\n').length);
-  assert.equal(text.split('\n')[4], '  return 2;');
+  assert.equal(text.split('\n').length, 1 + source.split('\n').length);
+  assert.equal(text.split('\n')[5], '  return 2;');
 });
 
 test('branches: a heading of the page is the reason of the items below it', () => {

@@ -22,7 +22,7 @@ import {
 import { Lruvec, modLruvecState } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { memCgroupOutOfMemory } from './oom.ts';
-import { NO_PFN, PAGE_SIZE, type Pfn } from './units.ts';
+import { PAGE_SIZE, type Pfn } from './units.ts';
 import { NR_VM_EVENTS } from './vmstat.ts';
 
 /** Pages charged ahead and kept on the CPU (MEMCG_CHARGE_BATCH). */
