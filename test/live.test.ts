@@ -22,27 +22,46 @@ function reason(): string | null {
 const missing = reason();
 const skipped = missing === null ? '' : ` (skipped: ${missing})`;
 
-function revmap(...args: string[]): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('node', ['bin/revmap', ...args], {
+function revmap(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync('node', ['bin/revmap', ...args], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
   });
-  return { status, said: stdout + stderr };
+}
+
+/** The programs that differ. */
+function differing(programs: readonly string[]): string[] {
+  const { compared, results, failed } = liveCheck(programs);
+  expect(failed).toEqual([]);
+  expect(compared).toBe(programs.length);
+  return results.filter(({ equal }) => !equal).map(({ program }) => corpus + program);
+}
+
+interface LiveCheck {
+  compared: number;
+  results: { program: string; equal: boolean }[];
+  failed: object[];
+}
+
+function liveCheck(programs: readonly string[]): LiveCheck {
+  const { stdout } = revmap('check', '--live', '--json', ...programs);
+  const { programs: compared, results, failed } = JSON.parse(stdout);
+  return { compared, results, failed };
 }
 
 test.skipIf(missing !== null)(`the corpus on this kernel${skipped}`, () => {
   const programs = readdirSync(corpus).filter((name) => name.endsWith('.mmp'));
-  const part = programs.filter((_, i) => i % 5 === 0).map((name) => corpus + name);
-  const { status, said } = revmap('check', '--live', ...part);
-  expect(said).toContain(`${part.length} of ${part.length} comparisons equal`);
-  expect(status).toBe(0);
+  let differ = programs.filter((_, i) => i % 5 === 0).map((name) => corpus + name);
+  // On a busy machine a disk may be later than in the recording. What is wrong is wrong each time.
+  for (let tries = 0; tries < 3 && differ.length > 0; tries++) differ = differing(differ);
+  expect(differ).toEqual([]);
 });
 
 test.skipIf(missing !== null)(
   `a minute of random programs on this kernel${skipped}`,
   () => {
-    const { status, said } = revmap('fuzz', '--live', '--seconds', String(SECONDS), '--seed', '1');
-    expect(status, said).toBe(0);
+    const { status, stdout, stderr } = revmap('fuzz', '--live', '--seconds', String(SECONDS), '--seed', '1');
+    expect(status, stdout + stderr).toBe(0);
   },
   600_000,
 );

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import { PAGE, RW, Space } from '../../test/space.ts';
 import { EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from './errno.ts';
+import { doFadvise } from './fadvise.ts';
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -13,13 +14,16 @@ import {
 } from './fallocate.ts';
 import { SEGV_MAPERR, SIGSEGV } from './fault.ts';
 import { newInode, newShmemFile, openInode } from './file.ts';
+import { filemapRead } from './filemap.ts';
 import { doMadvise } from './madvise.ts';
 import { doMlock, doMlockall } from './mlock.ts';
 import { doBrk, doMmap, doRemapFilePages, expandStack } from './mmap.ts';
 import { doMprotect } from './mprotect.ts';
 import { doMremap } from './mremap.ts';
+import { doMsync } from './msync.ts';
 import { doMunmap } from './munmap.ts';
 import { shmemLock } from './shmem.ts';
+import { dropCaches } from './truncate.ts';
 import {
   MADV_COLLAPSE,
   MAP_32BIT,
@@ -34,6 +38,8 @@ import {
   MCL_FUTURE,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  MS_ASYNC,
+  MS_SYNC,
   PROT_GROWSDOWN,
   PROT_READ,
 } from './uapi.ts';
@@ -371,4 +377,39 @@ describe('MADV_COLLAPSE of a file', () => {
       expect(doMadvise(s.machine, s.mm, s.vpn(at) * PAGE_SIZE, pages * PAGE_SIZE, MADV_COLLAPSE)).toBe(want);
     });
   }
+});
+
+test('without readahead a file is read page by page, by loads and by read(2)', () => {
+  const s = new Space({ sysctl: { readAheadKb: 0 } });
+  const file = s.file('disk', 64);
+  s.map(0, 64, MAP_SHARED, RW, file);
+  s.loadAll(3, 1);
+  s.loadAll(9, 1);
+  expect(file.mapping.nrpages).toBe(2);
+  expect(filemapRead(s.machine, file, 20 * PAGE_SIZE, 2 * PAGE_SIZE, null)).toBe(2 * PAGE_SIZE);
+  expect(file.mapping.nrpages).toBe(4);
+  expect(s.machine.verify()).toEqual([]);
+});
+
+test('msync with MS_ASYNC alone ends at the first hole', () => {
+  const s = new Space();
+  s.map(4, 2);
+  const sync = (flags: number): number => doMsync(s.machine, s.mm, s.vpn(2) * PAGE_SIZE, 4 * PAGE_SIZE, flags);
+  expect([sync(MS_ASYNC), sync(MS_SYNC)]).toEqual([-ENOMEM, -ENOMEM]);
+});
+
+test('advice about less than nothing is refused', () => {
+  const s = new Space();
+  expect(doFadvise(s.machine, s.file('disk', 4), 0, -1, 0)).toBe(-EINVAL);
+});
+
+test('drop_caches: 1 drops pages, 2 the names and inodes of what nobody uses, 3 both', () => {
+  const s = new Space();
+  const file = s.file('disk', 8);
+  expect(filemapRead(s.machine, file, 0, 8 * PAGE_SIZE, null)).toBe(8 * PAGE_SIZE);
+  dropCaches(s.machine, 2);
+  expect(file.mapping.nrpages).toBe(8);
+  dropCaches(s.machine, 1);
+  expect(file.mapping.nrpages).toBe(0);
+  expect(s.machine.verify()).toEqual([]);
 });
