@@ -99,6 +99,18 @@ test('what a program reads is held to what it wrote', () => {
   for (const kernel of ['6.18', '6.1']) expect(examine(parseMmp(text, 'x.mmp'), kernel)).toBeNull();
 });
 
+test('a store behind the end of a file may be gone when the page was written back', () => {
+  const text = `%mmp 1
+%file C 1 disk cached
+1 open("C", O_RDWR) = 12
+1 ftruncate(12, 1)
+1 mmap(0x100000000000, 4096, PROT_READ|PROT_WRITE, MAP_SHARED, 12, 0)
+1 store(0x100000000000+192)
+1 fdatasync(12)
+`;
+  for (const kernel of ['6.18', '6.1']) expect(examine(parseMmp(text, 'x.mmp'), kernel)).toBeNull();
+});
+
 test('a byte that changes behind the calls is noticed', () => {
   const program = parseMmp(
     `%mmp 1

@@ -416,7 +416,8 @@ export class Shadow {
       const at = got.findIndex((byte, i) => byte !== settled[i]);
       return `process ${label} reads ${got[at]} at ${hexOf(vpn)}+${at}, the calls before say ${settled[at]}`;
     }
-    if (settled !== content.bytes) this.setPage(label, vma, vpn, { bytes: settled });
+    // What lies behind the end of a file is zeroed when the page is written back, whenever that is.
+    if (settled !== content.bytes && !holdsEnd(vma, vpn)) this.setPage(label, vma, vpn, { bytes: settled });
     this.known.set(token, settled);
     return null;
   }
@@ -472,4 +473,9 @@ function changed(old: Content, from: number, to: number, value: (i: number) => n
 
 function isEqual(a: Bytes, b: Bytes): boolean {
   return a === b || Buffer.compare(a, b) === 0;
+}
+
+/** A page of a shared mapping in which its file ends. */
+function holdsEnd(vma: Vma, vpn: Vpn): boolean {
+  return vma.vmFile !== null && isShared(vma) && (linearPageIndex(vma, vpn) + 1) * PAGE_SIZE > vma.vmFile.inode.size;
 }
