@@ -3,11 +3,12 @@
  */
 import { Clock } from '../src/mm/clock.ts';
 import { VfsCache } from '../src/mm/dcache.ts';
-import { Lruvec } from '../src/mm/lruvec.ts';
 import type { Machine, MachineConfig, Sysctl } from '../src/mm/machine.ts';
-import { MemCgroup, MemcgStock, newMemCgroup } from '../src/mm/memcg.ts';
+import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from '../src/mm/memcg.ts';
 import { MemMap } from '../src/mm/memmap.ts';
-import { buildZones } from '../src/mm/page_alloc.ts';
+import { outOfMemory } from '../src/mm/oom.ts';
+import { newPhysical_6 } from '../src/mm/page_alloc_6.ts';
+import type { Physical } from '../src/mm/parts.ts';
 import { SlabCaches } from '../src/mm/slab.ts';
 import { slabSizes_6_1 } from '../src/mm/slab_sizes.ts';
 import { Task } from '../src/mm/task.ts';
@@ -61,7 +62,12 @@ export function physicalMachine(
   const clock = new Clock();
   const parts = {
     config: { kernel: 'test', ramBytes: bytes, ...config },
-    generation: { switches: { pcpAutoTune: modern, claimPageblocks: modern }, slabSizes: slabSizes_6_1 },
+    generation: {
+      switches: { pcpAutoTune: modern, claimPageblocks: modern },
+      slabSizes: slabSizes_6_1,
+      lruvecs: 'node',
+      outOfMemory,
+    },
     sysctl: {
       minFreeKbytes: 0,
       watermarkScaleFactor: 10,
@@ -91,8 +97,9 @@ export function physicalMachine(
   };
   const machine = parts as unknown as Machine;
   reclaim.machine = machine;
-  const firstFree = buildZones(machine);
-  for (const pgdat of machine.nodes) root.lruvecs[pgdat.nid] = new Lruvec(frames, root, pgdat, null);
+  (parts as { physical?: Physical }).physical = newPhysical_6(machine);
+  const firstFree = machine.physical.buildZones();
+  addLruvecs(machine, root);
   (parts as { slab?: SlabCaches }).slab = new SlabCaches(machine);
   machine.slab.registerShrinker(machine.vfs);
   return { machine, reclaim, memcg: newMemCgroup(machine, 'a', root), firstFree };

@@ -8,6 +8,8 @@ export const EVENT_KSWAPD = 0;
 export const EVENT_FLUSHER = 1;
 /** A read or write of the block layer is complete: a is the request's id. */
 export const EVENT_IO_DONE = 2;
+/** A daemon of the generation wakes: a is its number (Machine.addDaemon). */
+export const EVENT_DAEMON = 3;
 
 export interface ClockEvent {
   readonly at: number;

@@ -14,27 +14,12 @@ import { type BlockDevice, isHole } from './block.ts';
 import { bugOn } from './bug.ts';
 import { AddressSpace, type BackingKind, File, Inode } from './fs.ts';
 import { __GFP_NOFAIL, GFP_HIGHUSER_MOVABLE, GFP_KERNEL, GFP_NOFS } from './gfp.ts';
-import { type IntervalKeys, IntervalTree } from './interval_tree.ts';
 import type { Machine } from './machine.ts';
 import { shmemEvictInode } from './shmem.ts';
 import { TO_THE_END, truncateInodePagesRange } from './truncate.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf, type Token } from './units.ts';
-import type { IntervalLinks, Vma } from './vma.ts';
 import { forgetInode, writePages } from './writeback.ts';
 import { PAGECACHE_TAG_DIRTY, XArray } from './xarray.ts';
-
-/** A file's mappings by the range of its pages that each shows. */
-class MappedRange implements IntervalKeys<Vma> {
-  first(vma: Vma): number {
-    return vma.vmPgoff;
-  }
-  last(vma: Vma): number {
-    return vma.vmPgoff + (vma.vmEnd - vma.vmStart) - 1;
-  }
-  links(vma: Vma): IntervalLinks<Vma> {
-    return vma.shared;
-  }
-}
 
 /**
  * A new file of `size` bytes. On a disk, `disk` says what its pages hold; without it each gets a token of its own.
@@ -43,7 +28,7 @@ export function newInode(machine: Machine, name: string, kind: BackingKind, size
   const inode = new Inode(machine.newId(), name, kind, kind === 'tmpfs' ? null : machine.disk);
   inode.size = size;
   const pages = new XArray(kind !== 'tmpfs');
-  inode.mapping = new AddressSpace(inode, pages, new IntervalTree<Vma>(new MappedRange()), GFP_HIGHUSER_MOVABLE);
+  inode.mapping = new AddressSpace(inode, pages, machine.generation.newFileVmas(), GFP_HIGHUSER_MOVABLE);
   inode.mapping.id = machine.addMapping(inode.mapping);
   if (kind !== 'tmpfs') inode.disk = disk ?? Array.from({ length: pagesOf(size) }, () => machine.newToken());
   machine.inodes.set(inode.ino, inode);

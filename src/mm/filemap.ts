@@ -28,12 +28,12 @@ import {
   VM_FAULT_SIGBUS,
   type VmFault,
 } from './fault.ts';
+import { setFilePte } from './faults.ts';
 import { folioPages } from './folio.ts';
 import type { AddressSpace, File, Inode } from './fs.ts';
 import { __GFP_FS, __GFP_IO, __GFP_WRITE, GFP_KERNEL, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge, memCgroupUncharge, modPageState } from './memcg.ts';
-import { setFilePte } from './memory.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import {
   PAGE_MAPPING_FLAGS,
@@ -52,7 +52,7 @@ import { shmemFileRead, shmemWriteBegin, shmemWriteEnd } from './shmem.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn, type Pgoff, pagesOf, type Token, type Vpn, ZERO_TOKEN } from './units.ts';
 import { VM_EXEC, VM_RAND_READ, VM_SEQ_READ } from './vm_flags.ts';
 import { NR_FILE_PAGES, NR_SHMEM, NR_WRITEBACK, NR_WRITTEN, PGMAJFAULT } from './vmstat.ts';
-import { balanceDirtyPages, folioMarkDirty, journalInode, markBufferDirty } from './writeback.ts';
+import { folioMarkDirty, journalInode, markBufferDirty } from './writeback.ts';
 import {
   PAGECACHE_TAG_WRITEBACK,
   XA_NONE,
@@ -390,7 +390,7 @@ export function filemapWrite(
     else if (landed > 0) writeEnd(machine, mapping, pfn, at);
     else nothingWritten(machine, mapping, pfn, start);
     if (behindOldEnd) zeroGap(machine, file.inode, oldSize, start);
-    balanceDirtyPages(machine);
+    machine.generation.writeback.balanceDirtyPages(machine);
     // Again with what could be copied; or with all of it, when it is there.
     most = landed === 0 && copied > 0 ? copied : PAGE_SIZE;
     if (copied === 0 && writer?.faultIn?.(bytes) === 0) return at > pos ? at - pos : -EFAULT;

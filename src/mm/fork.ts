@@ -178,10 +178,11 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
     file.mapping.iMmap.insertAfter(vma, old);
   }
   mm.vmas.insert(vma);
-  return (old.vmFlags & VM_WIPEONFORK) === 0 && needsCopy(old) ? copyPageRange(machine, vma, old) : 0;
+  return (old.vmFlags & VM_WIPEONFORK) === 0 && needsCopy(machine, old) ? copyPageRange(machine, vma, old) : 0;
 }
 
-function needsCopy(vma: Vma): boolean {
+function needsCopy(machine: Machine, vma: Vma): boolean {
+  if (machine.generation.switches.forkCopiesFileEntries) return true;
   return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0;
 }
 

@@ -7,10 +7,9 @@
 import type { BlockDevice } from './block.ts';
 import type { VfsObject } from './dcache.ts';
 import type { Gfp } from './gfp.ts';
-import type { IntervalTree } from './interval_tree.ts';
 import type { MemCgroup } from './memcg.ts';
+import type { FileVmas } from './parts.ts';
 import type { Token } from './units.ts';
-import type { Vma } from './vma.ts';
 import type { XArray } from './xarray.ts';
 
 /** What backs an inode. */
@@ -23,7 +22,7 @@ export class AddressSpace {
   readonly host: Inode;
   readonly pages: XArray;
   /** Every VMA that maps the file, by the range of pages that it shows. */
-  readonly iMmap: IntervalTree<Vma>;
+  readonly iMmap: FileVmas;
   /** Number of VM_SHARED|VM_MAYWRITE mappings (i_mmap_writable). */
   iMmapWritable = 0;
   nrpages = 0;
@@ -33,7 +32,7 @@ export class AddressSpace {
   unevictable = false;
   exiting = false;
 
-  constructor(host: Inode, pages: XArray, iMmap: IntervalTree<Vma>, gfpMask: Gfp) {
+  constructor(host: Inode, pages: XArray, iMmap: FileVmas, gfpMask: Gfp) {
     this.host = host;
     this.pages = pages;
     this.iMmap = iMmap;

@@ -13,13 +13,32 @@
  *           vma_interval_tree_remove vma_interval_tree_iter_first vma_interval_tree_iter_next anon_vma_interval_tree_insert
  */
 import { bugOn } from './bug.ts';
-import type { IntervalLinks } from './vma.ts';
+import type { FileVmas } from './parts.ts';
+import type { IntervalLinks, Vma } from './vma.ts';
 
 /** How to read a member. `last` belongs to the interval. */
 export interface IntervalKeys<T> {
   first(member: T): number;
   last(member: T): number;
   links(member: T): IntervalLinks<T>;
+}
+
+/** A file's mappings by the range of its pages that each shows. */
+class MappedRange implements IntervalKeys<Vma> {
+  first(vma: Vma): number {
+    return vma.vmPgoff;
+  }
+  last(vma: Vma): number {
+    return vma.vmPgoff + (vma.vmEnd - vma.vmStart) - 1;
+  }
+  links(vma: Vma): IntervalLinks<Vma> {
+    return vma.shared;
+  }
+}
+
+/** i_mmap since 3.7. */
+export function newIntervalFileVmas(): FileVmas {
+  return new IntervalTree<Vma>(new MappedRange());
 }
 
 export class IntervalTree<T> {

@@ -12,11 +12,11 @@
  */
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from './errno.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_ERROR, VM_FAULT_RETRY } from './fault.ts';
+import { freeSwapCacheIfUnmapped, swapInEntry } from './faults.ts';
 import { deferredSplitFolio, folioMapcount, folioPages, HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './folio.ts';
 import { GFP_TRANSHUGE, isHugeSuitable, setHugePage } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
-import { freeSwapCacheIfUnmapped, swapInEntry } from './memory.ts';
 import { MM_ANONPAGES } from './mm.ts';
 import { allocPages, compoundHead, putPage } from './page_alloc.ts';
 import { PG_locked, PG_lru, PG_swapcache, PG_uptodate } from './page_flags.ts';

@@ -1,5 +1,5 @@
 /**
- * The LRU lists of one memory cgroup on one node.
+ * The LRU lists of one memory cgroup on one node, or in one zone (generation.lruvecs).
  *
  * Owns      the five list heads, their sizes per zone, and what reclaim remembers between scans.
  * Linux     6.18 include/linux/mmzone.h: lruvec lru_list; mm/vmscan.c: lruvec_lru_size; mm/memcontrol.c: mod_lruvec_state
@@ -14,7 +14,7 @@
 import type { MemCgroup } from './memcg.ts';
 import type { ListHead, MemMap } from './memmap.ts';
 import { NR_NODE_STATS } from './vmstat.ts';
-import { MAX_NR_ZONES, type PgData } from './zone.ts';
+import { MAX_NR_ZONES, type PgData, type Zone } from './zone.ts';
 
 export const LRU_INACTIVE_ANON = 0;
 export const LRU_ACTIVE_ANON = 1;
@@ -28,6 +28,8 @@ export type LruList = number;
 export class Lruvec {
   readonly memcg: MemCgroup;
   readonly pgdat: PgData;
+  /** Where lists are kept by zone: the zone; else null. */
+  readonly zone: Zone | null;
   /** The parent cgroup's lruvec on this node; null for the root's. */
   readonly parent: Lruvec | null;
   readonly lists: ListHead[];
@@ -44,9 +46,10 @@ export class Lruvec {
   refaultsFile = 0;
   congested = false;
 
-  constructor(frames: MemMap, memcg: MemCgroup, pgdat: PgData, parent: Lruvec | null) {
+  constructor(frames: MemMap, memcg: MemCgroup, pgdat: PgData, zone: Zone | null, parent: Lruvec | null) {
     this.memcg = memcg;
     this.pgdat = pgdat;
+    this.zone = zone;
     this.parent = parent;
     this.lists = Array.from({ length: NR_LRU_LISTS }, () => frames.newList());
   }

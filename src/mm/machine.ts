@@ -7,21 +7,19 @@
  * Read      docs/architecture.md
  */
 import { type BlockDevice, IoRequests, newDisk, runIoDone } from './block.ts';
-import { Clock, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
+import { Clock, EVENT_DAEMON, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
 import { VfsCache } from './dcache.ts';
 import { VmFault } from './fault.ts';
 import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
-import { Lruvec } from './lruvec.ts';
-import { MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
+import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
 import type { Mm } from './mm.ts';
-import { buildZones } from './page_alloc.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
 import { PageTables, type TlbConfig } from './page_table.ts';
-import type { Generation, Lru, Reclaim, Rmap, Workingset } from './parts.ts';
+import type { Daemon, Generation, GenerationState, Lru, Physical, Reclaim, Rmap, Workingset } from './parts.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import { SlabCaches } from './slab.ts';
 import { restoreSnapshot, type Snapshot, stateHash, takeSnapshot } from './snapshot.ts';
@@ -33,7 +31,8 @@ import { NO_PFN, type Pfn, type Token, ZERO_TOKEN } from './units.ts';
 import { verify } from './verify.ts';
 import { NR_VM_EVENTS } from './vmstat.ts';
 import { type WhoMaps, whoMaps } from './who.ts';
-import { runFlusher, startFlusher, Writeback } from './writeback.ts';
+import { WorkCounts } from './work.ts';
+import { Writeback } from './writeback.ts';
 import { ShadowNodes } from './xarray.ts';
 import type { PgData, Zone } from './zone.ts';
 
@@ -189,6 +188,13 @@ export class Machine {
   readonly lru: Lru;
   readonly reclaim: Reclaim;
   readonly workingset: Workingset;
+  readonly physical: Physical;
+  /** What only this generation's machines have; null: nothing. */
+  readonly state: GenerationState | null;
+  /** Kernel threads of the generation, by number. */
+  private readonly daemons: Daemon[] = [];
+  /** What walks and scans cost so far. */
+  readonly work: WorkCounts = new WorkCounts();
   /** Who runs. Between calls: the idle task, in the root cgroup. */
   current: Task;
   readonly idle: Task;
@@ -219,9 +225,10 @@ export class Machine {
     this.memcgs.push(this.rootMemcg, this.rootMemcg);
     this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);
     this.current = this.idle;
-    const firstFree = buildZones(this);
-    for (const pgdat of this.nodes)
-      this.rootMemcg.lruvecs[pgdat.nid] = new Lruvec(this.frames, this.rootMemcg, pgdat, null);
+    this.physical = this.generation.newPhysical(this);
+    const firstFree = this.physical.buildZones();
+    if (this.generation.lruvecs === 'zone') for (const zone of this.zones) zone.lruvec = zone.index;
+    addLruvecs(this, this.rootMemcg);
     this.zeroPfn = (firstFree - 1) as Pfn;
     this.frames.set(this.zeroPfn, PG_reserved | PG_uptodate);
     this.frames.setRefcount(this.zeroPfn, 1);
@@ -235,7 +242,8 @@ export class Machine {
     this.lru = this.generation.newLru(this);
     this.reclaim = this.generation.newReclaim(this);
     this.workingset = this.generation.newWorkingset(this);
-    startFlusher(this);
+    this.state = this.generation.newState?.(this) ?? null;
+    this.generation.writeback.startFlusher(this);
   }
 
   newToken(): Token {
@@ -261,6 +269,15 @@ export class Machine {
   dropMapping(id: number): void {
     this.mappings[id] = null;
     this.freeMappings.push(id);
+  }
+
+  /** Takes up a kernel thread; it runs when wakeDaemon says. */
+  addDaemon(daemon: Daemon): number {
+    return this.daemons.push(daemon) - 1;
+  }
+
+  wakeDaemon(id: number, at: number): void {
+    this.clock.schedule(at, EVENT_DAEMON, id, 0);
   }
 
   newCgroup(name: string, parent: MemCgroup = this.rootMemcg): MemCgroup {
@@ -300,8 +317,9 @@ export class Machine {
   runUntil(at: number): void {
     for (let event = this.clock.takeDue(at); event !== null; event = this.clock.takeDue(at)) {
       if (event.kind === EVENT_KSWAPD) this.reclaim.runKswapd(this.nodes[event.a]!);
-      else if (event.kind === EVENT_FLUSHER) runFlusher(this);
+      else if (event.kind === EVENT_FLUSHER) this.generation.writeback.runFlusher(this);
       else if (event.kind === EVENT_IO_DONE) runIoDone(this, event.a);
+      else if (event.kind === EVENT_DAEMON) this.daemons[event.a]!.run(this);
     }
     if (at > this.clock.now) this.clock.now = at;
   }

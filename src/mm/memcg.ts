@@ -143,10 +143,22 @@ export class MemcgStock {
 export function newMemCgroup(machine: Machine, name: string, parent: MemCgroup): MemCgroup {
   const memcg = new MemCgroup(machine.memcgs.length, name, parent, parent.v1, parent.swappiness);
   machine.memcgs.push(memcg);
-  for (const pgdat of machine.nodes) {
-    memcg.lruvecs[pgdat.nid] = new Lruvec(machine.frames, memcg, pgdat, parent.lruvecs[pgdat.nid]!);
-  }
+  addLruvecs(machine, memcg);
   return memcg;
+}
+
+/** Its LRU lists: one set for each node, or for each zone. */
+export function addLruvecs(machine: Machine, memcg: MemCgroup): void {
+  const above = (at: number): Lruvec | null => memcg.parent?.lruvecs[at] ?? null;
+  if (machine.generation.lruvecs === 'zone') {
+    for (const zone of machine.zones) {
+      memcg.lruvecs[zone.index] = new Lruvec(machine.frames, memcg, zone.pgdat, zone, above(zone.index));
+    }
+  } else {
+    for (const pgdat of machine.nodes) {
+      memcg.lruvecs[pgdat.nid] = new Lruvec(machine.frames, memcg, pgdat, null, above(pgdat.nid));
+    }
+  }
 }
 
 export function isDescendant(memcg: MemCgroup, root: MemCgroup): boolean {
@@ -160,8 +172,8 @@ export function countMemcgEvents(memcg: MemCgroup, event: number, n: number): vo
 }
 
 export function lruvecOf(machine: Machine, pfn: Pfn): Lruvec {
-  const pgdat = machine.zones[machine.frames.zoneIndex(pfn)]!.pgdat;
-  return machine.memcgs[machine.frames.memcg(pfn) || 1]!.lruvecs[pgdat.nid]!;
+  const zone = machine.zones[machine.frames.zoneIndex(pfn)]!;
+  return machine.memcgs[machine.frames.memcg(pfn) || 1]!.lruvecs[zone.lruvec]!;
 }
 
 /** Adds to a node_stat_item of the page's lruvec (lruvec_stat_mod_folio). */

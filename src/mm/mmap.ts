@@ -42,7 +42,7 @@ import {
   PROT_WRITE,
 } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOf, type Vaddr, type Vpn, vpnOf } from './units.ts';
-import { getUnmappedArea, vmStartGap } from './unmapped_area.ts';
+import { vmStartGap } from './unmapped_area.ts';
 import {
   accountableMapping,
   mayExpandVm,
@@ -128,7 +128,7 @@ function mapFileOrMemory(
   if (pages * PAGE_SIZE >= ADDRESS_END) return -ENOMEM;
   if (mm.mapCount > machine.sysctl.maxMapCount) return -ENOMEM;
 
-  const at = getUnmappedArea(machine, mm, file, hint, pages, pgoff as Pgoff, flags);
+  const at = machine.generation.getUnmappedArea(machine, mm, file, hint, pages, pgoff as Pgoff, flags);
   if (at < 0) return at;
   const start = vpnOf(at);
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(start, (start + pages) as Vpn) !== null)
@@ -356,7 +356,11 @@ export function doBrk(machine: Machine, mm: Mm, brk: number): number {
     mm.brk = brk as Vaddr;
     return brk;
   }
-  if (getUnmappedArea(machine, mm, null, oldEnd * PAGE_SIZE, newEnd - oldEnd, 0 as Pgoff, MAP_FIXED) < 0) return old;
+  if (
+    machine.generation.getUnmappedArea(machine, mm, null, oldEnd * PAGE_SIZE, newEnd - oldEnd, 0 as Pgoff, MAP_FIXED) <
+    0
+  )
+    return old;
   if (!mlockFutureOk(mm, mm.defFlags, newEnd - oldEnd)) return old;
   const next = mm.vmas.find(oldEnd);
   if (next !== null && newEnd + 1 > vmStartGap(machine, next)) return old;

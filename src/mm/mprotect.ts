@@ -13,9 +13,9 @@
  *   not W            read-only
  */
 import { EACCES, EINVAL, ENOMEM } from './errno.ts';
+import { isSharedWritable, wantsWriteNotify } from './faults.ts';
 import { changeHugePmd, wholeHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
-import { isSharedWritable, wantsWriteNotify } from './memory.ts';
 import type { Mm } from './mm.ts';
 import { populateVma, protVmFlags } from './mmap.ts';
 import { PG_anon_exclusive } from './page_flags.ts';

@@ -23,7 +23,6 @@ import { unmapRange } from './munmap.ts';
 import { NO_SLOT, PTE_TLB } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOfLength, type Vpn, vpnOf } from './units.ts';
-import { getUnmappedArea } from './unmapped_area.ts';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
@@ -203,7 +202,15 @@ function moveToNewAddr(machine: Machine, remap: Remap, vma: Vma): number {
   const hint = remap.impliesNewAddr ? remap.newAddr : 0;
   const mapFlags = (remap.fixed ? MAP_FIXED : 0) | ((vma.vmFlags & VM_MAYSHARE) !== 0 ? MAP_SHARED : 0);
   const pgoff = (vma.vmPgoff + (remap.start - vma.vmStart)) as Pgoff;
-  const found = getUnmappedArea(machine, remap.mm, vma.vmFile, hint, remap.newPages, pgoff, mapFlags);
+  const found = machine.generation.getUnmappedArea(
+    machine,
+    remap.mm,
+    vma.vmFile,
+    hint,
+    remap.newPages,
+    pgoff,
+    mapFlags,
+  );
   if (found < 0) return found;
   remap.newAddr = found;
   return moveVma(machine, remap, vma);
@@ -296,7 +303,17 @@ function isExpandable(machine: Machine, vma: Vma, pages: number): boolean {
   const { vmMm: mm } = vma;
   const end = (vma.vmEnd + pages) as Vpn;
   if (mm.vmas.findIntersection(vma.vmEnd, end) !== null) return false;
-  return getUnmappedArea(machine, mm, null, vma.vmStart * PAGE_SIZE, end - vma.vmStart, 0 as Pgoff, MAP_FIXED) >= 0;
+  return (
+    machine.generation.getUnmappedArea(
+      machine,
+      mm,
+      null,
+      vma.vmStart * PAGE_SIZE,
+      end - vma.vmStart,
+      0 as Pgoff,
+      MAP_FIXED,
+    ) >= 0
+  );
 }
 
 function moveVma(machine: Machine, remap: Remap, vma: Vma): number {

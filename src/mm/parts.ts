@@ -5,12 +5,15 @@
  * Common code speaks to these interfaces and never asks which kernel it is.
  */
 
+import type { VmFault } from './fault.ts';
+import type { File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
-import type { Lruvec } from './lruvec.ts';
+import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
+import type { Mm } from './mm.ts';
 import type { SlabSizes } from './slab_sizes.ts';
-import type { Pfn, Vpn } from './units.ts';
+import type { Pfn, Pgoff, SwapEntry, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
 
@@ -89,6 +92,8 @@ export interface Lru {
   putback(pfn: Pfn): void;
   /** The page is being freed: off its list. */
   remove(pfn: Pfn): void;
+  /** The list that the page's flags name. */
+  listOf(pfn: Pfn): LruList;
 }
 
 /** How memory is taken back (mm/vmscan.c). */
@@ -115,6 +120,61 @@ export interface Workingset {
   activation(pfn: Pfn): void;
 }
 
+/** Where free pages are, and what is tried when there are none (mm/page_alloc.c). */
+export interface Physical {
+  /** Boot: builds machine.nodes and machine.zones, frees what is not reserved. Returns the first frame behind the kernel. */
+  buildZones(): Pfn;
+  /** Watermarks and per-CPU lists anew, after a sysctl changed. */
+  setupWatermarks(): void;
+  /** 2**order pages, made ready (prepNewPage), or NO_PFN. */
+  allocPages(gfp: Gfp, order: number): Pfn;
+  /** A block of which nobody has a reference. */
+  freePages(pfn: Pfn, order: number): void;
+  /** Pages that CPUs keep go back to the zones. */
+  drainAll(): void;
+  /** Free blocks of one order, as /proc/buddyinfo has them. */
+  freeBlocks(zone: Zone, order: number): number;
+  /** A sentence for each broken promise of free lists, zones and watermarks. */
+  verify(): string[];
+}
+
+/** Every VMA that maps a file, by the range of pages that it shows (address_space.i_mmap). */
+export interface FileVmas {
+  readonly size: number;
+  insert(vma: Vma): void;
+  /** fork: `vma` shows the same range as `before`, and comes directly behind it. */
+  insertAfter(vma: Vma, before: Vma): void;
+  remove(vma: Vma): void;
+  /** The first that shows a page of [first, last], and the one behind `vma`; null if there is none. */
+  firstIn(first: number, last: number): Vma | null;
+  nextIn(vma: Vma, first: number, last: number): Vma | null;
+  [Symbol.iterator](): Iterator<Vma>;
+  verify(): string[];
+}
+
+/** Dirty file pages: who is held back, and who writes them (mm/page-writeback.c). */
+export interface WritebackPart {
+  /** The current task has dirtied a page. */
+  balanceDirtyPages(machine: Machine): void;
+  /** Something is dirty: the flusher will look in time. */
+  startFlusher(machine: Machine): void;
+  /** Reclaim wants clean pages now. */
+  wakeupFlusher(machine: Machine): void;
+  /** The flusher's turn on the clock. */
+  runFlusher(machine: Machine): void;
+}
+
+/** A kernel thread that runs when the clock says so: bdflush, pdflush, ksmd. Plain data, as all state. */
+export interface Daemon {
+  run(machine: Machine): void;
+}
+
+/** What only one generation's machine has: page hash, kmap pool, KSM. Each generation has a class of its own. */
+export interface GenerationState {
+  /** A sentence for each broken promise. */
+  verify(machine: Machine): string[];
+}
+
 /** One kernel release: names of its parts, and the switches in which it differs from its neighbours. */
 export interface Generation {
   /** `6.18`. */
@@ -126,12 +186,45 @@ export interface Generation {
   readonly newLru: (machine: Machine) => Lru;
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
+  readonly newPhysical: (machine: Machine) => Physical;
+  readonly newFileVmas: () => FileVmas;
+  /** Made when all else of the machine is there; null: nothing beside what every machine has. */
+  readonly newState: ((machine: Machine) => GenerationState) | null;
+  /** One set of LRU lists for each memory cgroup and node, or zone. */
+  readonly lruvecs: 'node' | 'zone';
+  /** Names of the lists, by number; kernels with two lists use the first two for all pages. */
+  readonly lruNames: readonly string[];
+  /** What a fault of `vma` at `vpn` does to the entry. VM_FAULT_ bits. */
+  readonly handlePteFault: (machine: Machine, vma: Vma, vpn: Vpn, flags: number) => number;
+  /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
+  readonly getUnmappedArea: (
+    machine: Machine,
+    mm: Mm,
+    file: File | null,
+    addr: number,
+    pages: number,
+    pgoff: Pgoff,
+    flags: number,
+  ) => number;
+  /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
+  readonly allocSwapSlot: (machine: Machine) => SwapEntry;
+  /** The page of a slot, with a reference, and its neighbours on the way. The page is locked until it is read. */
+  readonly swapinReadahead: (machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault) => Pfn;
+  readonly writeback: WritebackPart;
+  /** The machine has no page left. True if it makes sense to try again. */
+  readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
   readonly slabSizes: SlabSizes;
   readonly switches: Switches;
 }
 
 /** Where neighbouring releases differ: the value for 6.18 is told first, then what 6.1 does. */
 export interface Switches {
+  /** A page knows that only one process can map it (PG_anon_exclusive, 5.19). Before: users of page and slot are counted. */
+  readonly anonExclusive: boolean;
+  /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */
+  readonly forkCopiesFileEntries: boolean;
+  /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
+  readonly indexesAnon: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */

@@ -13,12 +13,12 @@
  *             they had been taken away for the split; here they stay in place all the time.
  */
 import { EAGAIN, EBUSY } from './errno.ts';
+import { freeSwapCacheIfUnmapped } from './faults.ts';
 import { folioPages, forgetLargeFolio } from './folio.ts';
 import { hugeStart, splitHugePmd } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { ListHead } from './memmap.ts';
-import { freeSwapCacheIfUnmapped } from './memory.ts';
 import { mlockDrainLocal, mlockVmaPage, munlockVmaPage } from './mlock.ts';
 import { MM_ANONPAGES } from './mm.ts';
 import { getPage, putPage } from './page_alloc.ts';

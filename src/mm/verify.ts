@@ -5,20 +5,27 @@
  *           Entries are counted from the page tables alone, and only then compared with the counters.
  */
 import { folioMapcount, folioPages } from './folio.ts';
-import { LRU_NAMES, type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
+import { type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
 import { compoundHead } from './page_alloc.ts';
-import { PG_active, PG_anon_exclusive, PG_lru, PG_mlocked, PG_swapbacked, PG_unevictable } from './page_flags.ts';
+import {
+  PG_active,
+  PG_anon_exclusive,
+  PG_lru,
+  PG_mlocked,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_unevictable,
+} from './page_flags.ts';
 import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
-import { pageLru } from './reclaim/lru.ts';
 import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
+import { swpSwapcount } from './swap/swapfile.ts';
 import { verifySwap } from './swap/verify_swap.ts';
-import { NO_PFN, type Pfn, type Vpn } from './units.ts';
+import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
 import { verifyFiles } from './verify_files.ts';
 import { verifyHuge } from './verify_huge.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
-import { verifyPhysical } from './verify_physical.ts';
 import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED, NR_MLOCK } from './vmstat.ts';
@@ -27,7 +34,7 @@ import { MAX_NR_ZONES } from './zone.ts';
 /** What is wrong with the machine; nothing, if the list is empty. */
 export function verify(machine: Machine): string[] {
   const found: string[] = [];
-  found.push(...verifyPhysical(machine));
+  found.push(...machine.physical.verify());
   for (const mm of machine.mms) found.push(...verifyAddressSpace(machine, mm));
   verifyMappings(machine, found);
   verifyAnonVmas(machine, found);
@@ -36,6 +43,7 @@ export function verify(machine: Machine): string[] {
   found.push(...verifyFiles(machine));
   found.push(...verifySwap(machine));
   found.push(...verifyHuge(machine));
+  if (machine.state !== null) found.push(...machine.state.verify(machine));
   return found;
 }
 
@@ -105,7 +113,9 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   const { frames, pageTables } = machine;
   const where = `entry ${vpn.toString(16)} of mm ${vma.vmMm.id}`;
   if (frames.refcount(compoundHead(machine, pfn)) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
-  if (frames.index(pfn) !== linearPageIndex(vma, vpn)) {
+  const { switches } = machine.generation;
+  const indexed = switches.indexesAnon || !frames.isAnon(pfn);
+  if (indexed && frames.index(pfn) !== linearPageIndex(vma, vpn)) {
     found.push(
       `${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`,
     );
@@ -113,9 +123,16 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   if (!pageTables.has(slot, PTE_RW)) return;
   if ((vma.vmFlags & VM_WRITE) === 0) found.push(`${where} is writable in a VMA that is not`);
   const owned = pageTables.isHuge(slot) ? compoundHead(machine, pfn) : pfn;
-  if ((vma.vmFlags & VM_SHARED) === 0 && !frames.has(owned, PG_anon_exclusive)) {
-    found.push(`${where} is writable, and frame ${pfn} is not exclusive`);
-  }
+  if ((vma.vmFlags & VM_SHARED) !== 0) return;
+  const exclusive = switches.anonExclusive ? frames.has(owned, PG_anon_exclusive) : usersOf(machine, pfn) === 1;
+  if (!exclusive) found.push(`${where} is writable, and frame ${pfn} is not exclusive`);
+}
+
+/** Entries that map the frame, and entries that hold its swap slot. */
+function usersOf(machine: Machine, pfn: Pfn): number {
+  const { frames } = machine;
+  const swapped = frames.has(pfn, PG_swapcache) ? swpSwapcount(machine, frames.private_(pfn) as SwapEntry) : 0;
+  return frames.mapcount(pfn) + swapped;
 }
 
 /** The reverse walk meets every entry of the frame, and no entry twice. */
@@ -198,7 +215,9 @@ function verifyLists(machine: Machine, found: string[]): void {
     for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
       const want = nodeSizes[pgdat.nid]![lru]!;
       if (pgdat.stat[lru] !== want)
-        found.push(`node ${pgdat.nid} counts ${pgdat.stat[lru]} ${LRU_NAMES[lru]} pages, lists hold ${want}`);
+        found.push(
+          `node ${pgdat.nid} counts ${pgdat.stat[lru]} ${machine.generation.lruNames[lru]} pages, lists hold ${want}`,
+        );
     }
   }
   const counted = machine.nodes.reduce((sum, pgdat) => sum + pgdat.stat[NR_MLOCK]!, 0);
@@ -207,13 +226,15 @@ function verifyLists(machine: Machine, found: string[]): void {
 
 function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array, found: string[]): number {
   const { frames } = machine;
+  const names = machine.generation.lruNames;
   let all = 0;
   for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
     const sizes = new Int32Array(MAX_NR_ZONES);
     for (let pfn = frames.listFirst(lruvec.lists[lru]!); pfn !== NO_PFN; pfn = frames.listNext(pfn)) {
-      const where = `frame ${pfn} on ${LRU_NAMES[lru]} of ${lruvec.memcg.name}`;
+      const where = `frame ${pfn} on ${names[lru]} of ${lruvec.memcg.name}`;
       if (!frames.has(pfn, PG_lru)) found.push(`${where} lacks PG_lru`);
-      if (pageLru(frames, pfn) !== lru) found.push(`${where} belongs on ${LRU_NAMES[pageLru(frames, pfn)]}`);
+      const listed = machine.lru.listOf(pfn);
+      if (listed !== lru) found.push(`${where} belongs on ${names[listed]}`);
       if ((frames.memcg(pfn) || 1) !== lruvec.memcg.id)
         found.push(`${where} is charged to cgroup ${frames.memcg(pfn)}`);
       if (frames.refcount(pfn) === 0) found.push(`${where} is free`);
@@ -225,9 +246,7 @@ function verifyLruvec(machine: Machine, lruvec: Lruvec, nodeSizes: Float64Array,
     for (let zone = 0; zone < MAX_NR_ZONES; zone++) {
       const have = lruvec.zoneSize[lru * MAX_NR_ZONES + zone];
       if (have !== sizes[zone])
-        found.push(
-          `${LRU_NAMES[lru]} of ${lruvec.memcg.name} counts ${have} pages in zone ${zone}, holds ${sizes[zone]}`,
-        );
+        found.push(`${names[lru]} of ${lruvec.memcg.name} counts ${have} pages in zone ${zone}, holds ${sizes[zone]}`);
     }
   }
   return all;

@@ -1,44 +1,27 @@
 /**
- * Dirty pages: who is dirty, how many may be, and how they get to the disk.
+ * Dirty pages, and how they get to the disk.
  *
- * Owns      PG_dirty and PG_writeback of file pages with their marks and counters; the dirty limits; the flusher.
+ * Owns      PG_dirty and PG_writeback of file pages with their marks and counters; the list of dirty inodes. How many pages
+ *           may be dirty and who writes them when is a part: generation.writeback (flusher.ts for 6.x).
  * Promises  1. NR_FILE_DIRTY and NR_WRITEBACK count pages that have the flag; zone.writePending counts both.
  *           2. A page marked DIRTY in its XArray has PG_dirty, or is just being written; one marked WRITEBACK has PG_writeback.
  *           3. An inode is on the flusher's list exactly while it may have dirty pages, oldest first.
- *           4. Whoever dirties more than half way between the two limits waits for the disk.
  * Linux     6.1 mm/page-writeback.c: folio_account_dirtied __folio_mark_dirty folio_mark_dirty __folio_cancel_dirty
- *           folio_clear_dirty_for_io __folio_start_writeback tag_pages_for_writeback global_dirtyable_memory domain_dirty_limits
- *           mdtc_calc_avail dirty_poll_interval balance_dirty_pages balance_dirty_pages_ratelimited wb_over_bg_thresh;
- *           mm/memcontrol.c: mem_cgroup_wb_stats; fs/fs-writeback.c: wb_wakeup_delayed wb_workfn wb_check_start_all
- *           wb_check_old_data_flush wb_check_background_flush writeback_chunk_size wakeup_flusher_threads;
- *           fs/ext4/inode.c: ext4_writepages mpage_prepare_extent_to_map ext4_writepage; mm/filemap.c: filemap_fdatawait_range
+ *           folio_clear_dirty_for_io __folio_start_writeback tag_pages_for_writeback; fs/ext4/inode.c: ext4_writepages
+ *           mpage_prepare_extent_to_map ext4_writepage; mm/filemap.c: filemap_fdatawait_range
  *
- * DIFFERS: no rate control (pos_ratio, bandwidth estimates): a task above the limits sleeps until writes are done. A user
- *          sees other pauses; the number of dirty pages settles at the same point. No journal is written, and none
- *          is committed every five seconds.
+ * DIFFERS: no journal is written, and none is committed every five seconds.
  */
 import { addPage, BIO_MAX_PAGES, beginWrite, type IoRequest, isHole, submit, waitOnPageWriteback } from './block.ts';
-import { EVENT_FLUSHER } from './clock.ts';
 import { pageMapping, trylockPage, unlockPage } from './filemap.ts';
 import { folioPages } from './folio.ts';
 import type { AddressSpace, File, Inode } from './fs.ts';
 import type { Machine } from './machine.ts';
-import { type MemCgroup, memcgOfPage, modPageState } from './memcg.ts';
-import { nrFreePages, totalreservePages } from './page_alloc.ts';
+import { memcgOfPage, modPageState } from './memcg.ts';
 import { PG_dirty, PG_reclaim, PG_writeback } from './page_flags.ts';
-import type { Task } from './task.ts';
 import { PAGE_SIZE, type Pfn, type Pgoff, pagesOf } from './units.ts';
-import { NR_ACTIVE_FILE, NR_DIRTIED, NR_FILE_DIRTY, NR_INACTIVE_FILE, NR_WRITEBACK } from './vmstat.ts';
+import { NR_DIRTIED, NR_FILE_DIRTY, NR_WRITEBACK } from './vmstat.ts';
 import { PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_TOWRITE, PAGECACHE_TAG_WRITEBACK, type XaMark, xaToPfn } from './xarray.ts';
-
-const NS_PER_CENTISEC = 10_000_000;
-/** The longest that balance_dirty_pages lets a task sleep at once, 200 ms. */
-const MAX_PAUSE_NS = 200_000_000;
-/** A task looks again after so many pages while the limits are exceeded (32 KiB). */
-const EXCEEDED_PAUSE = 8;
-const MIN_WRITEBACK_PAGES = 1024;
-/** Half a second at the bandwidth that the kernel assumes at first, 100 MB/s. */
-const HALF_SECOND_PAGES = 12800;
 
 /** Limits in pages, and what counts against them. */
 export interface DirtyLimits {
@@ -106,7 +89,7 @@ function markInodeDirty(machine: Machine, inode: Inode, pfn: Pfn): void {
   inode.dirtiedWhenNs = machine.clock.now;
   inode.dirtyMemcg = machine.rootMemcg.v1 ? machine.rootMemcg : memcgOfPage(machine, pfn);
   machine.writeback.dirtyInodes.push(inode);
-  startFlusher(machine);
+  machine.generation.writeback.startFlusher(machine);
 }
 
 function accountCleaned(machine: Machine, pfn: Pfn): void {
@@ -294,213 +277,6 @@ function commitJournal(machine: Machine): void {
     waitOnRange(machine, inode.mapping, page, page);
   }
 }
-
-// limits
-
-/** The limits of the whole machine. The object is used again by the next call. */
-export function dirtyLimits(machine: Machine): DirtyLimits {
-  const limits = machine.writeback.global;
-  const free = nrFreePages(machine);
-  let avail = free - Math.min(free, totalreservePages(machine)) + 1;
-  let dirty = 0;
-  for (const pgdat of machine.nodes) {
-    avail += pgdat.stat[NR_INACTIVE_FILE]! + pgdat.stat[NR_ACTIVE_FILE]!;
-    dirty += pgdat.stat[NR_FILE_DIRTY]! + pgdat.stat[NR_WRITEBACK]!;
-  }
-  limits.avail = avail;
-  limits.dirty = dirty;
-  setThresholds(machine, limits);
-  return limits;
-}
-
-/** The limits of one cgroup (v2): a share of its own file pages and of what it may still get. */
-function memcgDirtyLimits(machine: Machine, memcg: MemCgroup, global: DirtyLimits): DirtyLimits {
-  const limits = machine.writeback.memcg;
-  let filePages = 0;
-  let dirty = 0;
-  for (const pgdat of machine.nodes) {
-    const stat = memcg.lruvecs[pgdat.nid]!.stat;
-    filePages += stat[NR_INACTIVE_FILE]! + stat[NR_ACTIVE_FILE]!;
-    dirty += stat[NR_FILE_DIRTY]! + stat[NR_WRITEBACK]!;
-  }
-  let headroom = Number.POSITIVE_INFINITY;
-  for (let c: MemCgroup = memcg; c.parent !== null; c = c.parent) {
-    headroom = Math.min(headroom, Math.max(0, Math.min(c.memory.max, c.high) - c.memory.usage));
-  }
-  const clean = Math.max(0, filePages - dirty);
-  const globalClean = Math.max(0, global.avail - global.dirty);
-  limits.avail = filePages + Math.min(headroom, Math.max(0, globalClean - clean));
-  limits.dirty = dirty;
-  setThresholds(machine, limits);
-  return limits;
-}
-
-function setThresholds(machine: Machine, limits: DirtyLimits): void {
-  const { dirtyRatio, dirtyBackgroundRatio } = machine.sysctl;
-  limits.thresh = share(limits.avail, dirtyRatio);
-  limits.bgThresh = share(limits.avail, dirtyBackgroundRatio);
-  if (limits.bgThresh >= limits.thresh) limits.bgThresh = Math.floor(limits.thresh / 2);
-}
-
-/** The kernel counts the ratio in 4096ths. */
-function share(avail: number, percent: number): number {
-  return Math.floor((Math.floor((percent * PAGE_SIZE) / 100) * avail) / PAGE_SIZE);
-}
-
-function freerun(limits: DirtyLimits): number {
-  return Math.floor((limits.thresh + limits.bgThresh) / 2);
-}
-
-function pollInterval(limits: DirtyLimits): number {
-  if (limits.thresh <= limits.dirty) return 1;
-  return 2 ** Math.floor(Math.floor(Math.log2(limits.thresh - limits.dirty)) / 2);
-}
-
-/** After a task dirtied a page: now and then it looks at the limits, and waits if it is above them. */
-export function balanceDirtyPages(machine: Machine): void {
-  const task = machine.current;
-  const pause = machine.writeback.dirtyExceeded ? Math.min(task.nrDirtiedPause, EXCEEDED_PAUSE) : task.nrDirtiedPause;
-  if (task.nrDirtied >= pause) throttle(machine, task);
-}
-
-function throttle(machine: Machine, task: Task): void {
-  const { writeback, clock } = machine;
-  const memcg = task.memcg;
-  const ownDomain = !memcg.v1 && memcg.parent !== null;
-  const until = clock.now + MAX_PAUSE_NS;
-  for (;;) {
-    const global = dirtyLimits(machine);
-    const own = ownDomain ? memcgDirtyLimits(machine, memcg, global) : null;
-    const free = global.dirty <= freerun(global) && (own === null || own.dirty <= freerun(own));
-    const backlog = nrDirty(machine) > global.bgThresh || (own !== null && memcgDirty(memcg) > own.bgThresh);
-    if (backlog && (!free || !machine.sysctl.laptopMode)) wakeFlusherNow(machine);
-    if (free) {
-      task.nrDirtiedPause = Math.min(pollInterval(global), own === null ? Number.POSITIVE_INFINITY : pollInterval(own));
-      writeback.dirtyExceeded = false;
-      break;
-    }
-    const exceeded = global.dirty > global.thresh || (own !== null && own.dirty > own.thresh);
-    writeback.dirtyExceeded = exceeded;
-    const settled = belowSetpoint(global) && (own === null || belowSetpoint(own));
-    // Without a request under way or about to be made, waiting would not help.
-    const stuck = machine.io.pending === 0 && !writeback.wokenNow;
-    if (settled || stuck || task.killed || (!exceeded && clock.now >= until)) {
-      task.nrDirtiedPause = EXCEEDED_PAUSE;
-      break;
-    }
-    machine.runUntil(clock.nextAt);
-  }
-  task.nrDirtied = 0;
-}
-
-/** The rate control lets dirty pages settle half way between the free run and the limit. */
-function belowSetpoint(limits: DirtyLimits): boolean {
-  return limits.dirty <= Math.floor((freerun(limits) + limits.thresh) / 2);
-}
-
-function nrDirty(machine: Machine): number {
-  let pages = 0;
-  for (const pgdat of machine.nodes) pages += pgdat.stat[NR_FILE_DIRTY]!;
-  return pages;
-}
-
-function memcgDirty(memcg: MemCgroup): number {
-  let pages = 0;
-  for (const lruvec of memcg.lruvecs) pages += lruvec.stat[NR_FILE_DIRTY]!;
-  return pages;
-}
-
-// the flusher
-
-/** Sees to it that the flusher comes in five seconds at the latest, if anything is dirty. */
-export function startFlusher(machine: Machine): void {
-  const { writeback, clock, sysctl } = machine;
-  const interval = sysctl.dirtyWritebackCentisecs * NS_PER_CENTISEC;
-  if (writeback.dirtyInodes.length === 0 || interval === 0) return;
-  writeback.wakeAt = Math.min(writeback.wakeAt, clock.now + interval);
-  if (writeback.timerAt !== Number.POSITIVE_INFINITY) return;
-  writeback.timerAt = writeback.wakeAt;
-  clock.schedule(writeback.timerAt, EVENT_FLUSHER, 0, 0);
-}
-
-/** Reclaim meets too many dirty pages: everything dirty is to be written, as soon as the flusher can run. */
-export function wakeupFlusher(machine: Machine): void {
-  machine.writeback.startAll = machine.writeback.dirtyInodes.length > 0;
-  wakeFlusherNow(machine);
-}
-
-function wakeFlusherNow(machine: Machine): void {
-  const { writeback, clock } = machine;
-  if (writeback.dirtyInodes.length === 0 || writeback.wokenNow) return;
-  writeback.wokenNow = true;
-  clock.schedule(clock.now, EVENT_FLUSHER, 0, 0);
-}
-
-/** The flusher's turn on the clock. */
-export function runFlusher(machine: Machine): void {
-  const { writeback, clock, sysctl } = machine;
-  if (writeback.timerAt <= clock.now) writeback.timerAt = Number.POSITIVE_INFINITY;
-  if (!writeback.wokenNow && clock.now < writeback.wakeAt) {
-    // It ran meanwhile, and its time was put off.
-    startFlusher(machine);
-    return;
-  }
-  writeback.wokenNow = false;
-  writeback.wakeAt = Number.POSITIVE_INFINITY;
-  const task = machine.current;
-  machine.current = machine.idle;
-  if (writeback.startAll) {
-    writeback.startAll = false;
-    writeInodes(machine, clock.now, Number.POSITIVE_INFINITY, false);
-  }
-  const interval = sysctl.dirtyWritebackCentisecs * NS_PER_CENTISEC;
-  if (interval > 0 && clock.now - writeback.lastOldFlush >= interval) {
-    writeback.lastOldFlush = clock.now;
-    writeInodes(machine, clock.now - sysctl.dirtyExpireCentisecs * NS_PER_CENTISEC, Number.POSITIVE_INFINITY, false);
-  }
-  writeInodes(machine, clock.now, chunkSize(machine), true);
-  machine.current = task;
-  startFlusher(machine);
-}
-
-/** Pages of one inode that are written before the next has its turn. */
-function chunkSize(machine: Machine): number {
-  const pages = Math.min(HALF_SECOND_PAGES, Math.floor(dirtyLimits(machine).thresh / 8));
-  return Math.floor((pages + MIN_WRITEBACK_PAGES) / MIN_WRITEBACK_PAGES) * MIN_WRITEBACK_PAGES;
-}
-
-/** Writes inodes that have been dirty since `dirtiedBefore` or longer, oldest first; in the background only while over the limit. */
-function writeInodes(machine: Machine, dirtiedBefore: number, chunk: number, background: boolean): void {
-  const inodes = machine.writeback.dirtyInodes;
-  let i = 0;
-  while (i < inodes.length) {
-    const inode = inodes[i]!;
-    if (inode.dirtiedWhenNs > dirtiedBefore) return;
-    // The next one may belong to a cgroup that is over its own limit.
-    const written = background && !overBackground(machine, inode) ? 0 : writeInode(machine, inode, chunk);
-    if (!inode.mapping.pages.marked(PAGECACHE_TAG_DIRTY)) forgetInode(machine, inode);
-    else if (!background || written === 0) i += 1;
-  }
-}
-
-/** How many pages were started. */
-function writeInode(machine: Machine, inode: Inode, chunk: number): number {
-  const mapping = inode.mapping;
-  const start = mapping.writebackIndex as Pgoff;
-  let written = writePages(machine, mapping, start, Number.MAX_SAFE_INTEGER, chunk, false);
-  if (written < chunk && start > 0)
-    written += writePages(machine, mapping, 0 as Pgoff, start - 1, chunk - written, false);
-  return written;
-}
-
-function overBackground(machine: Machine, inode: Inode): boolean {
-  const global = dirtyLimits(machine);
-  if (nrDirty(machine) > global.bgThresh) return true;
-  const memcg = inode.dirtyMemcg;
-  if (memcg === null || memcg.v1 || memcg.parent === null) return false;
-  return memcgDirty(memcg) > memcgDirtyLimits(machine, memcg, global).bgThresh;
-}
-
 /** Nothing of the inode is dirty any more, or it goes away. */
 export function forgetInode(machine: Machine, inode: Inode): void {
   if (!inode.dirty) return;

@@ -6,10 +6,10 @@
  * Linux     6.18 mm/memory.c: zap_pte_range unmap_vmas unmap_mapping_range; mm/oom_kill.c: __oom_reap_task_mm
  */
 
+import { freeSwapCacheIfUnmapped } from './faults.ts';
 import type { AddressSpace } from './fs.ts';
 import { wholeHuge, zapHugePmd } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
-import { freeSwapCacheIfUnmapped } from './memory.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, updateHiwaterRss } from './mm.ts';
 import { putPage } from './page_alloc.ts';
 import { PG_swapbacked } from './page_flags.ts';

@@ -50,6 +50,8 @@ export class Zone {
   readonly type: number;
   /** Index in Machine.zones, and in the top 8 bits of the flags of its frames. */
   readonly index: number;
+  /** Index of its pages' LRU lists in MemCgroup.lruvecs: the node's id, or the zone's own index. */
+  lruvec: number;
   readonly startPfn: Pfn;
   readonly spannedPages: number;
   readonly presentPages: number;
@@ -96,6 +98,7 @@ export class Zone {
     this.pgdat = pgdat;
     this.type = type;
     this.index = index;
+    this.lruvec = pgdat.nid;
     this.startPfn = startPfn;
     this.spannedPages = pages;
     this.presentPages = pages;

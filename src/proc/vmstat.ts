@@ -7,10 +7,11 @@
  * DIFFERS: the numa_ counters are 0, as nobody counts where allocations were served; allocstall and pgskip are one number
  *          each, shown with the zone that user pages ask for (movable) and where skipped pages lie (normal).
  */
+
+import { dirtyLimits } from '../mm/flusher.ts';
 import { HPAGE_PMD_NR } from '../mm/folio.ts';
 import type { Machine } from '../mm/machine.ts';
 import { NODE_STAT_NAMES, NR_ANON_THPS, VM_EVENT_NAMES } from '../mm/vmstat.ts';
-import { dirtyLimits } from '../mm/writeback.ts';
 import { MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type PgData, type Zone } from '../mm/zone.ts';
 import { procFormat } from './formats.ts';
 

@@ -3,14 +3,28 @@
  *
  * Linux     6.18, 6.1
  */
+
+import { handlePteFault } from '../faults.ts';
+import { flusher_6 } from '../flusher.ts';
+import { newIntervalFileVmas } from '../interval_tree.ts';
+import { LRU_NAMES } from '../lruvec.ts';
+import { outOfMemory } from '../oom.ts';
+import { newPhysical_6 } from '../page_alloc_6.ts';
 import type { Generation, Switches } from '../parts.ts';
 import { newSplitLru } from '../reclaim/lru.ts';
 import { newVmscan } from '../reclaim/vmscan.ts';
 import { newWorkingset } from '../reclaim/workingset.ts';
 import { newAnonVmaRmap } from '../rmap/rmap.ts';
 import { slabSizes_6_1, slabSizes_6_18 } from '../slab_sizes.ts';
+import { allocSlotFromClusters } from '../swap/clusters.ts';
+import { allocSlotFromCache } from '../swap/slots_cache.ts';
+import { swapinReadahead } from '../swap/swap_state.ts';
+import { getUnmappedArea } from '../unmapped_area.ts';
 
 const switches_6_18: Switches = {
+  anonExclusive: true,
+  forkCopiesFileEntries: false,
+  indexesAnon: true,
   lruBatch: 31,
   ioCost: 32,
   rotationCost: 1,
@@ -61,6 +75,17 @@ export const linux_6_18: Generation = {
   newLru: newSplitLru,
   newReclaim: newVmscan,
   newWorkingset,
+  newPhysical: newPhysical_6,
+  newFileVmas: newIntervalFileVmas,
+  newState: null,
+  lruvecs: 'node',
+  lruNames: LRU_NAMES,
+  handlePteFault,
+  getUnmappedArea,
+  allocSwapSlot: allocSlotFromClusters,
+  swapinReadahead,
+  writeback: flusher_6,
+  outOfMemory,
   slabSizes: slabSizes_6_18,
   switches: switches_6_18,
 };
@@ -68,6 +93,7 @@ export const linux_6_18: Generation = {
 export const linux_6_1: Generation = {
   ...linux_6_18,
   version: '6.1',
+  allocSwapSlot: allocSlotFromCache,
   slabSizes: slabSizes_6_1,
   switches: {
     ...switches_6_18,

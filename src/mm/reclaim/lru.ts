@@ -224,6 +224,10 @@ class SplitLru implements Lru {
     this.frames.clear(pfn, PG_lru | PG_active | PG_unevictable);
   }
 
+  listOf(pfn: Pfn): LruList {
+    return pageLru(this.frames, pfn);
+  }
+
   // batches
 
   /** True: the batch is full now. A large folio does not wait: it would keep too much memory from its list. */

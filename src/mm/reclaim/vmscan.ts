@@ -58,7 +58,6 @@ import {
   WORKINGSET_ACTIVATE_ANON,
   WORKINGSET_ACTIVATE_FILE,
 } from '../vmstat.ts';
-import { wakeupFlusher } from '../writeback.ts';
 import type { PgData, Zone } from '../zone.ts';
 import { isEvictable, isFileList, isFileLru, lruvecAddPage, lruvecForgetPage } from './lru.ts';
 import { DEACTIVATE_ANON, DEACTIVATE_FILE, DEF_PRIORITY, ScanControl, SWAP_CLUSTER_MAX } from './scan_control.ts';
@@ -467,16 +466,18 @@ class Vmscan implements Reclaim {
     modLruvecState(lruvec, NR_ISOLATED_ANON + file, taken);
     this.count(sc, memcg, sc.isKswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, scanned);
     machine.events[PGSCAN_ANON + file]! += scanned;
+    machine.work.pagesScanned += scanned;
     if (taken === 0) return 0;
     const reclaimed = shrinkPageList(machine, sc, pgdat);
     this.movePagesToLru(lruvec, sc.isolated);
     modLruvecState(lruvec, NR_ISOLATED_ANON + file, -taken);
     this.count(sc, memcg, sc.isKswapd ? PGSTEAL_KSWAPD : PGSTEAL_DIRECT, reclaimed);
     machine.events[PGSTEAL_ANON + file]! += reclaimed;
+    machine.work.pagesReclaimed += reclaimed;
     const { stat } = sc;
     lruNoteCost(machine, lruvec, file === 1, stat.pageout, scanned - reclaimed);
     if (stat.unqueuedDirty === taken) {
-      wakeupFlusher(machine);
+      machine.generation.writeback.wakeupFlusher(machine);
       if (memcg.v1 && sc.targetMemcg !== null) this.throttle(pgdat, WRITEBACK_TIMEOUT_NS, 1);
     }
     sc.dirty += stat.dirty;

@@ -30,7 +30,9 @@ import type { Vma } from '../vma.ts';
 import { NR_VM_EVENTS, PSWPIN, PSWPOUT, SWAP_RA, SWAP_RA_HIT, SWPIN_ZERO, SWPOUT_ZERO } from '../vmstat.ts';
 import { PgData } from '../zone.ts';
 import { SWAP_MAP_SHMEM } from './area.ts';
+import { allocSlotFromClusters } from './clusters.ts';
 import { endSwapRead, endSwapWrite, swapReadpage, swapWritepage } from './page_io.ts';
+import { allocSlotFromCache } from './slots_cache.ts';
 import {
   addToSwap,
   addToSwapCache,
@@ -115,19 +117,23 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
   const old = kernel === '6.1';
   const node = new PgData(0);
   const root = new MemCgroup(1, '/', null, v1, 60);
-  root.lruvecs.push(new Lruvec(frames, root, node, null));
+  root.lruvecs.push(new Lruvec(frames, root, node, null, null));
   const child = new MemCgroup(2, 'a', root, v1, 60);
-  child.lruvecs.push(new Lruvec(frames, child, node, root.lruvecs[0]!));
+  child.lruvecs.push(new Lruvec(frames, child, node, null, root.lruvecs[0]!));
   const machine = {
     config: { cpus: 1 },
-    generation: { switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old, loneSwapinWaits: old } },
+    generation: {
+      switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old, loneSwapinWaits: old },
+      allocSwapSlot: old ? allocSlotFromCache : allocSlotFromClusters,
+      swapinReadahead,
+    },
     contents: { isZero: (token: Token) => token === ZERO_TOKEN },
     sysctl: { pageCluster: 3, overcommitMemory: 0 },
     frames,
     clock: new Clock(),
     pageTables: new PageTables({ data: 64, code: 64 }),
     nodes: [node],
-    zones: [{ pgdat: node }],
+    zones: [{ pgdat: node, lruvec: 0 }],
     events: new Float64Array(NR_VM_EVENTS),
     memcgs: [root, root, child],
     rootMemcg: root,

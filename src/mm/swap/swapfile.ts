@@ -30,21 +30,8 @@ import {
   SWAP_MAP_SHMEM,
   SwapInfo,
 } from './area.ts';
-import {
-  allocHugeSlots,
-  allocSlotFromClusters,
-  reclaimFullClusters,
-  setupClusters,
-  slotFreedInCluster,
-} from './clusters.ts';
-import {
-  allocSlotFromCache,
-  disableSlotsCache,
-  returnSlot,
-  SlotScan,
-  SlotsCache,
-  setupFreeClusters,
-} from './slots_cache.ts';
+import { allocHugeSlots, reclaimFullClusters, setupClusters, slotFreedInCluster } from './clusters.ts';
+import { disableSlotsCache, returnSlot, SlotScan, SlotsCache, setupFreeClusters } from './slots_cache.ts';
 import { memCgroupTryChargeSwap, memCgroupUnchargeSwap } from './swap_cgroup.ts';
 import { deleteFromSwapCache } from './swap_state.ts';
 import { tryToUnuse } from './unuse.ts';
@@ -198,16 +185,12 @@ function insertByPriority(list: SwapInfo[], area: SwapInfo): void {
 /** A slot with SWAP_HAS_CACHE for a locked page, charged to the page's cgroup; NO_SWAP if there is none, or no charge. */
 export function folioAllocSwap(machine: Machine, pfn: Pfn): SwapEntry {
   const pages = folioPages(machine, pfn);
-  const entry = pages > 1 ? allocHugeSlots(machine, pages) : allocSlot(machine);
+  const entry = pages > 1 ? allocHugeSlots(machine, pages) : machine.generation.allocSwapSlot(machine);
   let refused = memCgroupTryChargeSwap(machine, pfn, entry, pages);
   if (refused < 0) for (let i = 0; i < pages; i++) putSwapFolio(machine, (entry + i) as SwapEntry);
   else if (entry === NO_SWAP) refused = -ENOMEM;
   runReclaimWork(machine, entry);
   return refused < 0 ? NO_SWAP : entry;
-}
-
-function allocSlot(machine: Machine): SwapEntry {
-  return machine.generation.switches.swapSlotsCache ? allocSlotFromCache(machine) : allocSlotFromClusters(machine);
 }
 
 /** The kernel's worker would run by now: the area has just become full. */

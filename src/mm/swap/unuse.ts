@@ -22,7 +22,7 @@ import { NO_PFN, type Pfn, type SwapEntry, swpEntry, swpType, type Vpn } from '.
 import { VM_ACCESS_FLAGS } from '../vm_flags.ts';
 import type { Vma } from '../vma.ts';
 import { NO_OFFSET, type SwapInfo } from './area.ts';
-import { swapCacheGet, swapinReadahead } from './swap_state.ts';
+import { swapCacheGet } from './swap_state.ts';
 import { folioFreeSwap, swapCount, swapFree } from './swapfile.ts';
 
 /** 0, or -ENOMEM when a page could not be brought back. */
@@ -105,7 +105,7 @@ function findPage(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: Swa
   fault.vma = vma;
   fault.vpn = vpn;
   fault.slot = slot;
-  return swapinReadahead(machine, entry, GFP_HIGHUSER_MOVABLE, fault);
+  return machine.generation.swapinReadahead(machine, entry, GFP_HIGHUSER_MOVABLE, fault);
 }
 
 /** Old, clean and read-only, as if nobody had used it since. */

@@ -1,0 +1,13 @@
+/**
+ * Linux 3.16.
+ *
+ * Linux     3.16
+ */
+import type { Generation } from '../parts.ts';
+import { linux_6_1 } from './linux_6.ts';
+
+export const linux_3_16: Generation = {
+  ...linux_6_1,
+  version: '3.16',
+  family: 'linux-3',
+};
