@@ -3,18 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import {
-  type ComparedRun,
-  type CompareResult,
-  compareKernels,
-  type FaultParting,
-  type Partings,
-} from '../lab/compare.ts';
-import { comparePage } from '../lab/compare_page.ts';
+import { type ComparedRun, type CompareResult, compareKernels, type Partings } from '../lab/compare.ts';
+import { comparePage, limitText, partingLines, pictureOf, ROWS, rowText } from '../lab/compare_page.ts';
 import { drawCurve } from '../lab/curve.ts';
 import { formatSize, type Limits } from '../lab/options.ts';
-import { COST_PARTS, PRICES } from '../lab/prices.ts';
-import { FIRSTS, type FirstName, type Happening } from '../lab/story.ts';
+import { PRICES } from '../lab/prices.ts';
 import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import {
@@ -27,7 +20,7 @@ import {
   someMachineOptions,
   wholeNumber,
 } from './arguments.ts';
-import { grouped, groupedOrNone, Progress, print, printJson, table } from './output.ts';
+import { grouped, Progress, print, printJson, table } from './output.ts';
 
 interface CompareFlags extends SomeMachineFlags {
   kernels: string[];
@@ -113,113 +106,47 @@ export function describeComparison(result: CompareResult, report: string | null)
   ];
   for (const [l, limit] of limits.entries()) {
     const runs = result.runs.slice(l * kernels.length, (l + 1) * kernels.length);
-    lines.push(countsTable(limit, runs), partingsText(result.partings[l]!, kernels));
+    lines.push(countsTable(limit, runs), partingsText(result.partings[l]!, kernels, result.events));
   }
   if (report !== null) lines.push(`report: ${report}`);
   return lines.join('\n').replace(/\n+$/, '\n');
 }
 
-/** With one limit: pages that came back or went out as the recording goes on. With several: the time over the limit. */
 function pictureText(result: CompareResult): string {
-  const { kernels, limits, runs } = result;
-  const series = kernels.map((kernel, k) => ({ name: kernel, mark: MARKS[k % MARKS.length]! }));
-  const frame = {
-    width: Math.min(100, process.stdout.columns ?? 80),
-    height: CURVE_HEIGHT,
-    paint: (text: string, k: number) => COLOURS[k % COLOURS.length]!(text),
-  };
-  if (limits.length > 1) {
-    const points = limits.map((limit, l) => ({
-      x: limit ?? 0,
-      y: kernels.map((_, k) => runs[l * kernels.length + k]!.cost.seconds),
-    }));
-    const labels = { xLabel: (bytes: number) => (bytes / 2 ** 20).toFixed(1), xUnit: 'MiB' };
-    return `seconds that it would take, over the limit\n${drawCurve(series, points, { ...frame, ...labels })}`;
-  }
-  const moves = runs.some((run) => trafficOf(run, run.curve.event.length - 1) > 0);
-  const value = moves ? trafficOf : faultsOf;
-  const title = moves ? 'pages swapped in and out and read again so far' : 'faults so far';
-  const points = runs.flatMap((run, k) =>
-    run.curve.event.map((event, row) => ({ x: event, y: kernels.map((_, i) => (i === k ? value(run, row) : null)) })),
+  const { title, lines, unit } = pictureOf(result);
+  const points = lines.flatMap((line, k) =>
+    line.points.map(({ x, y }) => ({ x, y: lines.map((_, i) => (i === k ? y : null)) })),
   );
-  const millions = { xLabel: (event: number) => (event / 1e6).toFixed(2), xUnit: 'M page events' };
-  const marked = [0, 0.25, 0.5, 0.75, 1].map((share) => share * result.events);
-  const curve = drawCurve(series, [{ x: 0, y: [] }, ...points], { ...frame, ...millions, xTicks: marked });
-  return `${title}, as the recording goes on\n${curve}`;
+  const run = unit === 'M page events';
+  if (run) points.push({ x: 0, y: [] });
+  const end = Math.max(...points.map(({ x }) => x));
+  const curve = drawCurve(
+    lines.map(({ name }, k) => ({ name, mark: MARKS[k % MARKS.length]! })),
+    points,
+    {
+      width: Math.min(100, process.stdout.columns ?? 80),
+      height: CURVE_HEIGHT,
+      xLabel: (x) => x.toFixed(run ? 2 : 1),
+      xUnit: unit,
+      xTicks: run ? [0, 0.25, 0.5, 0.75, 1].map((share) => share * end) : [...new Set(points.map(({ x }) => x))],
+      paint: (text, k) => COLOURS[k % COLOURS.length]!(text),
+    },
+  );
+  return `${title}\n${curve}`;
 }
-
-function trafficOf({ curve }: ComparedRun, row: number): number {
-  return (curve.swapped_in[row] ?? 0) + (curve.swapped_out[row] ?? 0) + (curve.read_again[row] ?? 0);
-}
-
-function faultsOf({ curve }: ComparedRun, row: number): number {
-  return (curve.minor[row] ?? 0) + (curve.major[row] ?? 0);
-}
-
-/** The rows of the table: what is counted, and its text for a run. */
-export const ROWS: readonly [name: string, text: (run: ComparedRun) => string][] = [
-  ['minor faults', (run) => grouped(run.minor_faults)],
-  ['major faults', (run) => grouped(run.major_faults)],
-  ['pages swapped in', (run) => grouped(run.swapped_in)],
-  ['pages swapped out', (run) => grouped(run.swapped_out)],
-  ['refaults, anonymous', (run) => groupedOrNone(run.refaults_anon)],
-  ['refaults, files', (run) => groupedOrNone(run.refaults_file)],
-  ['file pages read again', (run) => grouped(run.read_again)],
-  ['pages scanned', (run) => grouped(run.work.pages_scanned)],
-  ['pages reclaimed', (run) => grouped(run.work.pages_reclaimed)],
-  ['scanned per reclaimed', (run) => (run.scanned_per_reclaimed === null ? '–' : run.scanned_per_reclaimed.toFixed(1))],
-  ['page-table entries visited', (run) => grouped(run.work.ptes_visited)],
-  ['VMAs visited', (run) => grouped(run.work.vmas_visited)],
-  ['anon_vmas met', (run) => grouped(run.work.anon_vmas_met)],
-  ['links met', (run) => grouped(run.work.chains_met)],
-  ['address spaces walked', (run) => grouped(run.work.mms_walked)],
-  ...COST_PARTS.map((part): [string, (run: ComparedRun) => string] => [
-    `seconds: ${part}`,
-    (run) => run.cost[part].toFixed(3),
-  ]),
-  ['seconds, all', (run) => (run.status === 'oom-killed' ? 'killed' : run.cost.seconds.toFixed(3))],
-];
 
 function countsTable(limit: number | null, runs: readonly ComparedRun[]): string {
   const head = [limit === null ? 'no limit' : `limit ${formatSize(limit)}`, ...runs.map((run) => run.kernel)];
-  const rows = limit === null ? [] : [['is', ...runs.map(limitText)]];
-  for (const [name, text] of ROWS) rows.push([name, ...runs.map(text)]);
+  const rows = limit === null ? [] : [['made of', ...runs.map(limitText)]];
+  for (const [name, value, digits] of ROWS) rows.push([name, ...runs.map((run) => rowText(value(run), digits))]);
+  if (runs.some((run) => run.status === 'oom-killed'))
+    rows.push(['ended', ...runs.map((run) => (run.status === 'oom-killed' ? pc.red('killed') : 'at its end'))]);
   return table(head, rows);
 }
 
-function limitText(run: ComparedRun): string {
-  return run.limited_by === 'mem=' ? `mem=${Math.round(run.ram_bytes / 1024)}K` : run.limited_by;
-}
-
-function partingsText(partings: Partings, kernels: readonly string[]): string {
-  const lines = [pc.bold('Where they part ways')];
-  lines.push(...faultText('first access on which only some fault', partings.fault));
-  lines.push(...faultText('first fault that only some call major', partings.major_fault));
-  for (const [first, title] of Object.entries(FIRSTS) as [FirstName, string][]) {
-    const told = kernels.map((kernel) => partings.firsts[first][kernel] ?? null);
-    if (told.every((happening) => happening === null)) continue;
-    lines.push(`  first time that ${title}`);
-    for (const [k, happening] of told.entries()) lines.push(`    ${kernels[k]!.padEnd(8)}${happeningText(happening)}`);
-  }
-  for (const { counter, event, kernels: values } of partings.ticks) {
-    const each = Object.entries(values).map(([kernel, value]) => `${kernel} ${grouped(value)}`);
-    lines.push(`  first tick at which '${counter.replaceAll('_', ' ')}' differs: at ${grouped(event)}: ${each.join(', ')}`);
-  }
-  if (lines.length === 1) lines.push('  nowhere');
-  return `${lines.join('\n')}\n`;
-}
-
-function faultText(title: string, parting: FaultParting | null): string[] {
-  if (parting === null) return [];
-  const each = Object.entries(parting.kernels).map(([kernel, kind]) => `${kernel} ${kind}`);
-  return [`  ${title}: at ${placeText(parting)}: ${parting.page}: ${each.join(', ')}`];
-}
-
-function placeText({ event, pid }: { event: number; pid: number }): string {
-  return pid === 0 ? grouped(event) : `${grouped(event)}, process ${pid}`;
-}
-
-function happeningText(happening: Happening | null): string {
-  if (happening === null) return 'never';
-  return `at ${placeText(happening)}${happening.page === null ? '' : `: ${happening.page}`}`;
+function partingsText(partings: Partings, kernels: readonly string[], events: number): string {
+  const told = partingLines(partings, kernels, events);
+  const lines = told.flatMap(({ title, lines: each }) => [`  ${title}`, ...each.map((line) => `    ${line}`)]);
+  if (lines.length === 0) lines.push('  nowhere');
+  return `${pc.bold('Where they part ways')}\n${lines.join('\n')}\n`;
 }

@@ -20,7 +20,15 @@ import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { type Progress, poolFor, progressOf } from './pool.ts';
 import { type Cost, costOf, PRICES } from './prices.ts';
 import type { RunResult, RunStatus, WorkResult } from './result.ts';
-import { FIRSTS, type FaultLog, type FirstName, type Happening, pageText, type SampleName, type Samples } from './story.ts';
+import {
+  type FaultLog,
+  FIRSTS,
+  type FirstName,
+  type Happening,
+  pageText,
+  type SampleName,
+  type Samples,
+} from './story.ts';
 
 export interface CompareOptions extends Omit<MachineOptions, 'kernel'> {
   /** By version. */

@@ -76,7 +76,9 @@ export function drawCurve(
   lines.push(`${' '.repeat(margin)} └${ticks.join('')}`);
   lines.push(`${' '.repeat(margin + 2)}${tickLabels(marked, column, options.xLabel, width)} ${options.xUnit}`);
   const legend = series.map((s, i) => `${paint(s.mark, i)} ${s.name}`);
-  lines.push(`${' '.repeat(margin + 2)}${legend.join('   ')}   ${SHARED_MARK} ${series.length > 2 ? 'several' : 'both'}`);
+  lines.push(
+    `${' '.repeat(margin + 2)}${legend.join('   ')}   ${SHARED_MARK} ${series.length > 2 ? 'several' : 'both'}`,
+  );
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 

@@ -29,8 +29,7 @@ export interface Price {
 export type CostPart = 'accesses' | 'faults' | 'swap' | 'scans' | 'searches' | 'disk';
 export const COST_PARTS: readonly CostPart[] = ['accesses', 'faults', 'swap', 'scans', 'searches', 'disk'];
 
-const onZram = (run: RunResult, name: string) =>
-  run.machine.swap_device === 'zram' ? (run.counters[name] ?? 0) : 0;
+const onZram = (run: RunResult, name: string) => (run.machine.swap_device === 'zram' ? (run.counters[name] ?? 0) : 0);
 
 export const PRICES: readonly Price[] = [
   { what: 'access', part: 'accesses', ns: ACCESS_NS, count: (run) => run.raw_accesses },
