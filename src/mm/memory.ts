@@ -186,6 +186,7 @@ export function accessPages(
     const way = (vpn >>> 9) & 63;
     const hit = TLB_HIT[kinds[i]!]!;
     if (tag[way] === vpn - inTable && (bits[base[way]! + inTable]! & hit) === hit) continue;
+    if (machine.trace.on) machine.trace.access = i;
     if (!accessPage(machine, mm, vpn, kinds[i]!)) return i;
     bits = pageTables.bits;
     if (machine.clock.now >= machine.sliceEnd) return i + 1;

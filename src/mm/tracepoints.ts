@@ -50,6 +50,8 @@ export type TraceListener = (atNs: number, name: TracepointName, values: readonl
 export class Tracepoints {
   /** Somebody listens. */
   on = false;
+  /** Which access of the batch at hand is being made: the place in accessPages' columns. */
+  access = 0;
   private readonly listeners: TraceListener[] = [];
 
   /** Returns what ends the listening. */
