@@ -28,6 +28,9 @@ export class Vma {
   swapRaVpn: Vpn = 0 as Vpn;
   swapRaWin = 0;
   swapRaHits = 0;
+  /** The VMAs before and behind it in its address space, by address. */
+  vmPrev: Vma | null = null;
+  vmNext: Vma | null = null;
   /** Links of the address space's tree (vma_tree.ts). */
   readonly tree: VmaLinks = new VmaLinks();
   /** Links of the file's interval tree (address_space.i_mmap). */
