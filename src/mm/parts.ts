@@ -13,7 +13,7 @@ import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import type { SlabSizes } from './slab_sizes.ts';
-import type { Pfn, Pgoff, SwapEntry, Vpn } from './units.ts';
+import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
 
@@ -206,6 +206,8 @@ export interface Generation {
     pgoff: Pgoff,
     flags: number,
   ) => number;
+  /** exec: where mmap begins, and in which direction it goes. Undefined: as 6.x does it (syscalls/layout.ts). */
+  readonly pickMmapLayout?: (mm: Mm) => Vaddr;
   /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
   readonly allocSwapSlot: (machine: Machine) => SwapEntry;
   /** The page of a slot, with a reference, and its neighbours on the way. The page is locked until it is read. */
@@ -219,6 +221,10 @@ export interface Generation {
 
 /** Where neighbouring releases differ: the value for 6.18 is told first, then what 6.1 does. */
 export interface Switches {
+  /** Tasks remember four VMAs each (3.15 to 6.0). 6.1 and later: the maple tree is asked. */
+  readonly vmacache: boolean;
+  /** The object of an address space outlives its last user while a kernel thread borrows it. Not modelled for 6.x. */
+  readonly lazyMm: boolean;
   /** A page knows that only one process can map it (PG_anon_exclusive, 5.19). Before: users of page and slot are counted. */
   readonly anonExclusive: boolean;
   /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */

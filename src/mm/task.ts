@@ -1,17 +1,23 @@
 /**
  * Who is running: struct task_struct, as far as memory goes.
  *
- * Linux     6.18 include/linux/sched.h: task_struct
+ * Linux     6.18, 3.16 include/linux/sched.h: task_struct
  */
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import type { Pfn } from './units.ts';
+import type { Vma } from './vma.ts';
 
 export class Task {
   readonly pid: number;
   comm: string;
   /** null for a kernel thread. */
   mm: Mm | null;
+  /** The address space whose tables are loaded while the task runs: its own, or a borrowed one (active_mm.ts). */
+  activeMm: Mm | null = null;
+  /** The VMAs it found last, as long as the number is that of its address space (vmacache.ts). */
+  readonly vmacache: (Vma | null)[] = [null, null, null, null];
+  vmacacheSeqnum = 0;
   memcg: MemCgroup;
   /** Who was charged for the task itself: the cgroup it was made in. */
   readonly payer: MemCgroup;

@@ -22,6 +22,8 @@ import { swapinReadahead } from '../swap/swap_state.ts';
 import { getUnmappedArea } from '../unmapped_area.ts';
 
 const switches_6_18: Switches = {
+  vmacache: false,
+  lazyMm: false,
   anonExclusive: true,
   forkCopiesFileEntries: false,
   indexesAnon: true,
