@@ -281,6 +281,8 @@ export interface Switches {
   readonly swapZeromap: boolean;
   /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */
   readonly swapSlotsCache: boolean;
+  /** Free slots are found by a scan of the map, on every disk (until 3.11): lowestBit, highestBit, clusterNext. */
+  readonly swapScanMap: boolean;
   /** A swap-in without readahead waits for the read. 6.18: the fault does. */
   readonly loneSwapinWaits: boolean;
   /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */

@@ -52,6 +52,7 @@ const switches_6_18: Switches = {
   freeingDrains: false,
   swapZeromap: true,
   swapSlotsCache: false,
+  swapScanMap: false,
   loneSwapinWaits: false,
   swapSyncBio: true,
   mlocksSwappedIn: false,
