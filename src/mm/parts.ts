@@ -110,6 +110,8 @@ export interface Reclaim {
   reclaimPages(pages: Pfn[]): number;
   /** Pages of the zone that could be reclaimed: the allocator asks before it tries again. */
   zoneReclaimablePages(zone: Zone): number;
+  /** vm.zone_reclaim_mode: a zone is reclaimed before the next node is asked. True if enough was freed. Some kernels. */
+  zoneReclaim?(zone: Zone, gfp: Gfp, order: number): boolean;
 }
 
 /** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
@@ -225,6 +227,10 @@ export interface Switches {
   readonly forkCopiesFileEntries: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
+  /** A request with __GFP_REPEAT ends when as much as it asked for was freed (2.6.26). Before: it goes on. */
+  readonly repeatEnds: boolean;
+  /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
+  readonly unevictableList: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */

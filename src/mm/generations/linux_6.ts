@@ -25,6 +25,8 @@ const switches_6_18: Switches = {
   anonExclusive: true,
   forkCopiesFileEntries: false,
   indexesAnon: true,
+  repeatEnds: true,
+  unevictableList: true,
   lruBatch: 31,
   ioCost: 32,
   rotationCost: 1,
