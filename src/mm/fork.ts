@@ -28,6 +28,7 @@ import {
   PTE_YOUNG,
 } from './page_table.ts';
 import type { SlabName } from './slab.ts';
+import { swapTokenOf } from './swap/swap_token.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
 import { Task } from './task.ts';
 import type { Pfn, Vpn } from './units.ts';
@@ -72,6 +73,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
   exitMmap(machine, mm);
+  swapTokenOf(machine)?.put(mm);
   machine.pageTables.freeRoot(machine, mm);
   machine.slab.free(machine, 'mm_struct', mm.memcg);
   machine.mms.splice(machine.mms.indexOf(mm), 1);

@@ -161,7 +161,10 @@ export function swapoff(machine: Machine, type: number): number {
   if (machine.sysctl.overcommitMemory === 2 && !fitsWithout(machine, area)) return -ENOMEM;
   swap.disable(area);
   disableSlotsCache(machine);
+  const task = machine.current;
+  task.swapoff = true;
   const refused = tryToUnuse(machine, area);
+  task.swapoff = false;
   if (refused < 0) swap.enable(area);
   swap.slotsCache.enabled = swap.active.length > 0;
   if (refused < 0) return refused;
