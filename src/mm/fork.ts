@@ -30,6 +30,7 @@ import {
   PTE_YOUNG,
 } from './page_table.ts';
 import type { SlabName } from './slab.ts';
+import { swapTokenOf } from './swap/swap_token.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
 import { Task } from './task.ts';
 import type { Pfn, Vpn } from './units.ts';
@@ -74,6 +75,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
   exitMmap(machine, mm);
+  swapTokenOf(machine)?.put(mm);
   mmlistDel(mm);
   mmdrop(machine, mm);
 }

@@ -219,7 +219,7 @@ export class Machine {
   constructor(config: MachineConfig) {
     this.config = config;
     this.generation = generationNamed(config.kernel);
-    this.sysctl = { ...SYSCTL_DEFAULTS, ...config.sysctl };
+    this.sysctl = { ...SYSCTL_DEFAULTS, ...this.generation.sysctl, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
     this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB);
@@ -298,7 +298,8 @@ export class Machine {
   }
 
   newCgroup(name: string, parent: MemCgroup = this.rootMemcg): MemCgroup {
-    return newMemCgroup(this, name, parent);
+    // Without cgroups everybody is in the root's, which nothing is charged to.
+    return this.generation.cgroups ? newMemCgroup(this, name, parent) : this.rootMemcg;
   }
 
   /** What is wrong: a line for each broken promise, and none if all is well. Counts everything again; changes nothing. */

@@ -81,6 +81,10 @@ export class Mm {
   rlimitAs = Number.POSITIVE_INFINITY;
   rlimitData = Number.POSITIVE_INFINITY;
   rlimitMemlock = Number.POSITIVE_INFINITY;
+  /** 2.6: what it has of a claim to the swap token; faults of all at its last swap-in, and since the one before. */
+  tokenPriority = 0;
+  faultstamp = 0;
+  lastInterval = 0;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */
   exiting = false;
   /** The OOM reaper was here: killing its owner brings no more (MMF_OOM_SKIP). */

@@ -30,6 +30,8 @@ export class Task {
   /** The OOM killer chose it (TIF_MEMDIE): it may use the reserves, and nobody else is killed before its memory is free. */
   oomVictim = false;
   isKswapd = false;
+  /** It runs swapoff (PF_SWAPOFF). */
+  swapoff = false;
   /** PF_MEMALLOC: it frees memory, so it may use the reserves and must not reclaim again. */
   memalloc = false;
   /** PF_MEMALLOC_NOFS. */
