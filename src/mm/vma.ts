@@ -7,6 +7,7 @@
  */
 import type { File } from './fs.ts';
 import type { Mm } from './mm.ts';
+import type { VmSet } from './prio_tree.ts';
 import type { AnonVma, AnonVmaChain } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
@@ -32,6 +33,10 @@ export class Vma {
   readonly tree: VmaLinks = new VmaLinks();
   /** Links of the file's interval tree (address_space.i_mmap). */
   readonly shared: IntervalLinks<Vma> = { left: null, right: null, parent: null, subtreeLast: 0, priority: 0 };
+  /** The same where i_mmap is a priority search tree (before 3.7); null while it is not linked. */
+  vmSet: VmSet | null = null;
+  /** Of a nonlinear VMA: how many of its pages reclaim has passed (vm_private_data). */
+  nonlinearCursor = 0;
 
   constructor(mm: Mm, vmStart: Vpn, vmEnd: Vpn, vmFlags: VmFlags, vmPgoff: Pgoff, vmFile: File | null) {
     this.vmMm = mm;
