@@ -20,6 +20,7 @@ import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
 import {
   NO_SLOT,
   PTE_DIRTY,
+  PTE_FILE,
   PTE_MARKER,
   PTE_RW,
   PTE_SPECIAL,
@@ -40,6 +41,7 @@ import {
   VM_MAYSHARE,
   VM_MAYWRITE,
   VM_MIXEDMAP,
+  VM_NONLINEAR,
   VM_PFNMAP,
   VM_SHARED,
   VM_UFFD_WP,
@@ -72,6 +74,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
   exitMmap(machine, mm);
+  machine.swap.leaveMmlist(mm);
   machine.pageTables.freeRoot(machine, mm);
   machine.slab.free(machine, 'mm_struct', mm.memcg);
   machine.mms.splice(machine.mms.indexOf(mm), 1);
@@ -183,7 +186,9 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
 
 function needsCopy(machine: Machine, vma: Vma): boolean {
   if (machine.generation.switches.forkCopiesFileEntries) return true;
-  return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0;
+  return (
+    vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_NONLINEAR | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0
+  );
 }
 
 /** Copies the entries of `src` into `dst`. 0 or -ENOMEM. */
@@ -227,9 +232,14 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
   if (pageTables.isSwap(from)) {
     const entry = pageTables.swapEntry(from);
     swapDuplicate(machine, entry);
+    machine.swap.joinMmlistBehind(dst.vmMm, src.vmMm);
     pageTables.clear(from, PTE_SWP_EXCLUSIVE);
     pageTables.setSwap(to, entry, false);
     rss[MM_SWAPENTS]! += 1;
+    return;
+  }
+  if (pageTables.has(from, PTE_FILE)) {
+    pageTables.setFile(to, pageTables.filePgoff(from));
     return;
   }
   if (pageTables.has(from, PTE_MARKER)) {

@@ -54,6 +54,7 @@ const MUNLOCK = 2;
 
 /** A locked VMA maps the page, which is on a list, or about to be. */
 export function mlockPage(machine: Machine, pfn: Pfn): void {
+  if (!machine.generation.switches.unevictableList) return;
   if (!machine.frames.testAndSet(pfn, PG_mlocked)) countMlocked(machine, pfn, folioPages(machine, pfn));
   queue(machine, pfn, MLOCK);
 }
@@ -67,6 +68,7 @@ export function mlockNewPage(machine: Machine, pfn: Pfn): void {
 
 /** A locked VMA maps the page no more, or is locked no more. */
 export function munlockPage(machine: Machine, pfn: Pfn): void {
+  if (!machine.generation.switches.unevictableList) return;
   queue(machine, pfn, MUNLOCK);
 }
 

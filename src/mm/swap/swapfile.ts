@@ -18,6 +18,7 @@ import { EEXIST, EINVAL, ENOENT, ENOMEM, EPERM } from '../errno.ts';
 import { folioMapcount, folioPages } from '../folio.ts';
 import type { DiskConfig, Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
+import type { Mm } from '../mm.ts';
 import { compoundHead, putPage } from '../page_alloc.ts';
 import { PG_dirty, PG_locked, PG_swapcache, PG_writeback } from '../page_flags.ts';
 import { NO_PFN, NO_SWAP, PAGE_SIZE, type Pfn, type SwapEntry, swpOffset, swpType } from '../units.ts';
@@ -80,6 +81,21 @@ export class SwapAreas {
   readaheadPages = 0;
   /** The page that swap_state.ts found last was read in just now. */
   freshPage = false;
+  /** 2.6: address spaces that may hold swap entries, the newest first; a child stands behind its parent (init_mm.mmlist). */
+  readonly mmlist: Mm[] = [];
+
+  joinMmlist(mm: Mm): void {
+    if (!this.mmlist.includes(mm)) this.mmlist.unshift(mm);
+  }
+  /** fork copied a swap entry. */
+  joinMmlistBehind(mm: Mm, parent: Mm): void {
+    const at = this.mmlist.indexOf(parent);
+    if (at >= 0 && !this.mmlist.includes(mm)) this.mmlist.splice(at + 1, 0, mm);
+  }
+  leaveMmlist(mm: Mm): void {
+    const at = this.mmlist.indexOf(mm);
+    if (at >= 0) this.mmlist.splice(at, 1);
+  }
 
   areaOf(entry: SwapEntry): SwapInfo {
     return this.areas[swpType(entry)]!;

@@ -31,7 +31,8 @@ export function tryToUnuse(machine: Machine, area: SwapInfo): number {
     const before = area.inusePages;
     const refused = shmemUnuse(machine, area.type);
     if (refused < 0) return refused;
-    for (const mm of machine.mms) {
+    const { mmlist } = machine.swap;
+    for (const mm of mmlist.length > 0 ? mmlist : machine.mms) {
       if (area.inusePages === 0) break;
       const failed = unuseMm(machine, mm, area);
       if (failed < 0) return failed;
