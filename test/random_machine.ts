@@ -11,6 +11,7 @@ import { newInode, openInode, putFile } from '../src/mm/file.ts';
 import { filemapRead, filemapWrite } from '../src/mm/filemap.ts';
 import { dupMm, exitTask, mmPut, newMm, newTask } from '../src/mm/fork.ts';
 import type { File, Inode } from '../src/mm/fs.ts';
+import { generationNamed } from '../src/mm/generations/index.ts';
 import { Machine } from '../src/mm/machine.ts';
 import { doMadvise } from '../src/mm/madvise.ts';
 import { loadPage, readToken, storePage } from '../src/mm/memory.ts';
@@ -116,7 +117,10 @@ export class RandomProgram {
     const disk = random.next(2) === 0;
     this.machine = new Machine({
       kernel,
-      ramBytes: (2 + random.next(3)) * 1024 * 1024,
+      // Without cgroups memory is short because the machine is small.
+      ramBytes: generationNamed(kernel).cgroups
+        ? (2 + random.next(3)) * 1024 * 1024
+        : (5 + random.next(3)) * 128 * 1024,
       reservedBytes: 256 * 1024,
       sysctl: {
         minFreeKbytes: 64,
@@ -128,7 +132,6 @@ export class RandomProgram {
     const { machine } = this;
     this.nonlinear = machine.generation.remapFilePages !== doRemapFilePages;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
-    // Without cgroups memory is short because the machine is small.
     const memcg = machine.generation.cgroups ? machine.newCgroup('test') : machine.rootMemcg;
     if (random.next(3) > 0 && machine.generation.cgroups) memcg.memory.max = 100 + random.next(150);
     const mm = newMm(machine, memcg)!;
@@ -521,8 +524,19 @@ export class RandomProgram {
     if (this.tasks.length > 0) return;
     const { machine } = this;
     const memcg = machine.generation.cgroups ? machine.newCgroup(`again${this.nextPid}`) : machine.rootMemcg;
-    const mm = newMm(this.machine, memcg)!;
-    this.tasks.push({ task: newTask(this.machine, this.nextPid++, 'init', mm, memcg, null)!, cells: new Map() });
+    for (let tries = 0; tries < 8; tries++) {
+      const mm = newMm(machine, memcg)!;
+      const task = newTask(machine, this.nextPid++, 'init', mm, memcg, null);
+      if (task !== null) {
+        this.tasks.push({ task, cells: new Map() });
+        return;
+      }
+      // Only the cache is left to be in the way of a stack.
+      mmPut(machine, mm);
+      dropCaches(machine, 3);
+      machine.advance(1_000_000_000);
+    }
+    throw new Error('no memory for a process, though nobody is there');
   }
 
   private forgetUnmapped(at: number): void {
