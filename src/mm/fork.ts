@@ -131,6 +131,7 @@ export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null
 }
 
 function copyLayout(mm: Mm, parent: Mm): void {
+  mm.getUnmappedArea = parent.getUnmappedArea;
   mm.mmapBase = parent.mmapBase;
   mm.taskSize = parent.taskSize;
   mm.startBrk = parent.startBrk;

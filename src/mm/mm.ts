@@ -8,7 +8,7 @@
 import type { MemCgroup } from './memcg.ts';
 import { PageTableRoot } from './page_table.ts';
 import type { Task } from './task.ts';
-import type { Vaddr } from './units.ts';
+import type { Vaddr, Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
 import { VmaTree } from './vma_tree.ts';
 
@@ -30,7 +30,16 @@ export class Mm {
   readonly pageTables: PageTableRoot = new PageTableRoot();
   readonly vmas: VmaTree = new VmaTree();
   mmUsers = 1;
+  /** How new mappings are placed: downwards from mmapBase, or upwards from it where the stack has no limit. */
+  getUnmappedArea: 'arch_get_unmapped_area_topdown' | 'arch_get_unmapped_area' = 'arch_get_unmapped_area_topdown';
   mmapBase: Vaddr = TASK_SIZE;
+  /** Where the last search ended, null for the base; and the pages of the largest hole that it passed by (before 3.8). */
+  freeAreaCache: Vpn | null = null;
+  cachedHoleSize = 0;
+  /** The swap token (2.6): global faults at the last swap-in, the interval before that, and how much this one wants the token. */
+  faultstamp = 0;
+  lastInterval = 0;
+  tokenPriority = 0;
   taskSize: Vaddr = TASK_SIZE;
   startBrk: Vaddr = 0 as Vaddr;
   brk: Vaddr = 0 as Vaddr;
@@ -71,6 +80,10 @@ export class Mm {
 
   get mapCount(): number {
     return this.vmas.size;
+  }
+  /** Leaf page tables. */
+  get nrPtes(): number {
+    return this.pageTables.leafTables;
   }
   /** Resident pages: file, anonymous and shared memory. */
   get rssPages(): number {

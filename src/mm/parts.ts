@@ -14,7 +14,7 @@ import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import type { SwapVerdict } from './rmap/swap_verdict.ts';
 import type { SlabSizes } from './slab_sizes.ts';
-import type { Pfn, Pgoff, SwapEntry, Vpn } from './units.ts';
+import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
 
@@ -218,6 +218,8 @@ export interface Generation {
     pgoff: Pgoff,
     flags: number,
   ) => number;
+  /** exec: where mmap begins, and in which direction it goes. Undefined: as 6.x does it (syscalls/layout.ts). */
+  readonly pickMmapLayout?: (mm: Mm) => Vaddr;
   /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
   readonly allocSwapSlot: (machine: Machine) => SwapEntry;
   /** The page of a slot, with a reference, and its neighbours on the way. The page is locked until it is read. */

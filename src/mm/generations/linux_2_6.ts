@@ -20,6 +20,7 @@ import {
   MADV_SEQUENTIAL,
   MADV_WILLNEED,
 } from '../uapi.ts';
+import { areaUnmapped26, getUnmappedArea26, pickMmapLayout26 } from '../unmapped_area_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
 
 /** i_mmap a priority search tree, i_mmap_nonlinear a list. */
@@ -36,6 +37,9 @@ export const linux_2_6_26: Generation = {
   newFileVmas: newFileVmas_2_6,
   handlePteFault: handlePteFault26,
   remapFilePages: remapFilePagesNonlinear,
+  getUnmappedArea: getUnmappedArea26,
+  pickMmapLayout: pickMmapLayout26,
+  areaUnmapped: areaUnmapped26,
   knownAdvice: new Set([
     MADV_NORMAL,
     MADV_RANDOM,

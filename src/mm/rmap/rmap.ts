@@ -314,9 +314,12 @@ class AnonVmaRmap implements Rmap {
   private walkEntries(pfn: Pfn, what: number): void {
     const owner = this.ownerOf(pfn);
     const index = this.frames.index(pfn);
+    const { work } = this.machine;
     if (owner instanceof AnonVma) {
       const { tree } = owner;
+      work.anonVmasMet += 1;
       for (let avc = tree.firstIn(index, index); avc !== null; avc = tree.nextIn(avc, index, index)) {
+        work.chainsMet += 1;
         if (!this.visitVma(pfn, avc.vma, vmaAddress(avc.vma, index), what)) return;
       }
     } else if (owner !== null) {
@@ -329,11 +332,14 @@ class AnonVmaRmap implements Rmap {
 
   /** One candidate. True: go on with the next. */
   private visitVma(pfn: Pfn, vma: Vma, vpn: Vpn, what: number): boolean {
+    const { pageTables, work } = this.machine;
+    work.vmasVisited += 1;
     if (what === WALK_REFERENCED && !this.mayCount(vma)) return true;
     if (what === WALK_MKCLEAN && (vma.vmFlags & VM_SHARED) === 0) return true;
-    const { pageTables } = this.machine;
     const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
-    if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
+    if (slot === NO_SLOT) return true;
+    work.ptesVisited += 1;
+    if (!pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
     if (what === WALK_REFERENCED) return this.referencedOne(pfn, vma, slot);
     if (what === WALK_UNMAP) return this.unmapOne(pfn, vma, slot);
     if (pageTables.testAndClear(slot, PTE_DIRTY | PTE_RW)) this.found += 1;
