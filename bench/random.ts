@@ -1,12 +1,14 @@
 /**
  * Random programs on tiny machines: every promise after every step, every token read back, the same machine twice.
- * REVMAP_SEEDS=2000 runs so many seeds (default 60) on each kernel, REVMAP_FIRST_SEED says where to begin.
+ * REVMAP_SEEDS=2000 runs so many seeds (default 60) on each kernel, REVMAP_FIRST_SEED says where to begin,
+ * REVMAP_KERNELS=2.6.24,2.6.26 which kernels.
  */
 import { stateHash } from '../src/mm/snapshot.ts';
 import { RandomProgram } from '../test/random_machine.ts';
 
 const seeds = Number(process.env['REVMAP_SEEDS'] ?? 60);
 const first = Number(process.env['REVMAP_FIRST_SEED'] ?? 1);
+const kernels = process.env['REVMAP_KERNELS']?.split(',') ?? ['6.18', '6.1'];
 const STEPS = 200;
 
 /** Throws with the seed that repeats it. */
@@ -29,7 +31,7 @@ function run(seed: number, kernel: string, verified: boolean): RandomProgram {
   return program;
 }
 
-for (const kernel of ['6.18', '6.1']) {
+for (const kernel of kernels) {
   const started = performance.now();
   let hashes = 0;
   for (let seed = first; seed < first + seeds; seed++) {

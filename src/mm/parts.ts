@@ -12,6 +12,7 @@ import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
+import type { SwapVerdict } from './rmap/swap_verdict.ts';
 import type { SlabSizes } from './slab_sizes.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
@@ -63,10 +64,17 @@ export interface Rmap {
   unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
-  /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
+  /**
+   * Meets every VMA that may map the page (candidates), with the address it would have there: NO_VPN if it can have none in
+   * a VMA that is met all the same. Stops when `visit` says false.
+   */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
+  /** tryToUnmap where the answer says more than yes and no: SWAP_SUCCESS, SWAP_AGAIN or SWAP_FAIL (before 5.12). */
+  tryToUnmapVerdict?(pfn: Pfn): SwapVerdict;
+  /** A sentence for each broken promise; left out: common code checks what there is. */
+  verify?(): string[];
 }
 
 /** The lists on which pages wait to be reclaimed (mm/swap.c). */
@@ -177,6 +185,10 @@ export interface Daemon {
 export interface GenerationState {
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
+  /** 2.6: the pages of whoever holds the swap token, and waits in a fault, count as used. */
+  holdsSwapToken?(mm: Mm): boolean;
+  /** 2.6: `mm` is about to read from swap, and wants the token. */
+  grabSwapToken?(machine: Machine, mm: Mm): void;
 }
 
 /** One kernel release: names of its parts, and the switches in which it differs from its neighbours. */
@@ -228,6 +240,20 @@ export interface Generation {
   ) => void;
   /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
   readonly sysctl?: Partial<Sysctl>;
+  /** remap_file_pages(2): a new mapping (4.0), or another order of pages in the old one. 0 or -errno. */
+  readonly remapFilePages: (
+    machine: Machine,
+    mm: Mm,
+    addr: number,
+    size: number,
+    prot: number,
+    pgoff: number,
+    flags: number,
+  ) => number;
+  /** MADV_ values that madvise knows; left out: all of 6.x that the switches do not name. */
+  readonly knownAdvice?: ReadonlySet<number>;
+  /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
+  readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -263,6 +289,10 @@ export interface Switches {
   readonly coldReadahead: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
+  /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
+  readonly mergeAnyAnonVma: boolean;
+  /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */
+  readonly zapYoung: 'accessed' | 'referenced' | 'lost';
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */
