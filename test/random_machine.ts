@@ -13,10 +13,9 @@ import type { File, Inode } from '../src/mm/fs.ts';
 import { generationNamed } from '../src/mm/generations/index.ts';
 import { Machine } from '../src/mm/machine.ts';
 import { doMadvise } from '../src/mm/madvise.ts';
-import type { MemCgroup } from '../src/mm/memcg.ts';
 import { loadPage, readToken, storePage } from '../src/mm/memory.ts';
 import { doMlock, doMunlock } from '../src/mm/mlock.ts';
-import { doMmap, doMunmap, doRemapFilePages } from '../src/mm/mmap.ts';
+import { doMmap, doMunmap } from '../src/mm/mmap.ts';
 import { doMprotect } from '../src/mm/mprotect.ts';
 import { doMremap } from '../src/mm/mremap.ts';
 import { doMsync } from '../src/mm/msync.ts';
@@ -127,9 +126,8 @@ export class RandomProgram {
     });
     const { machine } = this;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
-    const memcg = this.newMemcg('test');
-    const limit = 100 + random.next(150);
-    if (random.next(3) > 0 && memcg !== machine.rootMemcg) memcg.memory.max = limit;
+    const memcg = machine.newCgroup('test');
+    if (random.next(3) > 0) memcg.memory.max = 100 + random.next(150);
     const mm = newMm(machine, memcg)!;
     const task = newTask(machine, this.nextPid++, 'init', mm, memcg, null)!;
     task.oomScoreAdj = -1000;
@@ -159,8 +157,7 @@ export class RandomProgram {
     else if (what < 96) this.sync(at);
     else if (what < 97) dropCaches(this.machine, 3);
     else if (what < 98) this.cycleSwap();
-    else if (what < 99) this.touchAll(at);
-    else this.remapFile(at);
+    else this.touchAll(at);
     this.machine.current = this.machine.idle;
     if (what >= 74 && what < 92) this.adoptCopies(at);
     this.dropKilled();
@@ -371,24 +368,6 @@ export class RandomProgram {
     }
   }
 
-  /** Pages of a shared mapping show another part of its file: nonlinear until 4.0, since then a mapping of their own. */
-  private remapFile(at: number): void {
-    const { random, machine } = this;
-    const { task, cells } = this.tasks[at]!;
-    const shared = [...cells].filter(([, cell]) => cell.shared && cell.object !== null).map(([page]) => page);
-    const start = shared[random.next(Math.max(1, shared.length))];
-    const pages = 1 + random.next(6);
-    const pgoff = random.next(FILE_PAGES / 2);
-    if (start === undefined) return;
-    this.log.push(`${task.pid} remap_file_pages(${start}, ${pages}, ${pgoff})`);
-    const result = doRemapFilePages(machine, task.mm!, (ARENA + start) * 4096, pages * 4096, 0, pgoff, 0);
-    if (result < 0) {
-      this.forgetUnmapped(at);
-      return;
-    }
-    for (let i = 0; i < pages; i++) cells.get(start + i)!.index = pgoff + i;
-  }
-
   private protect(at: number): void {
     const { task, cells } = this.tasks[at]!;
     const [start, pages] = this.range();
@@ -477,12 +456,6 @@ export class RandomProgram {
 
   // helpers
 
-  /** A cgroup of its own, where the kernel has any. */
-  private newMemcg(name: string): MemCgroup {
-    const { machine } = this;
-    return machine.generation.cgroups ? machine.newCgroup(name) : machine.rootMemcg;
-  }
-
   private addFile(i: number): void {
     const { machine } = this;
     const inode = newInode(machine, `file${i}`, i === 0 ? 'disk' : 'tmpfs', 0);
@@ -504,7 +477,7 @@ export class RandomProgram {
       this.tasks.splice(at, 1);
     }
     if (this.tasks.length > 0) return;
-    const memcg = this.newMemcg(`again${this.nextPid}`);
+    const memcg = this.machine.newCgroup(`again${this.nextPid}`);
     const mm = newMm(this.machine, memcg)!;
     this.tasks.push({ task: newTask(this.machine, this.nextPid++, 'init', mm, memcg, null)!, cells: new Map() });
   }
