@@ -41,7 +41,7 @@ function visits(kernel: string): { under: Range; referenced: Range } {
 const thousandChildren: PublishedNumber = {
   name: 'A thousand children copy a thousand pages',
   source: commit('5beb49305251'),
-  date: '2010-03-06',
+  date: '2010-03',
   slow: true,
   how:
     'A process stores to 1,000 pages and forks 1,000 children, each of which stores to all of them. Then the reverse walk is ' +
@@ -169,7 +169,7 @@ const GENERATIONS_OF_RELAY = 1000;
 const endlessGrowth: PublishedNumber = {
   name: 'A task that forks for ever',
   source: commit('7a3ef208e662'),
-  date: '2015-01-08',
+  date: '2015-01',
   how:
     'A process with one VMA forks and ends, its child stores, forks and ends, 1,000 times: the most anon_vmas at any time. ' +
     'Then 20 random trees of 200 forks in which nobody ends, and a chain of 200 of which only the last process is left.',
@@ -218,7 +218,7 @@ function split(kernel: string): Range {
 const splitArea: PublishedNumber = {
   name: 'A VMA split into thousands',
   source: commit('bf181b9f9d8d'),
-  date: '2012-10-09',
+  date: '2012-10',
   how: `An area of ${SPLIT_PAGES} pages is written, and every second page made read-only: ${SPLIT_PAGES} VMAs. The reverse walk is sent from every 8th page.`,
   run() {
     const list = split('2.6.26');

@@ -151,7 +151,7 @@ function reversed(kernel: string, pages: number): { vmas: number; failed: number
 const remapInReverse: PublishedNumber = {
   name: 'remap_file_pages without nonlinear mappings',
   source: commit('c8d78c1823f4'),
-  date: '2015-02-10',
+  date: '2015-02',
   slow: true,
   how: 'Shared memory of 4 GiB; every page is stored to, remapped in reverse order and read, with max_map_count at 1,100,000 as there.',
   remark:

@@ -114,7 +114,7 @@ const STEPS = ['50 hot pages', '50 new pages, used once', '50 more'];
 const hotPages: PublishedNumber = {
   name: 'Fifty hot pages',
   source: commit('b518154e59aa'),
-  date: '2020-08-12',
+  date: '2020-08',
   how:
     `Active | inactive anonymous pages, h hot, uo used once. Each page of the example is ${SCALE} pages here, since reclaim works in batches of 32. ` +
     'The hot pages are on the active list; as many new ones come, while files that are read once keep reclaim balancing the lists; then the ' +
@@ -170,7 +170,7 @@ function distance(kernel: string, letter: string): number {
 const refaults: PublishedNumber = {
   name: 'Refault distance',
   source: `${commit('a528910e12ec')}, with the picture of [its series](https://lkml.iu.edu/hypermail/linux/kernel/1308.1/01802.html)`,
-  date: '2014-04-03',
+  date: '2014-04',
   how:
     'Of a file’s pages a b c d are evicted, e … k are inactive, l m n active. Each of the four is read again, each time on a new machine, with 0 … 8 ' +
     'active pages: its refault distance is the fewest with which it is activated.',

@@ -141,13 +141,13 @@ function sequential(generation: Generation, faultAroundBytes: number): { faults:
 const faultAround: PublishedNumber = {
   name: 'Fault-around with old entries',
   source: commit('5c0a85fad949'),
-  date: '2016-05-20',
+  date: '2016-05',
   how:
     'A mapped file of 512 MB that is in the page cache is read word by word, on a CPU that does not set accessed bits, with fault_around_bytes at ' +
     '4,096 and at 65,536: 6.18 with one part exchanged, faults that leave the entries around the access old.',
   remark:
     '131,072 of the 131,291 are the pages of the file; the other 219 are the test program’s own start, which is not run here. That they are as many ' +
-    'with both windows is what the commit shows. The last line is the same reading on a CPU that sets the bit.',
+    'with both windows is what the commit shows. The commit was reverted a month later (315d09bf30c2) and is back since 5.12 for such CPUs. The last line is the same reading on a CPU that sets the bit.',
   run() {
     const old = oldAround('6.18');
     const one = sequential(old, 4096).traps;
