@@ -60,6 +60,3 @@ test('64 GiB are 16,777,216 frames', () => {
   const { machine } = physicalMachine({ ramBytes: 64 * GIB });
   expect(machine.frames.frames).toBe(16777216);
 });
-  expect(machine.frames.frames).toBe(16777216);
-  expect(performance.now() - before).toBeLessThan(2000);
-});
