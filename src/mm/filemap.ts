@@ -248,6 +248,8 @@ export function filemapRead(
   length: number,
   reader: PageReader | null,
 ): number {
+  const { fileRead } = machine.generation;
+  if (fileRead !== undefined) return fileRead(machine, file, pos, length, reader);
   if (file.inode.kind === 'tmpfs') return shmemFileRead(machine, file, pos, length, reader);
   const frames = machine.frames;
   const mapping = file.mapping;

@@ -11,7 +11,7 @@ import type { File } from './fs.ts';
 import type { MemCgroup } from './memcg.ts';
 import { PageTableRoot } from './page_table.ts';
 import type { Task } from './task.ts';
-import { PAGE_SIZE, type Vaddr } from './units.ts';
+import { PAGE_SIZE, type Vaddr, type Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { VmaTree } from './vma_tree.ts';
@@ -87,6 +87,8 @@ export class Mm {
   lastInterval = 0;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */
   exiting = false;
+  /** 2.4: the next page that swap_out looks at; the end of user space when it has seen all. */
+  swapAddress: Vpn = 0 as Vpn;
   /** The OOM reaper was here: killing its owner brings no more (MMF_OOM_SKIP). */
   oomSkip = false;
 

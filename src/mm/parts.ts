@@ -6,6 +6,7 @@
  */
 
 import type { VmFault } from './fault.ts';
+import type { PageReader } from './filemap.ts';
 import type { File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
@@ -13,6 +14,7 @@ import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import type { SlabSizes } from './slab_sizes.ts';
+import type { SwapInfo } from './swap/area.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
@@ -65,6 +67,8 @@ export interface Rmap {
   pageMkclean(pfn: Pfn): number;
   /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
+  /** The walk looks through every address space (2.4), so nobody asks it without need. */
+  readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
 }
@@ -114,6 +118,10 @@ export interface Reclaim {
   zoneReclaimablePages(zone: Zone): number;
   /** vm.zone_reclaim_mode: a zone is reclaimed before the next node is asked. True if enough was freed. Some kernels. */
   zoneReclaim?(zone: Zone, gfp: Gfp, order: number): boolean;
+  /** The address space is about to end: for kernels whose reclaim has a place in the list of them (2.4). */
+  forgetMm?(mm: Mm): void;
+  /** A sentence for each broken promise that verify.ts does not know. */
+  verify?(): string[];
 }
 
 /** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
@@ -166,6 +174,10 @@ export interface WritebackPart {
   wakeupFlusher(machine: Machine, pages?: number): void;
   /** The flusher's turn on the clock. */
   runFlusher(machine: Machine): void;
+  /** A file's page was dirtied as a whole (by a mapping), its buffers were (by write(2)), or both are clean again: for kernels that tell them apart. */
+  pageDirtied?(machine: Machine, pfn: Pfn): void;
+  bufferDirtied?(machine: Machine, pfn: Pfn, wasClean: boolean): void;
+  cleaned?(machine: Machine, pfn: Pfn): void;
 }
 
 /** A kernel thread that runs when the clock says so: bdflush, pdflush, ksmd. Plain data, as all state. */
@@ -228,6 +240,12 @@ export interface Generation {
   ) => void;
   /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
   readonly sysctl?: Partial<Sysctl>;
+  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
+  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
+  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
+  /** MADV_ values that madvise knows; left out: all of 6.x that the switches do not name. */
+  readonly knownAdvice?: ReadonlySet<number>;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -245,6 +263,16 @@ export interface Switches {
   readonly anonExclusive: boolean;
   /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */
   readonly forkCopiesFileEntries: boolean;
+  /** Address spaces stand in fork order: a child behind its parent (mmlist, as swap_out walks it). Else in the order of their making. */
+  readonly mmlistInForkOrder: boolean;
+  /** refill_inactive stops after so many pages moved (2.4.19), not looked at (2.4.17; 2.4.18 was not seen). */
+  readonly refillCountsMoved: boolean;
+  /** At most half of memory may be locked, by whomever (before 2.6.9). */
+  readonly mlockHalfOfMemory: boolean;
+  /** The first store to a page of a shared file mapping is noticed (2.6.19). */
+  readonly writeNotify: boolean;
+  /** VMAs of files merge, and mlock and madvise merge (2.5). Before: anonymous ones alone, wherever their pages came from. */
+  readonly mergesFiles: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
   /** A request with __GFP_REPEAT ends when as much as it asked for was freed (2.6.26). Before: it goes on. */

@@ -34,6 +34,8 @@ export class Vma {
   /** The VMAs before and behind it in its address space, by address. */
   vmPrev: Vma | null = null;
   vmNext: Vma | null = null;
+  /** 2.4: where reading ahead of a sequential mapping has come to, in pages of the VMA; 0 is nowhere yet. */
+  vmRaend = 0;
   /** Links of the address space's tree (vma_tree.ts). */
   readonly tree: VmaLinks = new VmaLinks();
   /** Links of the file's interval tree (address_space.i_mmap). */

@@ -64,11 +64,19 @@ function canWriteback(mapping: AddressSpace | null): mapping is AddressSpace {
 export function folioMarkDirty(machine: Machine, pfn: Pfn): boolean {
   // A page that is written again is not one to free as soon as the write has ended. Nor does it begin a readahead, as the bit is one.
   if (pageMapping(machine, pfn) !== null) machine.frames.clear(pfn, PG_reclaim);
-  return markBufferDirty(machine, pfn);
+  const wasClean = markDirty(machine, pfn);
+  machine.generation.writeback.pageDirtied?.(machine, pfn);
+  return wasClean;
 }
 
 /** A call wrote into the page's buffers: what PG_reclaim says stays. True if it was clean. */
 export function markBufferDirty(machine: Machine, pfn: Pfn): boolean {
+  const wasClean = markDirty(machine, pfn);
+  machine.generation.writeback.bufferDirtied?.(machine, pfn, wasClean);
+  return wasClean;
+}
+
+function markDirty(machine: Machine, pfn: Pfn): boolean {
   const frames = machine.frames;
   const mapping = pageMapping(machine, pfn);
   if (frames.testAndSet(pfn, PG_dirty)) return false;
@@ -95,6 +103,7 @@ function markInodeDirty(machine: Machine, inode: Inode, pfn: Pfn): void {
 function accountCleaned(machine: Machine, pfn: Pfn): void {
   modPageState(machine, pfn, NR_FILE_DIRTY, -1);
   machine.zones[machine.frames.zoneIndex(pfn)]!.writePending -= 1;
+  machine.generation.writeback.cleaned?.(machine, pfn);
 }
 
 /** The page is truncated: what was written to it does not matter. */
@@ -152,7 +161,7 @@ export function writepage(machine: Machine, pfn: Pfn): boolean {
 }
 
 /** What was stored behind the end of the file, through a mapping, does not reach the disk, and is gone from the page as well. */
-function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
+export function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
   const { frames, contents } = machine;
   const end = inode.size - frames.index(pfn) * PAGE_SIZE;
   if (end < PAGE_SIZE) frames.setToken(pfn, contents.cutAt(machine, frames.token(pfn), end));
