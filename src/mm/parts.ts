@@ -6,13 +6,14 @@
  */
 
 import type { VmFault } from './fault.ts';
-import type { File } from './fs.ts';
+import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
-import type { SlabSizes } from './slab_sizes.ts';
+import type { Shrinker, ShrinkerOps } from './slab.ts';
+import type { SlabName, SlabSizes } from './slab_sizes.ts';
 import type { Pfn, Pgoff, SwapEntry, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
@@ -152,6 +153,56 @@ export interface FileVmas {
   verify(): string[];
 }
 
+/** One cache of kernel objects, as far as all kernels have it. */
+export interface SlabInfo {
+  readonly name: string;
+  /** Bytes of an object in its slab, and pages of a slab as a power of two. */
+  readonly size: number;
+  readonly order: number;
+  /** Objects in use, and those for which there is room. */
+  active: number;
+  room: number;
+  /** First frames of its slabs. */
+  readonly slabs: readonly Pfn[];
+}
+
+/** The kernel's own objects (mm/slub.c, mm/slab.c). */
+export interface Slab {
+  readonly caches: Readonly<Record<SlabName, SlabInfo>>;
+  readonly shrinkers: readonly Shrinker[];
+  /** One more object for `memcg`; 0 or -ENOMEM. */
+  alloc(machine: Machine, name: SlabName, memcg: MemCgroup, gfp: Gfp): number;
+  /** One object less; `memcg` as it was allocated. */
+  free(machine: Machine, name: SlabName, memcg: MemCgroup): void;
+  /** Does the slab that begins at this frame hold objects that a shrinker may drop? */
+  isReclaimable(pfn: Pfn): boolean;
+  registerShrinker(ops: ShrinkerOps): void;
+  verify(machine: Machine): string[];
+}
+
+/**
+ * What a kernel keeps of cached pages beside the XArray, such as the hash table and lists of 2.4. Called by whoever changes a
+ * page; a machine of a kernel that keeps nothing has none.
+ */
+export interface PageHooks {
+  /** From now on, or no more, the page is page `index` of a mapping (its id), or has that swap entry (id 0). A page may be both for a moment. */
+  onInsert(pfn: Pfn, mappingId: number, index: number): void;
+  onRemove(pfn: Pfn, mappingId: number, index: number): void;
+  /** Somebody looks for such a page. */
+  onFind(mappingId: number, index: number): void;
+  /** set_page_dirty; and write(2), which dirties the page's buffers. It was clean or dirty before. */
+  onSetPageDirty(pfn: Pfn): void;
+  onMarkBufferDirty(pfn: Pfn): void;
+  /** Its write begins: page and buffers are clean. */
+  onStartWrite(pfn: Pfn): void;
+  /** The page's buffers go. */
+  onDropBuffers(pfn: Pfn): void;
+  /** The kernel copies to or from the page. */
+  onCopy(pfn: Pfn): void;
+  /** fsync: writes what is dirty, and waits. */
+  fsync(mapping: AddressSpace): void;
+}
+
 /** Dirty file pages: who is held back, and who writes them (mm/page-writeback.c). */
 export interface WritebackPart {
   /** The current task has dirtied a page. */
@@ -171,6 +222,7 @@ export interface Daemon {
 
 /** What only one generation's machine has: page hash, kmap pool, KSM. Each generation has a class of its own. */
 export interface GenerationState {
+  readonly pageHooks?: PageHooks;
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
 }
@@ -187,6 +239,7 @@ export interface Generation {
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
   readonly newPhysical: (machine: Machine) => Physical;
+  readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */
   readonly newState: ((machine: Machine) => GenerationState) | null;
@@ -225,6 +278,10 @@ export interface Switches {
   readonly forkCopiesFileEntries: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
+  /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
+  readonly zoneInPageFlags: boolean;
+  /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */
+  readonly pagesPinInodes: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */
