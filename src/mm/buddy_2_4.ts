@@ -138,7 +138,9 @@ export function verifyFreeArea(frames: MemMap, zone: Zone, area: FreeArea, state
     for (let pair = 0; pair < bits.length; pair++) {
       if (bits[pair] === 2) wrong.push(`zone ${zone.name}: pair ${pair} of order ${order}: free buddies are merged`);
       else if (bits[pair] !== area.map[order]![pair])
-        wrong.push(`zone ${zone.name}: bit of pair ${pair}, order ${order} is ${area.map[order]![pair]}, counted ${bits[pair]}`);
+        wrong.push(
+          `zone ${zone.name}: bit of pair ${pair}, order ${order} is ${area.map[order]![pair]}, counted ${bits[pair]}`,
+        );
     }
   }
   if (pages !== zone.freePages)

@@ -184,7 +184,8 @@ export class Highmem_2_4 {
       mapped += 1;
       if (this.slotOf.get(pfn) !== slot) wrong.push(`frame ${pfn}: page->virtual does not name slot ${slot}`);
     }
-    if (mapped !== this.slotOf.size) wrong.push(`${this.slotOf.size} high pages have an address, ${mapped} slots a page`);
+    if (mapped !== this.slotOf.size)
+      wrong.push(`${this.slotOf.size} high pages have an address, ${mapped} slots a page`);
     return wrong;
   }
 }

@@ -238,14 +238,17 @@ export class KmemCache implements SlabInfo {
         if (right !== list) wrong.push(`${where}: ${slab.inuse} of ${this.num} in use, and on another list`);
         let free = 0;
         for (let at = slab.free; at !== BUFCTL_END && free <= this.num; at = slab.bufctl[at]!) free += 1;
-        if (free !== this.num - slab.inuse) wrong.push(`${where}: ${free} free objects, ${slab.inuse} of ${this.num} in use`);
+        if (free !== this.num - slab.inuse)
+          wrong.push(`${where}: ${free} free objects, ${slab.inuse} of ${this.num} in use`);
         for (let at = slab.pfn; at < slab.pfn + (1 << this.order); at = (at + 1) as Pfn) {
-          if (!machine.frames.has(at, PG_slab)) wrong.push(`frame ${at}: a page of a slab of ${this.name} carries PG_slab`);
+          if (!machine.frames.has(at, PG_slab))
+            wrong.push(`frame ${at}: a page of a slab of ${this.name} carries PG_slab`);
         }
       }
     }
     if (active !== this.active) wrong.push(`${this.name}: active is ${this.active}, its slabs have ${active}`);
-    if (slabs * this.num !== this.room) wrong.push(`${this.name}: room is ${this.room}, its slabs have ${slabs * this.num}`);
+    if (slabs * this.num !== this.room)
+      wrong.push(`${this.name}: room is ${this.room}, its slabs have ${slabs * this.num}`);
     if (slabs !== this.all().length) wrong.push(`${this.name}: ${this.all().length} slabs, ${slabs} on lists`);
     return wrong;
   }
@@ -268,7 +271,11 @@ export function alignedSize(bytes: number): number {
 }
 
 /** The smallest slab of which an eighth at most is left over; not larger than `breakOrder` if that holds an object. */
-export function slabLayout(size: number, offSlab: boolean, breakOrder: number): { order: number; num: number; left: number } {
+export function slabLayout(
+  size: number,
+  offSlab: boolean,
+  breakOrder: number,
+): { order: number; num: number; left: number } {
   for (let order = 0; ; order++) {
     const { num, left } = estimate(size, offSlab, order);
     if (order >= MAX_GFP_ORDER) return { order, num, left };

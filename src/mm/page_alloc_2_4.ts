@@ -170,7 +170,10 @@ export class Physical_2_4 implements Physical {
     const kept = this.localPages;
     this.freePagesTask = task;
     this.localPages = NO_PFN;
+    const { memalloc } = task;
+    task.memalloc = true;
     const progress = m.reclaim.tryToFreePages(classzone.pgdat, order, gfp) > 0;
+    task.memalloc = memalloc;
     const local = this.localPages;
     this.freePagesTask = before;
     this.localPages = kept;
@@ -203,6 +206,10 @@ export class Physical_2_4 implements Physical {
   private giveBack(pfn: Pfn, order: number): void {
     const zone = pageZone(this.machine, pfn);
     freeBlock(this.machine.frames, zone, this.areas[zone.index]!, pfn, order);
+  }
+
+  keeps(pfn: Pfn): boolean {
+    return pfn === this.localPages;
   }
 
   // checking

@@ -53,7 +53,12 @@ export interface PageFlag_2_4 {
 
 /** Table 3.1. Bit 9 is nobody's. */
 export const PAGE_FLAGS_2_4: readonly PageFlag_2_4[] = [
-  { bit: 0, name: 'PG_locked', engine: PG_locked | PG_writeback, meaning: 'being read or written, or in exclusive use' },
+  {
+    bit: 0,
+    name: 'PG_locked',
+    engine: PG_locked | PG_writeback,
+    meaning: 'being read or written, or in exclusive use',
+  },
   { bit: 1, name: 'PG_error', engine: PG_error, meaning: 'its last I/O failed' },
   { bit: 2, name: 'PG_referenced', engine: PG_referenced, meaning: 'used since the last look' },
   { bit: 3, name: 'PG_uptodate', engine: PG_uptodate, meaning: 'holds what it should' },

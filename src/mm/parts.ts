@@ -135,6 +135,8 @@ export interface Physical {
   drainAll(): void;
   /** Free blocks of one order, as /proc/buddyinfo has them. */
   freeBlocks(zone: Zone, order: number): number;
+  /** 2.4: the frame begins the block that a task keeps for itself while it frees memory. */
+  keeps?(pfn: Pfn): boolean;
   /** A sentence for each broken promise of free lists, zones and watermarks. */
   verify(): string[];
 }
