@@ -10,28 +10,26 @@
  *
  *   kupdate, every 5 s: what mappings dirtied goes to the disk, and buffers that have been dirty for 30 s.
  *
- * Owns      which file pages have dirty buffers, since when; bdf_prm; bdflush and kupdate.
- * Promises  1. A page on the list has PG_dirty. A file's page that has PG_dirty and is not on it was dirtied as a whole
- *              (2.4's PG_dirty), and one on the list may be both.
+ * Owns      the list of pages with dirty buffers, since when they are; bdf_prm; bdflush and kupdate.
+ * Promises  1. A page is on the list while write(2) has dirtied it and its write has not begun.
  *           2. The list is in the order of dirtying, so the first is the first to be due.
  * Linux     2.4.19 fs/buffer.c: write_some_buffers balance_dirty_state balance_dirty bdflush_stop bdflush kupdate sync_old_buffers
- *           wakeup_bdflush __mark_dirty sync_page_buffers; kernel/sysctl.c: bdflush_min bdflush_max;
- *           mm/page_alloc.c: nr_free_buffer_pages; drivers/block/ll_rw_blk.c: QUEUE_NR_REQUESTS
+ *           wakeup_bdflush __mark_dirty; kernel/sysctl.c: bdflush_min bdflush_max; drivers/block/ll_rw_blk.c: QUEUE_NR_REQUESTS
  *
  * DIFFERS: superblocks and inodes are not written; a page dirtied by write(2) and by a mapping is written once, in Linux twice.
  */
 import { addPage, BIO_MAX_PAGES, type BlockDevice, beginWrite, type IoRequest, submit } from './block.ts';
+import { nrFreeBufferPages } from './buffer_2_4.ts';
 import { EVENT_FLUSHER } from './clock.ts';
 import { EINVAL } from './errno.ts';
 import { pageMapping } from './filemap.ts';
 import type { AddressSpace } from './fs.ts';
-import { GFP_USER } from './gfp.ts';
 import type { Machine } from './machine.ts';
-import { gfpZone } from './page_alloc.ts';
 import { PG_dirty } from './page_flags.ts';
 import { tryLockPage, unlockPage } from './page_lock_2_4.ts';
 import type { WritebackPart } from './parts.ts';
 import { reclaim24 } from './reclaim/vmscan_2_4.ts';
+import { state24 } from './state_2_4.ts';
 import type { Pfn } from './units.ts';
 import { clearPageDirtyForIo, cutAtEnd, forgetInode, setPageWriteback } from './writeback.ts';
 import { PAGECACHE_TAG_DIRTY, xaToPfn } from './xarray.ts';
@@ -62,12 +60,6 @@ const AGE_BUFFER = 5;
 const NFRACT_SYNC = 6;
 const NFRACT_STOP = 7;
 
-const BUFFER_DIRTY = 1;
-/** Beside dirty buffers: dirtied as a whole. */
-const PAGE_DIRTY = 2;
-/** A scan has met the dirty buffers once (BH_Wait_IO). */
-const WAIT_IO = 4;
-
 /** Below the limit, above it, above the limit for writers (balance_dirty_state). */
 export const DIRTY_OK = -1;
 export const DIRTY_SOFT = 0;
@@ -78,8 +70,7 @@ export const bdflush_2_4: WritebackPart = {
   startFlusher: (machine) => bdflush(machine).schedule(machine),
   wakeupFlusher: (machine) => bdflush(machine).wakeup(machine),
   runFlusher: (machine) => bdflush(machine).run(machine),
-  pageDirtied: (machine, pfn) => bdflush(machine).pageDirtied(pfn),
-  bufferDirtied: (machine, pfn, wasClean) => bdflush(machine).bufferDirtied(machine, pfn, wasClean),
+  bufferDirtied: (machine, pfn) => bdflush(machine).bufferDirtied(machine, pfn),
   cleaned: (machine, pfn) => bdflush(machine).cleaned(pfn),
 };
 
@@ -87,14 +78,9 @@ export function bdflush(machine: Machine): Bdflush {
   return reclaim24(machine).bdflush;
 }
 
-/** What write(2) left in the page is not on the disk yet. */
-export function hasDirtyBuffers(machine: Machine, pfn: Pfn): boolean {
-  return bdflush(machine).hasDirtyBuffers(pfn);
-}
-
 /** 2.4's PG_dirty: of a file's page that a mapping or the kernel wrote to, not write(2). */
 export function isPageDirty(machine: Machine, pfn: Pfn): boolean {
-  return machine.frames.has(pfn, PG_dirty) && bdflush(machine).isWholeDirty(pfn);
+  return machine.frames.has(pfn, PG_dirty) && state24(machine).pageCache.buffers.pageDirty(pfn);
 }
 
 /** A clean, locked page of a file is under write from now on. */
@@ -107,8 +93,7 @@ export function startWrite(machine: Machine, pfn: Pfn): void {
 export class Bdflush {
   /** bdf_prm, in the order of BDF_PRM. */
   readonly prm: Float64Array = Float64Array.from(BDF_PRM, ([, standard]) => standard);
-  /** By frame: BUFFER_DIRTY …, when the buffer is due, and its neighbours on the list. The head is the last row. */
-  private readonly state: Uint8Array;
+  /** By frame: when the buffer is due (0: it is not on the list), and its neighbours there. The head is the last row. */
   private readonly flushtime: Float64Array;
   private readonly next: Int32Array;
   private readonly prev: Int32Array;
@@ -121,7 +106,6 @@ export class Bdflush {
   private kupdateAt = Number.POSITIVE_INFINITY;
 
   constructor(frames: number) {
-    this.state = new Uint8Array(frames);
     this.flushtime = new Float64Array(frames);
     this.next = new Int32Array(frames + 1);
     this.prev = new Int32Array(frames + 1);
@@ -143,24 +127,16 @@ export class Bdflush {
   // the list
 
   hasDirtyBuffers(pfn: Pfn): boolean {
-    return (this.state[pfn]! & BUFFER_DIRTY) !== 0;
-  }
-  isWholeDirty(pfn: Pfn): boolean {
-    return (this.state[pfn]! & (BUFFER_DIRTY | PAGE_DIRTY)) !== BUFFER_DIRTY;
+    return this.flushtime[pfn] !== 0;
   }
   /** Frames with dirty buffers, oldest first. */
   *[Symbol.iterator](): Iterator<Pfn> {
     for (let at = this.next[this.head]!; at !== this.head; at = this.next[at]!) yield at as Pfn;
   }
 
-  pageDirtied(pfn: Pfn): void {
-    if ((this.state[pfn]! & BUFFER_DIRTY) !== 0) this.state[pfn]! |= PAGE_DIRTY;
-  }
-
-  bufferDirtied(machine: Machine, pfn: Pfn, wasClean: boolean): void {
+  bufferDirtied(machine: Machine, pfn: Pfn): void {
     const mapping = pageMapping(machine, pfn);
-    if ((this.state[pfn]! & BUFFER_DIRTY) !== 0 || mapping === null || mapping.host.kind === 'tmpfs') return;
-    this.state[pfn] = BUFFER_DIRTY | (wasClean ? 0 : PAGE_DIRTY);
+    if (this.hasDirtyBuffers(pfn) || mapping === null || mapping.host.kind === 'tmpfs') return;
     this.flushtime[pfn] = machine.clock.now + this.prm[AGE_BUFFER]! * NS_PER_TICK;
     const last = this.prev[this.head]!;
     this.next[last] = pfn;
@@ -171,26 +147,11 @@ export class Bdflush {
   }
 
   cleaned(pfn: Pfn): void {
-    if ((this.state[pfn]! & BUFFER_DIRTY) === 0) return;
-    this.state[pfn] = 0;
+    if (!this.hasDirtyBuffers(pfn)) return;
+    this.flushtime[pfn] = 0;
     this.next[this.prev[pfn]!] = this.next[pfn]!;
     this.prev[this.next[pfn]!] = this.prev[pfn]!;
     this.nrDirty -= 1;
-  }
-
-  /** A scan meets dirty buffers: it only notes that it was here, or it starts the write. */
-  syncPageBuffers(machine: Machine, pfn: Pfn): void {
-    if ((this.state[pfn]! & WAIT_IO) === 0) {
-      this.state[pfn]! |= WAIT_IO;
-    } else {
-      const mapping = pageMapping(machine, pfn) as AddressSpace;
-      clearPageDirtyForIo(machine, pfn);
-      startWrite(machine, pfn);
-      const request = beginWrite(machine, mapping.host.device!);
-      addPage(machine, request, pfn);
-      submit(machine, request);
-    }
-    if (this.dirtyState(machine) !== DIRTY_OK) this.wakeup(machine);
   }
 
   // limits
@@ -341,15 +302,4 @@ export class Bdflush {
     if (count !== this.nrDirty) wrong.push(`${this.nrDirty} dirty buffers by count, ${count} on the list`);
     return wrong;
   }
-}
-
-/** Pages that buffers may have: what the zones of GFP_USER hold above their high marks. */
-export function nrFreeBufferPages(machine: Machine): number {
-  let pages = 0;
-  for (const pgdat of machine.nodes) {
-    for (const zone of pgdat.zonelists[gfpZone(GFP_USER)]!) {
-      if (zone.pgdat === pgdat && zone.presentPages > zone.wmarkHigh) pages += zone.presentPages - zone.wmarkHigh;
-    }
-  }
-  return pages;
 }

@@ -7,13 +7,14 @@
 
 import type { VmFault } from './fault.ts';
 import type { PageReader } from './filemap.ts';
-import type { File } from './fs.ts';
+import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
-import type { SlabSizes } from './slab_sizes.ts';
+import type { Shrinker, ShrinkerOps } from './slab.ts';
+import type { SlabName, SlabSizes } from './slab_sizes.ts';
 import type { SwapInfo } from './swap/area.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
@@ -146,6 +147,8 @@ export interface Physical {
   drainAll(): void;
   /** Free blocks of one order, as /proc/buddyinfo has them. */
   freeBlocks(zone: Zone, order: number): number;
+  /** 2.4: the frame begins the block that a task keeps for itself while it frees memory. */
+  keeps?(pfn: Pfn): boolean;
   /** A sentence for each broken promise of free lists, zones and watermarks. */
   verify(): string[];
 }
@@ -164,6 +167,56 @@ export interface FileVmas {
   verify(): string[];
 }
 
+/** One cache of kernel objects, as far as all kernels have it. */
+export interface SlabInfo {
+  readonly name: string;
+  /** Bytes of an object in its slab, and pages of a slab as a power of two. */
+  readonly size: number;
+  readonly order: number;
+  /** Objects in use, and those for which there is room. */
+  active: number;
+  room: number;
+  /** First frames of its slabs. */
+  readonly slabs: readonly Pfn[];
+}
+
+/** The kernel's own objects (mm/slub.c, mm/slab.c). */
+export interface Slab {
+  readonly caches: Readonly<Record<SlabName, SlabInfo>>;
+  readonly shrinkers: readonly Shrinker[];
+  /** One more object for `memcg`; 0 or -ENOMEM. */
+  alloc(machine: Machine, name: SlabName, memcg: MemCgroup, gfp: Gfp): number;
+  /** One object less; `memcg` as it was allocated. */
+  free(machine: Machine, name: SlabName, memcg: MemCgroup): void;
+  /** Does the slab that begins at this frame hold objects that a shrinker may drop? */
+  isReclaimable(pfn: Pfn): boolean;
+  registerShrinker(ops: ShrinkerOps): void;
+  verify(machine: Machine): string[];
+}
+
+/**
+ * What a kernel keeps of cached pages beside the XArray, such as the hash table and lists of 2.4. Called by whoever changes a
+ * page; a machine of a kernel that keeps nothing has none.
+ */
+export interface PageHooks {
+  /** From now on, or no more, the page is page `index` of a mapping (its id), or has that swap entry (id 0). A page may be both for a moment. */
+  onInsert(pfn: Pfn, mappingId: number, index: number): void;
+  onRemove(pfn: Pfn, mappingId: number, index: number): void;
+  /** Somebody looks for such a page. */
+  onFind(mappingId: number, index: number): void;
+  /** set_page_dirty; and write(2), which dirties the page's buffers. It was clean or dirty before. */
+  onSetPageDirty(pfn: Pfn): void;
+  onMarkBufferDirty(pfn: Pfn): void;
+  /** Its write begins: page and buffers are clean. */
+  onStartWrite(pfn: Pfn): void;
+  /** The page's buffers go. */
+  onDropBuffers(pfn: Pfn): void;
+  /** The kernel copies to or from the page. */
+  onCopy(pfn: Pfn): void;
+  /** fsync: writes what is dirty, and waits. */
+  fsync(mapping: AddressSpace): void;
+}
+
 /** Dirty file pages: who is held back, and who writes them (mm/page-writeback.c). */
 export interface WritebackPart {
   /** The current task has dirtied a page. */
@@ -174,9 +227,8 @@ export interface WritebackPart {
   wakeupFlusher(machine: Machine, pages?: number): void;
   /** The flusher's turn on the clock. */
   runFlusher(machine: Machine): void;
-  /** A file's page was dirtied as a whole (by a mapping), its buffers were (by write(2)), or both are clean again: for kernels that tell them apart. */
-  pageDirtied?(machine: Machine, pfn: Pfn): void;
-  bufferDirtied?(machine: Machine, pfn: Pfn, wasClean: boolean): void;
+  /** write(2) has dirtied the buffers of a file's page; a file's page is clean again. For kernels with lists of buffers. */
+  bufferDirtied?(machine: Machine, pfn: Pfn): void;
   cleaned?(machine: Machine, pfn: Pfn): void;
 }
 
@@ -187,6 +239,7 @@ export interface Daemon {
 
 /** What only one generation's machine has: page hash, kmap pool, KSM. Each generation has a class of its own. */
 export interface GenerationState {
+  readonly pageHooks?: PageHooks;
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
 }
@@ -203,6 +256,7 @@ export interface Generation {
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
   readonly newPhysical: (machine: Machine) => Physical;
+  readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */
   readonly newState: ((machine: Machine) => GenerationState) | null;
@@ -291,6 +345,10 @@ export interface Switches {
   readonly coldReadahead: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
+  /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
+  readonly zoneInPageFlags: boolean;
+  /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */
+  readonly pagesPinInodes: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */

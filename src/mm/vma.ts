@@ -41,6 +41,10 @@ export class Vma {
   /** Links of the file's interval tree (address_space.i_mmap). */
   readonly shared: IntervalLinks<Vma> = { left: null, right: null, parent: null, subtreeLast: 0, priority: 0 };
 
+  /** 2.4: neighbours on the file's list of private, or of shared mappings (file_vmas_2_4.ts). */
+  vmNextShare: Vma | null = null;
+  vmPrevShare: Vma | null = null;
+
   constructor(mm: Mm, vmStart: Vpn, vmEnd: Vpn, vmFlags: VmFlags, vmPgoff: Pgoff, vmFile: File | null) {
     this.vmMm = mm;
     this.vmStart = vmStart;

@@ -14,18 +14,17 @@
  *
  * Promises  1. No page is freed that an entry maps, that is dirty, or whose I/O is under way.
  *           2. The reference bit is not looked at: refill_inactive and mark_page_accessed alone do.
- * Linux     2.4.19 mm/vmscan.c: shrink_cache; fs/buffer.c: try_to_free_buffers sync_page_buffers; mm/shmem.c: shmem_writepage
- *           fail_writepage; fs/buffer.c: block_write_full_page
+ * Linux     2.4.19 mm/vmscan.c: shrink_cache; mm/shmem.c: shmem_writepage fail_writepage; fs/buffer.c: block_write_full_page
  *
  * DIFFERS: an anonymous page with buffers and without an owner cannot be here, so step 6 never frees one.
  */
 
-import { bdflush, hasDirtyBuffers, isPageDirty, startWrite } from '../bdflush.ts';
+import { isPageDirty, startWrite } from '../bdflush.ts';
 import { addPage, beginWrite, submit } from '../block.ts';
-import { dropBuffers } from '../buffer.ts';
+import { tryToReleasePage } from '../buffer_2_4.ts';
 import { deleteFromCache, removeMapping } from '../filemap.ts';
 import type { AddressSpace } from '../fs.ts';
-import { __GFP_FS, __GFP_IO, type Gfp } from '../gfp.ts';
+import { __GFP_FS, type Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { putPage } from '../page_alloc.ts';
 import { PAGE_MAPPING_ANON, PG_dirty, PG_private, PG_reclaim, PG_swapcache, PG_uptodate } from '../page_flags.ts';
@@ -38,8 +37,9 @@ import { NO_PFN, NO_SWAP, type Pfn } from '../units.ts';
 import { clearPageDirtyForIo, folioMarkDirty } from '../writeback.ts';
 import { xaValue } from '../xarray.ts';
 import type { Zone } from '../zone.ts';
+import { memclass } from '../zone_build_2_4.ts';
 import { LRU_INACTIVE } from './lru_2_4.ts';
-import { memclass, type SwapOut } from './swap_out.ts';
+import type { SwapOut } from './swap_out.ts';
 
 /** Pages that a pass looks at. */
 export function maxScan(inactivePages: number, priority: number): number {
@@ -188,7 +188,8 @@ function shmemWritepage24(machine: Machine, pfn: Pfn, mapping: AddressSpace): bo
   swapShmemAlloc(machine, entry);
   deleteFromCache(machine, pfn, xaValue(entry));
   putPage(machine, pfn);
-  frames.set(pfn, PG_uptodate | PG_dirty);
+  frames.set(pfn, PG_uptodate);
+  folioMarkDirty(machine, pfn);
   return true;
 }
 
@@ -197,14 +198,4 @@ function failWritepage(machine: Machine, pfn: Pfn): void {
   folioMarkDirty(machine, pfn);
   machine.lru.activate(pfn);
   machine.lru.markAccessed(pfn);
-}
-
-/** Frees the buffers of a locked page. Dirty ones are noted at the first visit, and written at the second. */
-function tryToReleasePage(machine: Machine, pfn: Pfn, gfp: Gfp): boolean {
-  if (!hasDirtyBuffers(machine, pfn)) {
-    dropBuffers(machine, pfn);
-    return true;
-  }
-  if ((gfp & __GFP_IO) !== 0) bdflush(machine).syncPageBuffers(machine, pfn);
-  return false;
 }

@@ -32,14 +32,10 @@ import { VM_LOCKED, VM_SPECIAL } from '../vm_flags.ts';
 import type { Vma } from '../vma.ts';
 import { folioMarkDirty } from '../writeback.ts';
 import type { Zone } from '../zone.ts';
+import { memclass } from '../zone_build_2_4.ts';
 
 /** Pages that one call wants (SWAP_CLUSTER_MAX). */
 const TARGET = 32;
-
-/** The zone is of the same node and not above `classzone` (memclass). */
-export function memclass(zone: Zone, classzone: Zone): boolean {
-  return zone.pgdat === classzone.pgdat && zone.type <= classzone.type;
-}
 
 export class SwapOut {
   /** The address space that is next; null is init_mm, which has no pages and closes the ring. */
@@ -165,7 +161,8 @@ export class SwapOut {
       return false;
     }
     addToSwapCache(machine, pfn, entry);
-    frames.set(pfn, PG_uptodate | PG_dirty);
+    frames.set(pfn, PG_uptodate);
+    folioMarkDirty(machine, pfn);
     swapDuplicate(machine, entry);
     return this.dropWithEntry(mm, vma, slot, pfn, entry);
   }

@@ -20,6 +20,7 @@
 import { Bdflush } from '../bdflush.ts';
 import { EVENT_KSWAPD } from '../clock.ts';
 import { SCAN_NS } from '../costs.ts';
+import { shrinkDcacheMemory, shrinkIcacheMemory } from '../dcache_2_4.ts';
 import { __GFP_FS, GFP_USER, type Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, type MemCgroup } from '../memcg.ts';
@@ -28,7 +29,7 @@ import { OomClock, outOfMemory24 } from '../oom_2_4.ts';
 import { gfpZone } from '../page_alloc.ts';
 import { PG_referenced } from '../page_flags.ts';
 import type { Reclaim } from '../parts.ts';
-import { shrinkSlab } from '../slab.ts';
+import { kmemCacheReap } from '../slab_2_4.ts';
 import { swapSetup } from '../swap/swap_2_4.ts';
 import { Task } from '../task.ts';
 import { NO_PFN, type Pfn } from '../units.ts';
@@ -151,6 +152,7 @@ export class Vmscan24 implements Reclaim {
     const { machine } = this;
     const lruvec = machine.rootMemcg.lruvecs[classzone.lruvec]!;
     const { work } = machine;
+    if (pages - kmemCacheReap(machine, gfp) <= 0) return 0;
     this.refillInactive(classzone, refillRatio(pages, lruvec.stat[LRU_ACTIVE]!, lruvec.stat[LRU_INACTIVE]!));
     const scannedBefore = work.pagesScanned;
     const visitedBefore = work.ptesVisited;
@@ -163,7 +165,8 @@ export class Vmscan24 implements Reclaim {
     this.count(isKswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, scanned);
     this.count(isKswapd ? PGSTEAL_KSWAPD : PGSTEAL_DIRECT, pages - wanted);
     if (wanted <= 0) return 0;
-    shrinkSlab(machine, gfp, classzone.pgdat.nid, machine.rootMemcg, priority);
+    shrinkDcacheMemory(machine, priority, gfp);
+    shrinkIcacheMemory(machine, priority, gfp);
     return wanted;
   }
 

@@ -55,6 +55,7 @@ const SWAP_RA_FIRST_HITS = 4;
 
 /** The page that has this slot, without a reference, or NO_PFN. */
 export function swapCacheGet(machine: Machine, entry: SwapEntry): Pfn {
+  machine.pageHooks?.onFind(0, entry);
   return machine.swap.areaOf(entry).cached(swpOffset(entry));
 }
 
@@ -83,6 +84,7 @@ export function addToSwap(machine: Machine, pfn: Pfn): boolean {
   if (entry === NO_SWAP) return false;
   addToSwapCache(machine, pfn, entry);
   machine.frames.set(pfn, PG_dirty);
+  machine.pageHooks?.onSetPageDirty(pfn);
   return true;
 }
 
@@ -97,6 +99,7 @@ export function addToSwapCache(machine: Machine, pfn: Pfn, entry: SwapEntry): vo
   frames.setRefcount(pfn, frames.refcount(pfn) + pages);
   frames.set(pfn, PG_swapcache);
   frames.setPrivate(pfn, entry);
+  machine.pageHooks?.onInsert(pfn, 0, entry);
   countCached(machine, pfn, pages);
 }
 
@@ -130,6 +133,7 @@ function takeOut(machine: Machine, pfn: Pfn, shadow: number): SwapEntry {
   const pages = folioPages(machine, pfn);
   const area = machine.swap.areaOf(entry);
   for (let i = 0; i < pages; i++) area.setShadow(swpOffset(entry) + i, shadow);
+  machine.pageHooks?.onRemove(pfn, 0, entry);
   frames.clear(pfn, PG_swapcache);
   frames.setPrivate(pfn, 0);
   countCached(machine, pfn, -pages);
