@@ -64,10 +64,13 @@ const TASK_OBJECTS: readonly SlabName[] = [
 ];
 
 /** An empty address space, charged to `memcg`. null without memory. */
-export function newMm(machine: Machine, memcg: MemCgroup): Mm | null {
+export function newMm(machine: Machine, memcg: MemCgroup, parent: Mm | null = null): Mm | null {
   if (machine.slab.alloc(machine, 'mm_struct', memcg, GFP_KERNEL) < 0) return null;
   const mm = new Mm(machine.newId(), memcg);
-  machine.mms.push(mm);
+  const { mms } = machine;
+  const before =
+    machine.generation.switches.mmlistInForkOrder && parent !== null ? mms.indexOf(parent) : mms.length - 1;
+  mms.splice(before + 1, 0, mm);
   return mm;
 }
 
@@ -76,6 +79,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   mm.mmUsers -= 1;
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
+  machine.reclaim.forgetMm?.(mm);
   exitMmap(machine, mm);
   swapTokenOf(machine)?.put(mm);
   mmlistDel(mm);
@@ -119,7 +123,7 @@ export function exitTask(machine: Machine, task: Task): void {
 
 /** A copy of `parent` for a child that is charged to `memcg`. null without memory; nothing of it is left then. */
 export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null {
-  const mm = newMm(machine, memcg);
+  const mm = newMm(machine, memcg, parent);
   if (mm === null) return null;
   copyLayout(mm, parent);
   for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {

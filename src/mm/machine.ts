@@ -20,9 +20,19 @@ import { MlockBatch } from './mlock_batch.ts';
 import { Mm } from './mm.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
 import { PageTables, type TlbConfig } from './page_table.ts';
-import type { Daemon, Generation, GenerationState, Lru, Physical, Reclaim, Rmap, Workingset } from './parts.ts';
+import type {
+  Daemon,
+  Generation,
+  GenerationState,
+  Lru,
+  PageHooks,
+  Physical,
+  Reclaim,
+  Rmap,
+  Slab,
+  Workingset,
+} from './parts.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
-import { SlabCaches } from './slab.ts';
 import { restoreSnapshot, type Snapshot, stateHash, takeSnapshot } from './snapshot.ts';
 import { DeferredSplitShrinker } from './split_folio.ts';
 import { SwapAreas } from './swap/swapfile.ts';
@@ -53,8 +63,10 @@ export interface MachineConfig {
   nodes?: NodeConfig[];
   /** Bytes at the top of the last node that become ZONE_MOVABLE. Default 0. */
   movableBytes?: number;
-  /** Where ZONE_NORMAL ends and ZONE_HIGHMEM begins, in bytes (32-bit machines). Default: no high memory. */
+  /** Where ZONE_NORMAL ends and ZONE_HIGHMEM begins, in bytes (32-bit machines). Default: no high memory; 2.4: 896 MiB. */
   highmemFromBytes?: number;
+  /** Part of each zone (DMA, Normal, HighMem) that must stay free, as its inverse (2.4's boot option memfrac). Default: 128 each. */
+  memfrac?: readonly [number, number, number];
   /** Bytes that the kernel's image and boot data take. Default: a sixteenth of memory, at most 48 MiB, less than all of it. */
   reservedBytes?: number;
   /** CPUs that watermarks and per-CPU lists are sized for; one of them runs. Default 1. */
@@ -175,9 +187,9 @@ export class Machine {
   /** What is to be known of each large folio, by its first frame; and those that are worth splitting when memory is short. */
   readonly largeFolios: Map<Pfn, LargeFolio> = new Map();
   readonly deferredSplit: Set<Pfn> = new Set();
-  readonly slab: SlabCaches;
+  readonly slab: Slab;
   /** Dentries and inodes that nobody uses any more. */
-  readonly vfs: VfsCache = new VfsCache();
+  readonly vfs: VfsCache;
   readonly swap: SwapAreas;
   readonly disk: BlockDevice;
   /** Requests of all devices. */
@@ -194,6 +206,7 @@ export class Machine {
   readonly physical: Physical;
   /** What only this generation's machines have; null: nothing. */
   readonly state: GenerationState | null;
+  readonly pageHooks: PageHooks | null;
   /** Kernel threads of the generation, by number. */
   private readonly daemons: Daemon[] = [];
   /** What walks and scans cost so far. */
@@ -241,7 +254,8 @@ export class Machine {
     this.zeroPfn = (firstFree - 1) as Pfn;
     this.frames.set(this.zeroPfn, PG_reserved | PG_uptodate);
     this.frames.setRefcount(this.zeroPfn, 1);
-    this.slab = new SlabCaches(this);
+    this.vfs = new VfsCache(this.generation.switches.pagesPinInodes);
+    this.slab = this.generation.newSlab(this);
     this.slab.registerShrinker(this.shadowNodes);
     this.slab.registerShrinker(this.vfs);
     this.slab.registerShrinker(new DeferredSplitShrinker());
@@ -252,6 +266,7 @@ export class Machine {
     this.reclaim = this.generation.newReclaim(this);
     this.workingset = this.generation.newWorkingset(this);
     this.state = this.generation.newState?.(this) ?? null;
+    this.pageHooks = this.state?.pageHooks ?? null;
     this.generation.writeback.startFlusher(this);
   }
 

@@ -203,7 +203,8 @@ function adviseFlags(
   if (refusesFlag(vma, behavior)) return -EINVAL;
   const newFlags = advisedFlags(vma, behavior);
   if (newFlags === vma.vmFlags) return vma;
-  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);
+  const { mergesFiles: merges } = machine.generation.switches;
+  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags, merges);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;
   changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
   return changed;

@@ -90,6 +90,8 @@ export class Mm {
   rlimitMemlock = Number.POSITIVE_INFINITY;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */
   exiting = false;
+  /** 2.4: the next page that swap_out looks at; the end of user space when it has seen all. */
+  swapAddress: Vpn = 0 as Vpn;
   /** The OOM reaper was here: killing its owner brings no more (MMF_OOM_SKIP). */
   oomSkip = false;
 

@@ -6,14 +6,17 @@
  */
 
 import type { VmFault } from './fault.ts';
-import type { File } from './fs.ts';
+import type { PageReader } from './filemap.ts';
+import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import type { SwapVerdict } from './rmap/swap_verdict.ts';
-import type { SlabSizes } from './slab_sizes.ts';
+import type { Shrinker, ShrinkerOps } from './slab.ts';
+import type { SlabName, SlabSizes } from './slab_sizes.ts';
+import type { SwapInfo } from './swap/area.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
@@ -69,6 +72,8 @@ export interface Rmap {
    * a VMA that is met all the same. Stops when `visit` says false.
    */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
+  /** The walk looks through every address space (2.4), so nobody asks it without need. */
+  readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
   /** tryToUnmap where the answer says more than yes and no: SWAP_SUCCESS, SWAP_AGAIN or SWAP_FAIL (before 5.12). */
@@ -122,6 +127,10 @@ export interface Reclaim {
   zoneReclaimablePages(zone: Zone): number;
   /** vm.zone_reclaim_mode: a zone is reclaimed before the next node is asked. True if enough was freed. Some kernels. */
   zoneReclaim?(zone: Zone, gfp: Gfp, order: number): boolean;
+  /** The address space is about to end: for kernels whose reclaim has a place in the list of them (2.4). */
+  forgetMm?(mm: Mm): void;
+  /** A sentence for each broken promise that verify.ts does not know. */
+  verify?(): string[];
 }
 
 /** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
@@ -146,6 +155,8 @@ export interface Physical {
   drainAll(): void;
   /** Free blocks of one order, as /proc/buddyinfo has them. */
   freeBlocks(zone: Zone, order: number): number;
+  /** 2.4: the frame begins the block that a task keeps for itself while it frees memory. */
+  keeps?(pfn: Pfn): boolean;
   /** A sentence for each broken promise of free lists, zones and watermarks. */
   verify(): string[];
 }
@@ -164,6 +175,56 @@ export interface FileVmas {
   verify(): string[];
 }
 
+/** One cache of kernel objects, as far as all kernels have it. */
+export interface SlabInfo {
+  readonly name: string;
+  /** Bytes of an object in its slab, and pages of a slab as a power of two. */
+  readonly size: number;
+  readonly order: number;
+  /** Objects in use, and those for which there is room. */
+  active: number;
+  room: number;
+  /** First frames of its slabs. */
+  readonly slabs: readonly Pfn[];
+}
+
+/** The kernel's own objects (mm/slub.c, mm/slab.c). */
+export interface Slab {
+  readonly caches: Readonly<Record<SlabName, SlabInfo>>;
+  readonly shrinkers: readonly Shrinker[];
+  /** One more object for `memcg`; 0 or -ENOMEM. */
+  alloc(machine: Machine, name: SlabName, memcg: MemCgroup, gfp: Gfp): number;
+  /** One object less; `memcg` as it was allocated. */
+  free(machine: Machine, name: SlabName, memcg: MemCgroup): void;
+  /** Does the slab that begins at this frame hold objects that a shrinker may drop? */
+  isReclaimable(pfn: Pfn): boolean;
+  registerShrinker(ops: ShrinkerOps): void;
+  verify(machine: Machine): string[];
+}
+
+/**
+ * What a kernel keeps of cached pages beside the XArray, such as the hash table and lists of 2.4. Called by whoever changes a
+ * page; a machine of a kernel that keeps nothing has none.
+ */
+export interface PageHooks {
+  /** From now on, or no more, the page is page `index` of a mapping (its id), or has that swap entry (id 0). A page may be both for a moment. */
+  onInsert(pfn: Pfn, mappingId: number, index: number): void;
+  onRemove(pfn: Pfn, mappingId: number, index: number): void;
+  /** Somebody looks for such a page. */
+  onFind(mappingId: number, index: number): void;
+  /** set_page_dirty; and write(2), which dirties the page's buffers. It was clean or dirty before. */
+  onSetPageDirty(pfn: Pfn): void;
+  onMarkBufferDirty(pfn: Pfn): void;
+  /** Its write begins: page and buffers are clean. */
+  onStartWrite(pfn: Pfn): void;
+  /** The page's buffers go. */
+  onDropBuffers(pfn: Pfn): void;
+  /** The kernel copies to or from the page. */
+  onCopy(pfn: Pfn): void;
+  /** fsync: writes what is dirty, and waits. */
+  fsync(mapping: AddressSpace): void;
+}
+
 /** Dirty file pages: who is held back, and who writes them (mm/page-writeback.c). */
 export interface WritebackPart {
   /** The current task has dirtied a page. */
@@ -174,6 +235,9 @@ export interface WritebackPart {
   wakeupFlusher(machine: Machine, pages?: number): void;
   /** The flusher's turn on the clock. */
   runFlusher(machine: Machine): void;
+  /** write(2) has dirtied the buffers of a file's page; a file's page is clean again. For kernels with lists of buffers. */
+  bufferDirtied?(machine: Machine, pfn: Pfn): void;
+  cleaned?(machine: Machine, pfn: Pfn): void;
 }
 
 /** A kernel thread that runs when the clock says so: bdflush, pdflush, ksmd. Plain data, as all state. */
@@ -183,6 +247,7 @@ export interface Daemon {
 
 /** What only one generation's machine has: page hash, kmap pool, KSM. Each generation has a class of its own. */
 export interface GenerationState {
+  readonly pageHooks?: PageHooks;
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
   /** 2.6: the pages of whoever holds the swap token, and waits in a fault, count as used. */
@@ -203,6 +268,7 @@ export interface Generation {
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
   readonly newPhysical: (machine: Machine) => Physical;
+  readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */
   readonly newState: ((machine: Machine) => GenerationState) | null;
@@ -254,6 +320,10 @@ export interface Generation {
   readonly knownAdvice?: ReadonlySet<number>;
   /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
   readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
+  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
+  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
+  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -271,6 +341,16 @@ export interface Switches {
   readonly anonExclusive: boolean;
   /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */
   readonly forkCopiesFileEntries: boolean;
+  /** Address spaces stand in fork order: a child behind its parent (mmlist, as swap_out walks it). Else in the order of their making. */
+  readonly mmlistInForkOrder: boolean;
+  /** refill_inactive stops after so many pages moved (2.4.19), not looked at (2.4.17; 2.4.18 was not seen). */
+  readonly refillCountsMoved: boolean;
+  /** At most half of memory may be locked, by whomever (before 2.6.9). */
+  readonly mlockHalfOfMemory: boolean;
+  /** The first store to a page of a shared file mapping is noticed (2.6.19). */
+  readonly writeNotify: boolean;
+  /** VMAs of files merge, and mlock and madvise merge (2.5). Before: anonymous ones alone, wherever their pages came from. */
+  readonly mergesFiles: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
   /** A request with __GFP_REPEAT ends when as much as it asked for was freed (2.6.26). Before: it goes on. */
@@ -293,6 +373,10 @@ export interface Switches {
   readonly mergeAnyAnonVma: boolean;
   /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */
   readonly zapYoung: 'accessed' | 'referenced' | 'lost';
+  /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
+  readonly zoneInPageFlags: boolean;
+  /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */
+  readonly pagesPinInodes: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */

@@ -39,6 +39,8 @@ export class Vma {
   /** The VMAs before and behind it in its address space, by address. */
   vmPrev: Vma | null = null;
   vmNext: Vma | null = null;
+  /** 2.4: where reading ahead of a sequential mapping has come to, in pages of the VMA; 0 is nowhere yet. */
+  vmRaend = 0;
   /** Links of the address space's tree (vma_tree.ts). */
   readonly tree: VmaLinks = new VmaLinks();
   /** Links of the file's interval tree (address_space.i_mmap). */
@@ -47,6 +49,10 @@ export class Vma {
   vmSet: VmSet | null = null;
   /** Of a nonlinear VMA: how many of its pages reclaim has passed (vm_private_data). */
   nonlinearCursor = 0;
+
+  /** 2.4: neighbours on the file's list of private, or of shared mappings (file_vmas_2_4.ts). */
+  vmNextShare: Vma | null = null;
+  vmPrevShare: Vma | null = null;
 
   constructor(mm: Mm, vmStart: Vpn, vmEnd: Vpn, vmFlags: VmFlags, vmPgoff: Pgoff, vmFile: File | null) {
     this.vmMm = mm;

@@ -128,7 +128,7 @@ function setupLowmemReserve(m: Machine): void {
   }
 }
 
-function calculateTotalreserve(m: Machine): void {
+export function calculateTotalreserve(m: Machine): void {
   for (const pgdat of m.nodes) pgdat.totalreservePages = 0;
   for (const zone of m.zones) zone.pgdat.totalreservePages += zoneReserve(zone);
 }

@@ -16,6 +16,7 @@ import { newSplitLru } from '../reclaim/lru.ts';
 import { newVmscan } from '../reclaim/vmscan.ts';
 import { newWorkingset } from '../reclaim/workingset.ts';
 import { newAnonVmaRmap } from '../rmap/rmap.ts';
+import { newSlabCaches } from '../slab.ts';
 import { slabSizes_6_1, slabSizes_6_18 } from '../slab_sizes.ts';
 import { allocSlotFromClusters } from '../swap/clusters.ts';
 import { allocSlotFromCache } from '../swap/slots_cache.ts';
@@ -38,6 +39,13 @@ const switches_6_18: Switches = {
   unevictableList: true,
   mergeAnyAnonVma: false,
   zapYoung: 'accessed',
+  mmlistInForkOrder: false,
+  refillCountsMoved: true,
+  mlockHalfOfMemory: false,
+  writeNotify: true,
+  mergesFiles: true,
+  zoneInPageFlags: true,
+  pagesPinInodes: true,
   lruBatch: 31,
   ioCost: 32,
   rotationCost: 1,
@@ -90,6 +98,7 @@ export const linux_6_18: Generation = {
   newReclaim: newVmscan,
   newWorkingset,
   newPhysical: newPhysical_6,
+  newSlab: newSlabCaches,
   newFileVmas: newIntervalFileVmas,
   newState: null,
   lruvecs: 'node',
