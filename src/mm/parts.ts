@@ -37,8 +37,8 @@ export interface Rmap {
   /** An anonymous page that came back from swap (page_add_anon_rmap). */
   addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void;
   addFile(pfn: Pfn, vma: Vma): void;
-  /** fork maps the page once more, in `dst` (page_dup_rmap). */
-  dup(pfn: Pfn, dst: Vma): void;
+  /** fork maps the page once more, in `dst` at `vpn` (page_dup_rmap). */
+  dup(pfn: Pfn, dst: Vma, vpn: Vpn): void;
   /** One mapping less (page_remove_rmap). */
   remove(pfn: Pfn, vma: Vma): void;
   /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). Of a large folio all frames move, and `pfn` is exclusive. */
@@ -71,6 +71,8 @@ export interface Rmap {
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
   /** tryToUnmap where the answer says more than yes and no: SWAP_SUCCESS, SWAP_AGAIN or SWAP_FAIL (before 5.12). */
   tryToUnmapVerdict?(pfn: Pfn): SwapVerdict;
+  /** mremap: the entry in slot `from` is at page `to` of `mm` now. For kernels whose pages know their entries (2.5). */
+  entryMoved?(pfn: Pfn, from: number, mm: Mm, to: Vpn): void;
   /** A sentence for each broken promise; left out: common code checks what there is. */
   verify?(): string[];
 }
