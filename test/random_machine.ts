@@ -115,12 +115,13 @@ export class RandomProgram {
     const random = new Random(seed);
     this.random = random;
     const disk = random.next(2) === 0;
+    // Without cgroups the machine itself is as small as a limit would be.
+    const ramBytes = generationNamed(kernel).cgroups
+      ? (2 + random.next(3)) * 1024 * 1024
+      : (5 + random.next(4)) * 256 * 1024;
     this.machine = new Machine({
       kernel,
-      // Without cgroups memory is short because the machine is small.
-      ramBytes: generationNamed(kernel).cgroups
-        ? (2 + random.next(3)) * 1024 * 1024
-        : (5 + random.next(3)) * 128 * 1024,
+      ramBytes,
       reservedBytes: 256 * 1024,
       sysctl: {
         minFreeKbytes: 64,

@@ -554,7 +554,7 @@ function doSyncMmapReadahead(machine: Machine, fault: VmFault): boolean {
   } else {
     ra.start = Math.max(0, fault.pgoff - Math.floor(ra.raPages / 2));
     ra.size = ra.raPages;
-    ra.asyncSize = Math.floor(ra.raPages / 4);
+    ra.asyncSize = machine.generation.switches.aroundLeavesMarker ? Math.floor(ra.raPages / 4) : 0;
   }
   readWindow(machine, file.mapping, ra);
   return true;

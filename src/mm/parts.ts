@@ -9,10 +9,9 @@ import type { VmFault } from './fault.ts';
 import type { File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
-import type { Machine } from './machine.ts';
+import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
-import type { SwapVerdict } from './rmap/swap_verdict.ts';
 import type { SlabSizes } from './slab_sizes.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
@@ -60,6 +59,8 @@ export interface Rmap {
   referencedVmFlags: number;
   /** Takes the page out of every page table. True if nobody maps it any more. */
   tryToUnmap(pfn: Pfn): boolean;
+  /** In kernels that tell: 1 (SWAP_AGAIN) when that left entries which the next try may take, 2 (SWAP_FAIL) when one must stay. */
+  unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
   /**
@@ -69,8 +70,6 @@ export interface Rmap {
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
-  /** tryToUnmap where the answer says more than yes and no: SWAP_SUCCESS, SWAP_AGAIN or SWAP_FAIL (before 5.12). */
-  tryToUnmapVerdict?(pfn: Pfn): SwapVerdict;
   /** mremap: the entry in slot `from` is at page `to` of `mm` now. For kernels whose pages know their entries (2.5). */
   entryMoved?(pfn: Pfn, from: number, mm: Mm, to: Vpn): void;
   /** A sentence for each broken promise; left out: common code checks what there is. */
@@ -120,6 +119,8 @@ export interface Reclaim {
   reclaimPages(pages: Pfn[]): number;
   /** Pages of the zone that could be reclaimed: the allocator asks before it tries again. */
   zoneReclaimablePages(zone: Zone): number;
+  /** vm.zone_reclaim_mode: a zone is reclaimed before the next node is asked. True if enough was freed. Some kernels. */
+  zoneReclaim?(zone: Zone, gfp: Gfp, order: number): boolean;
 }
 
 /** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
@@ -168,8 +169,8 @@ export interface WritebackPart {
   balanceDirtyPages(machine: Machine): void;
   /** Something is dirty: the flusher will look in time. */
   startFlusher(machine: Machine): void;
-  /** Reclaim wants clean pages now. */
-  wakeupFlusher(machine: Machine): void;
+  /** Reclaim wants clean pages now: so many, if it says how many. */
+  wakeupFlusher(machine: Machine, pages?: number): void;
   /** The flusher's turn on the clock. */
   runFlusher(machine: Machine): void;
 }
@@ -183,10 +184,6 @@ export interface Daemon {
 export interface GenerationState {
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
-  /** 2.6: the pages of whoever holds the swap token, and waits in a fault, count as used. */
-  holdsSwapToken?(mm: Mm): boolean;
-  /** 2.6: `mm` is about to read from swap, and wants the token. */
-  grabSwapToken?(machine: Machine, mm: Mm): void;
 }
 
 /** One kernel release: names of its parts, and the switches in which it differs from its neighbours. */
@@ -240,6 +237,18 @@ export interface Generation {
   readonly knownAdvice?: ReadonlySet<number>;
   /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
   readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
+  /** The same for tmpfs, in kernels where it is not that of swap_state.ts. */
+  readonly swapClusterReadahead?: (machine: Machine, entry: SwapEntry, gfp: Gfp) => Pfn;
+  /** Which window of a file is read, in kernels where readahead.ts does not decide it. */
+  readonly ondemandReadahead?: (
+    machine: Machine,
+    file: File,
+    index: Pgoff,
+    requested: number,
+    hitMarker: boolean,
+  ) => void;
+  /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
+  readonly sysctl?: Partial<Sysctl>;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -249,18 +258,36 @@ export interface Generation {
 
 /** Where neighbouring releases differ: the value for 6.18 is told first, then what 6.1 does. */
 export interface Switches {
+  /** Tasks remember four VMAs each (3.15 to 6.0). 6.1 and later: the maple tree is asked. */
+  readonly vmacache: boolean;
+  /** The object of an address space outlives its last user while a kernel thread borrows it. Not modelled for 6.x. */
+  readonly lazyMm: boolean;
   /** A page knows that only one process can map it (PG_anon_exclusive, 5.19). Before: users of page and slot are counted. */
   readonly anonExclusive: boolean;
   /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */
   readonly forkCopiesFileEntries: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
-  /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
-  readonly unevictableList: boolean;
   /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
   readonly mergeAnyAnonVma: boolean;
   /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */
   readonly zapYoung: 'accessed' | 'referenced' | 'lost';
+  /** A request with __GFP_REPEAT ends when as much as it asked for was freed (2.6.26). Before: it goes on. */
+  readonly repeatEnds: boolean;
+  /** Direct reclaim answers with the pages that it freed (2.6.26). Before: whether it makes sense to go on. */
+  readonly reclaimTellsPages: boolean;
+  /** Reclaim writes pages that have no block on the disk yet; ext4, which allocates blocks late, leaves them. */
+  readonly reclaimAllocatesBlocks: boolean;
+  /** A page of tmpfs goes to the swap cache first, and is written when reclaim meets it again (2.6). */
+  readonly shmemWritesLater: boolean;
+  /** swapoff activates the pages that it brings back, and ends when its task is killed (2.6). */
+  readonly swapoffActivates: boolean;
+  /** Read-around of a fault marks a page at which the next begins (2.6.31). */
+  readonly aroundLeavesMarker: boolean;
+  /** Readahead takes cold pages, and may reclaim and enter file systems for them (until 2.6.30). */
+  readonly coldReadahead: boolean;
+  /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
+  readonly unevictableList: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */
@@ -317,6 +344,8 @@ export interface Switches {
   readonly swapZeromap: boolean;
   /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */
   readonly swapSlotsCache: boolean;
+  /** Free slots are found by a scan of the map, on every disk (until 3.11): lowestBit, highestBit, clusterNext. */
+  readonly swapScanMap: boolean;
   /** A swap-in without readahead waits for the read. 6.18: the fault does. */
   readonly loneSwapinWaits: boolean;
   /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */

@@ -23,6 +23,7 @@ import type { Machine } from './machine.ts';
 import { countMemcgEvents, type MemCgroup, memCgroupCharge } from './memcg.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import {
+  PG_dirty,
   PG_locked,
   PG_referenced,
   PG_swapbacked,
@@ -313,7 +314,8 @@ export function shmemWritepage(machine: Machine, pfn: Pfn): boolean {
   swapShmemAlloc(machine, entry);
   deleteFromCache(machine, pfn, xaValue(entry));
   putPage(machine, pfn);
-  swapWritepage(machine, pfn);
+  if (machine.generation.switches.shmemWritesLater) frames.set(pfn, PG_dirty);
+  else swapWritepage(machine, pfn);
   return true;
 }
 

@@ -39,6 +39,17 @@ export const TRACEPOINTS = {
   mm_filemap_delete_from_page_cache: ['ino', 'pfn', 'index'],
   mm_page_alloc: ['pfn', 'order', 'migratetype'],
   mm_page_free: ['pfn', 'order'],
+  mm_page_alloc_extfrag: [
+    'pfn',
+    'alloc_order',
+    'fallback_order',
+    'alloc_migratetype',
+    'fallback_migratetype',
+    'moved',
+    'change_ownership',
+  ],
+  zone_watermark_ok: ['zone', 'order', 'mark', 'min', 'reserve', 'free', 'failed_order'],
+  shrink_page_list: ['pfn', 'step', 'verdict'],
   page_fault_user: ['address', 'error_code'],
   oom_kill: ['pid'],
 } as const;
@@ -50,6 +61,8 @@ export type TraceListener = (atNs: number, name: TracepointName, values: readonl
 export class Tracepoints {
   /** Somebody listens. */
   on = false;
+  /** Which access of the batch at hand is being made: the place in accessPages' columns. */
+  access = 0;
   private readonly listeners: TraceListener[] = [];
 
   /** Returns what ends the listening. */

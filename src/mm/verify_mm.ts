@@ -56,13 +56,13 @@ function verifyVma(machine: Machine, mm: Mm, vma: Vma, found: string[]): void {
 }
 
 function verifyTotals(mm: Mm, found: string[]): void {
-  const counted = { totalVm: 0, dataVm: 0, execVm: 0, stackVm: 0 };
+  const counted = { totalVm: 0, sharedVm: 0, dataVm: 0, execVm: 0, stackVm: 0 };
   let lockedVm = 0;
   for (const vma of mm.vmas) {
-    vmStatAccount(counted as Mm, vma.vmFlags, vma.pages);
+    vmStatAccount(counted as Mm, vma.vmFlags, vma.pages, vma.vmFile);
     if ((vma.vmFlags & VM_LOCKED) !== 0) lockedVm += vma.pages;
   }
-  for (const name of ['totalVm', 'dataVm', 'execVm', 'stackVm'] as const) {
+  for (const name of ['totalVm', 'sharedVm', 'dataVm', 'execVm', 'stackVm'] as const) {
     if (mm[name] !== counted[name]) found.push(`mm ${mm.id}: ${name} is ${mm[name]}, counted ${counted[name]}`);
   }
   if (mm.lockedVm !== lockedVm) found.push(`mm ${mm.id}: lockedVm is ${mm.lockedVm}, counted ${lockedVm}`);

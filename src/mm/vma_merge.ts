@@ -28,6 +28,7 @@ import type { AnonVma } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
 import { VM_MAYWRITE, VM_SHARED, VM_SPECIAL, VM_STICKY, type VmFlags } from './vm_flags.ts';
 import { Vma } from './vma.ts';
+import { vmacacheInvalidate } from './vmacache.ts';
 
 /** What shall be mapped in [start, end), and beside whom. */
 export interface MergeRequest {
@@ -256,6 +257,8 @@ function commitMerge(
 ): void {
   const { rmap } = machine;
   const { vmas } = vma.vmMm;
+  if (removed !== null) vmacacheInvalidate(machine, vma.vmMm);
+  if (removed2 !== null) vmacacheInvalidate(machine, vma.vmMm);
   vmaAdjustTransHuge(machine, vma, start, end, adjusted);
   rmap.vmaBeforeUpdate(vma);
   vma.vmFile?.mapping.iMmap.remove(vma);

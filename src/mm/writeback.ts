@@ -139,7 +139,7 @@ export function writepage(machine: Machine, pfn: Pfn): boolean {
   const mapping = pageMapping(machine, pfn);
   if (!canWriteback(mapping)) return false;
   const inode = mapping.host;
-  if (isHole(inode, machine.frames.index(pfn))) {
+  if (!machine.generation.switches.reclaimAllocatesBlocks && isHole(inode, machine.frames.index(pfn))) {
     redirty(machine, mapping, pfn);
     return true;
   }

@@ -3,13 +3,21 @@
  *
  * Linux     2.6.26, 2.6.24
  */
-
 import { handlePteFault26 } from '../faults_2_6.ts';
+import { flusher_2_6 } from '../flusher_2_6.ts';
 import { remapFilePagesNonlinear } from '../fremap.ts';
-import type { FileVmas, Generation } from '../parts.ts';
+import { outOfMemory_2_6 } from '../oom_2_6.ts';
+import { newPhysical_2_6 } from '../page_alloc_2_6.ts';
+import type { FileVmas, Generation, Switches } from '../parts.ts';
 import { PrioTree } from '../prio_tree.ts';
+import { ondemandReadahead_2_6 } from '../readahead_2_6.ts';
+import { LRU_NAMES_2_6, newTwoListLru } from '../reclaim/lru_2_6.ts';
+import { noWorkingset } from '../reclaim/no_workingset.ts';
+import { newVmscan_2_6 } from '../reclaim/vmscan_2_6.ts';
 import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
 import { newObjectRmap_2_6_24, newObjectRmap_2_6_26 } from '../rmap/object_rmap.ts';
+import { newState_2_6 } from '../state_2_6.ts';
+import { allocSwapSlot_2_6, swapGroupReadahead, swapinReadahead_2_6 } from '../swap/swap_2_6.ts';
 import {
   MADV_DOFORK,
   MADV_DONTFORK,
@@ -22,6 +30,25 @@ import {
 } from '../uapi.ts';
 import { areaUnmapped26, getUnmappedArea26, pickMmapLayout26 } from '../unmapped_area_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
+
+const switches_2_6_26: Switches = {
+  ...linux_6_1.switches,
+  anonExclusive: false,
+  mergeAnyAnonVma: true,
+  zapYoung: 'referenced',
+  freeingDrains: true,
+  mlocksSwappedIn: false,
+  reclaimAllocatesBlocks: true,
+  shmemWritesLater: true,
+  swapoffActivates: true,
+  aroundLeavesMarker: false,
+  coldReadahead: true,
+  unevictableList: false,
+  lruBatch: 14,
+  swapSlotsCache: false,
+  swapScanMap: true,
+  loneSwapinWaits: false,
+};
 
 /** i_mmap a priority search tree, i_mmap_nonlinear a list. */
 export function newFileVmas_2_6(): FileVmas {
@@ -50,19 +77,30 @@ export const linux_2_6_26: Generation = {
     MADV_DONTFORK,
     MADV_DOFORK,
   ]),
-  switches: {
-    ...linux_6_1.switches,
-    anonExclusive: false,
-    unevictableList: false,
-    mergeAnyAnonVma: true,
-    zapYoung: 'referenced',
-    freeingDrains: true,
-    mlocksSwappedIn: false,
-  },
+  newPhysical: newPhysical_2_6,
+  newLru: newTwoListLru,
+  newReclaim: newVmscan_2_6,
+  newWorkingset: noWorkingset,
+  newState: newState_2_6,
+  lruvecs: 'zone',
+  lruNames: LRU_NAMES_2_6,
+  allocSwapSlot: allocSwapSlot_2_6,
+  swapinReadahead: swapinReadahead_2_6,
+  swapClusterReadahead: swapGroupReadahead,
+  ondemandReadahead: ondemandReadahead_2_6,
+  writeback: flusher_2_6,
+  outOfMemory: outOfMemory_2_6,
+  sysctl: { dirtyRatio: 10, dirtyBackgroundRatio: 5, thpEnabled: false },
+  switches: switches_2_6_26,
 };
 
 export const linux_2_6_24: Generation = {
   ...linux_2_6_26,
   version: '2.6.24',
   newRmap: newObjectRmap_2_6_24,
+  switches: {
+    ...switches_2_6_26,
+    repeatEnds: false,
+    reclaimTellsPages: false,
+  },
 };

@@ -7,10 +7,12 @@ import { doMlock } from '../mlock.ts';
 import type { Mm } from '../mm.ts';
 import { MM_ANONPAGES, MM_FILEPAGES } from '../mm.ts';
 import { doMunmap } from '../mmap.ts';
+import { mmlist } from '../mmlist.ts';
 import { doMremap } from '../mremap.ts';
 import { PG_dirty, PG_locked, PG_referenced, PG_swapcache } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from '../page_table.ts';
 import { addToSwap } from '../swap/swap_state.ts';
+import { swapTokenOf } from '../swap/swap_token.ts';
 import { swpSwapcount } from '../swap/swapfile.ts';
 import type { Task } from '../task.ts';
 import { MAP_PRIVATE, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ } from '../uapi.ts';
@@ -346,7 +348,7 @@ for (const kernel of KERNELS) {
     age(s, 0);
     expect(rmapOf(s).tryToUnmapVerdict(pfn)).toBe(SWAP_SUCCESS);
     expect(state(pfn, entry)).toEqual([2, -1, 2]);
-    expect([s.mm.rss[MM_ANONPAGES], s.machine.nodes[0]!.stat[NR_ANON_MAPPED], s.machine.swap.mmlist]).toEqual([
+    expect([s.mm.rss[MM_ANONPAGES], s.machine.nodes[0]!.stat[NR_ANON_MAPPED], mmlist(s.machine.initMm)]).toEqual([
       0,
       0,
       [s.mm],
@@ -494,7 +496,7 @@ describe('try_to_unmap', () => {
     s.machine.frames.clear(pfn, PG_locked);
     // A fork copies the swap entry, and the child joins behind its parent.
     const grandchild = s.fork(s.mm).mm!;
-    expect(s.machine.swap.mmlist).toEqual([s.mm, grandchild]);
+    expect(mmlist(s.machine.initMm)).toEqual([s.mm, grandchild]);
     expect(verify(s.machine)).toEqual([]);
   });
 
@@ -509,7 +511,7 @@ describe('try_to_unmap', () => {
     expect(rmapOf(s).tryToUnmapVerdict(pfn)).toBe(SWAP_SUCCESS);
     s.machine.frames.clear(pfn, PG_locked);
     expect([s.machine.frames.has(pfn, PG_dirty), s.machine.pageTables.isNone(s.slot(0))]).toEqual([true, true]);
-    expect(s.machine.swap.mmlist).toEqual([]);
+    expect(mmlist(s.machine.initMm)).toEqual([]);
     expect(verify(s.machine)).toEqual([]);
   });
 
@@ -529,8 +531,10 @@ test('who holds the swap token, and is not the one who asks, counts as a user', 
   const pfn = s.pfn(0);
   age(s, 0);
   s.machine.frames.clear(pfn, PG_referenced);
-  const state = { verify: (): string[] => [], holdsSwapToken: (mm: Mm) => mm === s.mm };
-  (s.machine as unknown as { state: typeof state }).state = state;
+  // kswapd has interrupted the holder in its fault.
+  const token = swapTokenOf(s.machine)!;
+  token.holder = s.mm;
+  token.interrupted = s.mm;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(0);
   s.machine.current = s.machine.idle;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(1);

@@ -20,6 +20,7 @@ import type { Machine } from '../machine.ts';
 import { type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, updateHiwaterRss } from '../mm.ts';
+import { mmlistAdd } from '../mmlist.ts';
 import { putPage } from '../page_alloc.ts';
 import { PAGE_MAPPING_ANON, PG_referenced, PG_swapbacked, PG_swapcache } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG, PTRS_PER_TABLE } from '../page_table.ts';
@@ -81,6 +82,7 @@ interface TableOwner {
 
 export class PteChainRmap implements Rmap {
   referencedVmFlags = 0;
+  unmapResult: SwapVerdict = SWAP_SUCCESS;
   readonly nrPte: number;
   /** Blocks in use. */
   blocks = 0;
@@ -317,8 +319,10 @@ export class PteChainRmap implements Rmap {
       this.unmapEntry(pfn, slot);
       return true;
     });
-    if (this.frames.mapcount(pfn) === 0) return SWAP_SUCCESS;
-    return verdict === SWAP_SUCCESS ? SWAP_AGAIN : verdict;
+    if (this.frames.mapcount(pfn) === 0) verdict = SWAP_SUCCESS;
+    else if (verdict === SWAP_SUCCESS) verdict = SWAP_AGAIN;
+    this.unmapResult = verdict;
+    return verdict;
   }
 
   private unmapEntry(pfn: Pfn, slot: number): void {
@@ -332,7 +336,7 @@ export class PteChainRmap implements Rmap {
       bugOn(!frames.has(pfn, PG_swapcache), 'an anonymous page has a swap slot before it is unmapped', pfn);
       const entry = frames.private_(pfn) as SwapEntry;
       swapDuplicate(machine, entry);
-      machine.swap.joinMmlist(mm);
+      mmlistAdd(machine, mm, null);
       pageTables.setSwap(slot, entry, false);
       mm.rss[MM_ANONPAGES]! -= 1;
       mm.rss[MM_SWAPENTS]! += 1;

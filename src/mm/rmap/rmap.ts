@@ -28,6 +28,7 @@ import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
 import { mlockVmaPage, munlockVmaPage } from '../mlock.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, updateHiwaterRss } from '../mm.ts';
+import { mmlistAdd } from '../mmlist.ts';
 import { compoundHead, putPage } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
@@ -409,6 +410,7 @@ class AnonVmaRmap implements Rmap {
       pageTables.setSwap(slot, entry, exclusive);
       mm.rss[MM_ANONPAGES]! -= 1;
       mm.rss[MM_SWAPENTS]! += 1;
+      mmlistAdd(machine, mm, null);
     }
     this.remove(pfn, vma);
     putPage(machine, pfn);

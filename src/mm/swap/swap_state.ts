@@ -183,6 +183,8 @@ export function swapinReadahead(machine: Machine, entry: SwapEntry, gfp: Gfp, fa
 
 /** The aligned block of slots around `entry`. tmpfs reads in this way whatever the disk. */
 export function swapClusterReadahead(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
+  const { swapClusterReadahead: other } = machine.generation;
+  if (other !== undefined) return other(machine, entry, gfp);
   const wanted = swpOffset(entry);
   const pages = clusterWindow(machine, wanted);
   if (pages > 1) {
