@@ -175,7 +175,7 @@ function doFilePage(machine: Machine, page: Pfn, bits: number, value: number, wr
   if (write && wantsWriteNotify(vma)) {
     // The file system locks the page itself, when it has made room.
     frames.clear(page, PG_locked);
-    const allowed = pageMkwrite(machine, fault);
+    const allowed = mkwrite(machine);
     if ((allowed & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
       putPage(machine, page);
       return allowed & VM_FAULT_ERROR;
@@ -196,6 +196,14 @@ function doFilePage(machine: Machine, page: Pfn, bits: number, value: number, wr
   frames.clear(page, PG_locked);
   if (write) dirtyShared(machine, page);
   return 0;
+}
+
+/**
+ * DIFFERS: whoever was killed for memory meanwhile makes no buffers, which must not fail: there may be no page left. Linux
+ * waits for one; there, too, nobody sees the store any more.
+ */
+function mkwrite(machine: Machine): number {
+  return machine.current.killed ? VM_FAULT_OOM : pageMkwrite(machine, machine.fault);
 }
 
 /** set_page_dirty_balance, and our reference goes. */
@@ -310,7 +318,7 @@ function writeShared(machine: Machine, pfn: Pfn): number {
   fault.pgoff = frames.index(pfn);
   if (wantsWriteNotify(fault.vma)) {
     const bits = pageTables.bits[slot]!;
-    const allowed = pageMkwrite(machine, fault);
+    const allowed = mkwrite(machine);
     if ((allowed & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
       putPage(machine, pfn);
       return allowed & VM_FAULT_ERROR;
