@@ -22,6 +22,7 @@ import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
 import {
   NO_SLOT,
   PTE_DIRTY,
+  PTE_FILE,
   PTE_MARKER,
   PTE_RW,
   PTE_SPECIAL,
@@ -43,6 +44,7 @@ import {
   VM_MAYSHARE,
   VM_MAYWRITE,
   VM_MIXEDMAP,
+  VM_NONLINEAR,
   VM_PFNMAP,
   VM_SHARED,
   VM_UFFD_WP,
@@ -195,7 +197,9 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
 
 function needsCopy(machine: Machine, vma: Vma): boolean {
   if (machine.generation.switches.forkCopiesFileEntries) return true;
-  return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0;
+  return (
+    vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_NONLINEAR | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0
+  );
 }
 
 /** Copies the entries of `src` into `dst`. 0 or -ENOMEM. */
@@ -243,6 +247,10 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
     pageTables.clear(from, PTE_SWP_EXCLUSIVE);
     pageTables.setSwap(to, entry, false);
     rss[MM_SWAPENTS]! += 1;
+    return;
+  }
+  if (pageTables.has(from, PTE_FILE)) {
+    pageTables.setFile(to, pageTables.filePgoff(from));
     return;
   }
   if (pageTables.has(from, PTE_MARKER)) {

@@ -9,7 +9,7 @@ import type { AddressSpace, File } from './fs.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { PG_uptodate } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_MARKER } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_MARKER } from './page_table.ts';
 import { swapCacheGet } from './swap/swap_state.ts';
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from './uapi.ts';
 import { NO_PFN, PAGE_SIZE, type Pgoff, pagesOf, pagesOfLength, type SwapEntry, type Vpn, vpnOf } from './units.ts';
@@ -90,6 +90,7 @@ function isInCore(machine: Machine, vma: Vma, vpn: Vpn): boolean {
   const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
   if (slot === NO_SLOT || pageTables.isNone(slot) || pageTables.has(slot, PTE_MARKER))
     return isCached(machine, vma, vpn);
+  if (pageTables.has(slot, PTE_FILE)) return isInCache(machine, vma.vmFile!.mapping, pageTables.filePgoff(slot));
   return pageTables.isPresent(slot) || isSwapCached(machine, pageTables.swapEntry(slot));
 }
 

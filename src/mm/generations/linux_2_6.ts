@@ -3,17 +3,38 @@
  *
  * Linux     2.6.26, 2.6.24
  */
+import { handlePteFault26 } from '../faults_2_6.ts';
 import { flusher_2_6 } from '../flusher_2_6.ts';
+import { remapFilePagesNonlinear } from '../fremap.ts';
 import { outOfMemory_2_6 } from '../oom_2_6.ts';
 import { newPhysical_2_6 } from '../page_alloc_2_6.ts';
-import type { Generation, Switches } from '../parts.ts';
+import type { FileVmas, Generation, Switches } from '../parts.ts';
+import { PrioTree } from '../prio_tree.ts';
 import { ondemandReadahead_2_6 } from '../readahead_2_6.ts';
 import { LRU_NAMES_2_6, newTwoListLru } from '../reclaim/lru_2_6.ts';
 import { noWorkingset } from '../reclaim/no_workingset.ts';
 import { newVmscan_2_6 } from '../reclaim/vmscan_2_6.ts';
+import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
+import { newObjectRmap_2_6_24, newObjectRmap_2_6_26 } from '../rmap/object_rmap.ts';
 import { newState_2_6 } from '../state_2_6.ts';
 import { allocSwapSlot_2_6, swapGroupReadahead, swapinReadahead_2_6 } from '../swap/swap_2_6.ts';
+import {
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_NORMAL,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+} from '../uapi.ts';
+import { areaUnmapped26, getUnmappedArea26, pickMmapLayout26 } from '../unmapped_area_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
+
+/** i_mmap a priority search tree, i_mmap_nonlinear a list. */
+export function newFileVmas_2_6(): FileVmas {
+  return new NonlinearFileVmas(new PrioTree());
+}
 
 const switches_2_6_26: Switches = {
   ...linux_6_1.switches,
@@ -22,7 +43,12 @@ const switches_2_6_26: Switches = {
   swapoffActivates: true,
   aroundLeavesMarker: false,
   coldReadahead: true,
+  anonExclusive: false,
   unevictableList: false,
+  mergeAnyAnonVma: true,
+  zapYoung: 'referenced',
+  freeingDrains: true,
+  mlocksSwappedIn: false,
   lruBatch: 14,
   swapSlotsCache: false,
   swapScanMap: true,
@@ -49,6 +75,23 @@ export const linux_2_6_26: Generation = {
   outOfMemory: outOfMemory_2_6,
   sysctl: { dirtyRatio: 10, dirtyBackgroundRatio: 5, thpEnabled: false },
   switches: switches_2_6_26,
+  newRmap: newObjectRmap_2_6_26,
+  newFileVmas: newFileVmas_2_6,
+  handlePteFault: handlePteFault26,
+  remapFilePages: remapFilePagesNonlinear,
+  getUnmappedArea: getUnmappedArea26,
+  pickMmapLayout: pickMmapLayout26,
+  areaUnmapped: areaUnmapped26,
+  knownAdvice: new Set([
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_DONTNEED,
+    MADV_REMOVE,
+    MADV_DONTFORK,
+    MADV_DOFORK,
+  ]),
 };
 
 export const linux_2_6_24: Generation = {
@@ -59,4 +102,5 @@ export const linux_2_6_24: Generation = {
     repeatEnds: false,
     reclaimTellsPages: false,
   },
+  newRmap: newObjectRmap_2_6_24,
 };
