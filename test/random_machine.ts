@@ -118,7 +118,7 @@ export class RandomProgram {
     // Without cgroups the machine itself is as small as a limit would be.
     const ramBytes = generationNamed(kernel).cgroups
       ? (2 + random.next(3)) * 1024 * 1024
-      : (5 + random.next(4)) * 256 * 1024;
+      : (12 + random.next(14)) * 64 * 1024;
     this.machine = new Machine({
       kernel,
       ramBytes,

@@ -38,12 +38,13 @@ import type { Machine } from './machine.ts';
 import { memCgroupCharge } from './memcg.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from './mm.ts';
 import { allocPages, putPage } from './page_alloc.ts';
-import { PG_locked, PG_swapbacked, PG_swapcache, PG_uptodate, PG_writeback } from './page_flags.ts';
+import { PG_locked, PG_swapbacked, PG_swapcache, PG_uptodate } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_TLB, PTE_YOUNG } from './page_table.ts';
 import { shmemFault } from './shmem.ts';
+import { canShareSwapPage, removeExclusiveSwapPage } from './swap/swap_2_6.ts';
 import { swapCacheGet } from './swap/swap_state.ts';
-import { folioFreeSwap, swapFree, swpSwapcount, vmSwapFull } from './swap/swapfile.ts';
-import { NO_PFN, type Pfn, type SwapEntry, type Vpn, ZERO_TOKEN } from './units.ts';
+import { swapFree, vmSwapFull } from './swap/swapfile.ts';
+import { NO_PFN, type Pfn, type Vpn, ZERO_TOKEN } from './units.ts';
 import { VM_NONLINEAR, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { PGMAJFAULT } from './vmstat.ts';
@@ -174,7 +175,7 @@ function doFilePage(machine: Machine, page: Pfn, bits: number, value: number, wr
   if (write && wantsWriteNotify(vma)) {
     // The file system locks the page itself, when it has made room.
     frames.clear(page, PG_locked);
-    const allowed = pageMkwrite(machine, fault);
+    const allowed = mkwrite(machine);
     if ((allowed & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
       putPage(machine, page);
       return allowed & VM_FAULT_ERROR;
@@ -195,6 +196,14 @@ function doFilePage(machine: Machine, page: Pfn, bits: number, value: number, wr
   frames.clear(page, PG_locked);
   if (write) dirtyShared(machine, page);
   return 0;
+}
+
+/**
+ * DIFFERS: whoever was killed for memory meanwhile makes no buffers, which must not fail: there may be no page left. Linux
+ * waits for one; there, too, nobody sees the store any more.
+ */
+function mkwrite(machine: Machine): number {
+  return machine.current.killed ? VM_FAULT_OOM : pageMkwrite(machine, machine.fault);
 }
 
 /** set_page_dirty_balance, and our reference goes. */
@@ -243,7 +252,6 @@ function doSwapPage(machine: Machine): number {
   if (pfn !== NO_PFN) {
     frames.get(pfn);
   } else {
-    machine.state?.grabSwapToken?.(machine, mm);
     pfn = generation.swapinReadahead(machine, entry, GFP_HIGHUSER_MOVABLE, fault);
     if (pfn === NO_PFN) return isSame(machine, slot, bits, entry) ? VM_FAULT_OOM : 0;
     result = VM_FAULT_MAJOR;
@@ -275,21 +283,6 @@ function doSwapPage(machine: Machine): number {
   frames.clear(pfn, PG_locked);
   if (!write) return result;
   return result | (doWpPage(machine) & VM_FAULT_OOM);
-}
-
-/** The locked page has one user: an entry that maps it, or one that will when it comes (its swap entry). */
-export function canShareSwapPage(machine: Machine, pfn: Pfn): boolean {
-  const { frames } = machine;
-  let users = frames.mapcount(pfn);
-  if (users <= 1 && frames.has(pfn, PG_swapcache)) users += swpSwapcount(machine, frames.private_(pfn) as SwapEntry);
-  return users === 1;
-}
-
-/** Only the cache and the caller hold the locked page, and only the cache its slot: the slot is given up. */
-export function removeExclusiveSwapPage(machine: Machine, pfn: Pfn): boolean {
-  const { frames } = machine;
-  if (!frames.has(pfn, PG_swapcache) || frames.has(pfn, PG_writeback) || frames.refcount(pfn) !== 2) return false;
-  return folioFreeSwap(machine, pfn);
 }
 
 // copy-on-write
@@ -325,7 +318,7 @@ function writeShared(machine: Machine, pfn: Pfn): number {
   fault.pgoff = frames.index(pfn);
   if (wantsWriteNotify(fault.vma)) {
     const bits = pageTables.bits[slot]!;
-    const allowed = pageMkwrite(machine, fault);
+    const allowed = mkwrite(machine);
     if ((allowed & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
       putPage(machine, pfn);
       return allowed & VM_FAULT_ERROR;

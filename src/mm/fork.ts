@@ -222,7 +222,7 @@ export function copyPageRange(machine: Machine, dst: Vma, src: Vma): number {
     if (pageTables.slotAlloc(machine, dst.vmMm, at) === NO_SLOT) return -ENOMEM;
     for (let vpn = at; vpn < tableEnd; vpn++) {
       const slot = pageTables.slotOf(from, vpn);
-      if (!pageTables.isNone(slot)) copyEntry(machine, dst, src, slot, pageTables.slotOf(dst.vmMm.pageTables, vpn));
+      if (!pageTables.isNone(slot)) copyEntry(machine, dst, src, slot, vpn);
     }
     at = tableEnd;
   }
@@ -237,8 +237,9 @@ function anyEntry(machine: Machine, vma: Vma, start: Vpn, end: Vpn): boolean {
   return false;
 }
 
-function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: number): void {
+function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, vpn: Vpn): void {
   const { pageTables, frames } = machine;
+  const to = pageTables.slotOf(dst.vmMm.pageTables, vpn);
   const { rss } = dst.vmMm;
   if (pageTables.isSwap(from)) {
     const entry = pageTables.swapEntry(from);
@@ -261,7 +262,7 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
   const cow = (src.vmFlags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE && (src.vmFlags & VM_MAYSHARE) === 0;
   if (!pageTables.has(from, PTE_SPECIAL)) {
     getPage(machine, pfn);
-    machine.rmap.dup(pfn, dst);
+    machine.rmap.dup(pfn, dst, vpn);
     if (frames.isAnon(pfn)) {
       frames.clear(pfn, PG_anon_exclusive);
       rss[MM_ANONPAGES]! += 1;

@@ -13,7 +13,6 @@ import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
-import type { SwapVerdict } from './rmap/swap_verdict.ts';
 import type { Shrinker, ShrinkerOps } from './slab.ts';
 import type { SlabName, SlabSizes } from './slab_sizes.ts';
 import type { SwapInfo } from './swap/area.ts';
@@ -40,8 +39,8 @@ export interface Rmap {
   /** An anonymous page that came back from swap (page_add_anon_rmap). */
   addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void;
   addFile(pfn: Pfn, vma: Vma): void;
-  /** fork maps the page once more, in `dst` (page_dup_rmap). */
-  dup(pfn: Pfn, dst: Vma): void;
+  /** fork maps the page once more, in `dst` at `vpn` (page_dup_rmap). */
+  dup(pfn: Pfn, dst: Vma, vpn: Vpn): void;
   /** One mapping less (page_remove_rmap). */
   remove(pfn: Pfn, vma: Vma): void;
   /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). Of a large folio all frames move, and `pfn` is exclusive. */
@@ -76,8 +75,8 @@ export interface Rmap {
   readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
-  /** tryToUnmap where the answer says more than yes and no: SWAP_SUCCESS, SWAP_AGAIN or SWAP_FAIL (before 5.12). */
-  tryToUnmapVerdict?(pfn: Pfn): SwapVerdict;
+  /** mremap: the entry in slot `from` is at page `to` of `mm` now. For kernels whose pages know their entries (2.5). */
+  entryMoved?(pfn: Pfn, from: number, mm: Mm, to: Vpn): void;
   /** A sentence for each broken promise; left out: common code checks what there is. */
   verify?(): string[];
 }
@@ -250,10 +249,6 @@ export interface GenerationState {
   readonly pageHooks?: PageHooks;
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
-  /** 2.6: the pages of whoever holds the swap token, and waits in a fault, count as used. */
-  holdsSwapToken?(mm: Mm): boolean;
-  /** 2.6: `mm` is about to read from swap, and wants the token. */
-  grabSwapToken?(machine: Machine, mm: Mm): void;
 }
 
 /** One kernel release: names of its parts, and the switches in which it differs from its neighbours. */

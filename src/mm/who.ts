@@ -62,7 +62,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const owner = frames.mapcount(pfn) > 0 || (word & PAGE_MAPPING_FLAGS) === 0 ? ownerOf(machine, word) : null;
   const mappers: WhoVma[] = [];
   const inVain: WhoVma[] = [];
-  if (owner !== null) {
+  if (owner !== null || frames.mapcount(pfn) > 0) {
     machine.rmap.walk(pfn, (vma, vpn) => {
       const met = describe(machine, pfn, vma, vpn);
       (met.pte === null ? inVain : mappers).push(met);

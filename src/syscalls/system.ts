@@ -213,9 +213,8 @@ export class System {
     const mm = this.enter(p);
     const refused = this.since.call('remap_file_pages');
     if (refused < 0) return this.leave(refused);
-    return this.leave(
-      this.machine.generation.remapFilePages(this.machine, mm, ulong(addr), ulong(length), prot, ulong(pgoff), flags),
-    );
+    const { remapFilePages } = this.machine.generation;
+    return this.leave(remapFilePages(this.machine, mm, ulong(addr), ulong(length), prot, ulong(pgoff), flags));
   }
 
   // files

@@ -1,5 +1,5 @@
 /**
- * Linux 2.6.26, and 2.6.24 with the switches in which it differs.
+ * Linux 2.6.26 and 2.6.24.
  *
  * Linux     2.6.26, 2.6.24
  */
@@ -31,50 +31,35 @@ import {
 import { areaUnmapped26, getUnmappedArea26, pickMmapLayout26 } from '../unmapped_area_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
 
-/** i_mmap a priority search tree, i_mmap_nonlinear a list. */
-export function newFileVmas_2_6(): FileVmas {
-  return new NonlinearFileVmas(new PrioTree());
-}
-
 const switches_2_6_26: Switches = {
   ...linux_6_1.switches,
+  anonExclusive: false,
+  mergeAnyAnonVma: true,
+  zapYoung: 'referenced',
+  freeingDrains: true,
+  mlocksSwappedIn: false,
   reclaimAllocatesBlocks: true,
   shmemWritesLater: true,
   swapoffActivates: true,
   aroundLeavesMarker: false,
   coldReadahead: true,
-  anonExclusive: false,
   unevictableList: false,
-  mergeAnyAnonVma: true,
-  zapYoung: 'referenced',
-  freeingDrains: true,
-  mlocksSwappedIn: false,
   lruBatch: 14,
   swapSlotsCache: false,
   swapScanMap: true,
   loneSwapinWaits: false,
 };
 
+/** i_mmap a priority search tree, i_mmap_nonlinear a list. */
+export function newFileVmas_2_6(): FileVmas {
+  return new NonlinearFileVmas(new PrioTree());
+}
+
 export const linux_2_6_26: Generation = {
   ...linux_6_1,
   version: '2.6.26',
   family: 'linux-2.6',
   cgroups: false,
-  newPhysical: newPhysical_2_6,
-  newLru: newTwoListLru,
-  newReclaim: newVmscan_2_6,
-  newWorkingset: noWorkingset,
-  newState: newState_2_6,
-  lruvecs: 'zone',
-  lruNames: LRU_NAMES_2_6,
-  allocSwapSlot: allocSwapSlot_2_6,
-  swapinReadahead: swapinReadahead_2_6,
-  swapClusterReadahead: swapGroupReadahead,
-  ondemandReadahead: ondemandReadahead_2_6,
-  writeback: flusher_2_6,
-  outOfMemory: outOfMemory_2_6,
-  sysctl: { dirtyRatio: 10, dirtyBackgroundRatio: 5, thpEnabled: false },
-  switches: switches_2_6_26,
   newRmap: newObjectRmap_2_6_26,
   newFileVmas: newFileVmas_2_6,
   handlePteFault: handlePteFault26,
@@ -92,15 +77,30 @@ export const linux_2_6_26: Generation = {
     MADV_DONTFORK,
     MADV_DOFORK,
   ]),
+  newPhysical: newPhysical_2_6,
+  newLru: newTwoListLru,
+  newReclaim: newVmscan_2_6,
+  newWorkingset: noWorkingset,
+  newState: newState_2_6,
+  lruvecs: 'zone',
+  lruNames: LRU_NAMES_2_6,
+  allocSwapSlot: allocSwapSlot_2_6,
+  swapinReadahead: swapinReadahead_2_6,
+  swapClusterReadahead: swapGroupReadahead,
+  ondemandReadahead: ondemandReadahead_2_6,
+  writeback: flusher_2_6,
+  outOfMemory: outOfMemory_2_6,
+  sysctl: { dirtyRatio: 10, dirtyBackgroundRatio: 5, thpEnabled: false },
+  switches: switches_2_6_26,
 };
 
 export const linux_2_6_24: Generation = {
   ...linux_2_6_26,
   version: '2.6.24',
+  newRmap: newObjectRmap_2_6_24,
   switches: {
     ...switches_2_6_26,
     repeatEnds: false,
     reclaimTellsPages: false,
   },
-  newRmap: newObjectRmap_2_6_24,
 };

@@ -12,6 +12,7 @@ import { doMremap } from '../mremap.ts';
 import { PG_dirty, PG_locked, PG_referenced, PG_swapcache } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from '../page_table.ts';
 import { addToSwap } from '../swap/swap_state.ts';
+import { swapTokenOf } from '../swap/swap_token.ts';
 import { swpSwapcount } from '../swap/swapfile.ts';
 import type { Task } from '../task.ts';
 import { MAP_PRIVATE, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ } from '../uapi.ts';
@@ -530,8 +531,10 @@ test('who holds the swap token, and is not the one who asks, counts as a user', 
   const pfn = s.pfn(0);
   age(s, 0);
   s.machine.frames.clear(pfn, PG_referenced);
-  const state = { verify: (): string[] => [], holdsSwapToken: (mm: Mm) => mm === s.mm };
-  (s.machine as unknown as { state: typeof state }).state = state;
+  // kswapd has interrupted the holder in its fault.
+  const token = swapTokenOf(s.machine)!;
+  token.holder = s.mm;
+  token.interrupted = s.mm;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(0);
   s.machine.current = s.machine.idle;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(1);

@@ -35,6 +35,7 @@ import {
 } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
+import { swapTokenOf } from '../swap/swap_token.ts';
 import { swapDuplicate } from '../swap/swapfile.ts';
 import { NO_VPN, type Pfn, type SwapEntry, type Vpn } from '../units.ts';
 import { VM_LOCKED, VM_MAYSHARE, VM_SHARED } from '../vm_flags.ts';
@@ -64,6 +65,7 @@ export function newObjectRmap_2_6_26(machine: Machine): Rmap {
 
 export class ObjectRmap implements Rmap {
   referencedVmFlags = 0;
+  unmapResult: SwapVerdict = SWAP_SUCCESS;
   private readonly machine: Machine;
   private readonly frames: MemMap;
   private readonly lockedIsReferenced: boolean;
@@ -210,7 +212,7 @@ export class ObjectRmap implements Rmap {
     // The TLB forgets the entry, so that the next use is seen.
     if (machine.pageTables.testAndClear(slot, PTE_YOUNG)) referenced += 1;
     // Who holds the swap token, and waits in a fault just now, shall make progress.
-    if (vma.vmMm !== machine.current.mm && (machine.state?.holdsSwapToken?.(vma.vmMm) ?? false)) referenced += 1;
+    if (swapTokenOf(machine)?.protects(vma.vmMm, machine.current.mm) ?? false) referenced += 1;
     if (referenced > 0) this.referencedVmFlags |= vma.vmFlags & ~VM_LOCKED;
     this.mapcount -= 1;
     return referenced;
@@ -226,7 +228,8 @@ export class ObjectRmap implements Rmap {
   tryToUnmapVerdict(pfn: Pfn): SwapVerdict {
     const { frames } = this;
     const verdict = frames.isAnon(pfn) ? this.tryToUnmapAnon(pfn) : this.tryToUnmapFile(pfn);
-    return frames.mapcount(pfn) === 0 ? SWAP_SUCCESS : verdict;
+    this.unmapResult = frames.mapcount(pfn) === 0 ? SWAP_SUCCESS : verdict;
+    return this.unmapResult;
   }
 
   private tryToUnmapAnon(pfn: Pfn): SwapVerdict {

@@ -56,7 +56,8 @@ function dropFromCache(machine: Machine, area: SwapInfo): void {
 
 function unuseMm(machine: Machine, mm: Mm, area: SwapInfo): number {
   for (let vma = mm.vmas.first(); vma !== null; vma = mm.vmas.next(vma)) {
-    if (vma.anonVma === null) continue;
+    // Kernels that copy every entry at fork have no anon_vma to ask.
+    if (vma.anonVma === null && !machine.generation.switches.forkCopiesFileEntries) continue;
     const failed = unuseVma(machine, vma, area);
     if (failed < 0) return failed;
   }
