@@ -317,6 +317,8 @@ export interface Generation {
   readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
   /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
   readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** So many pages may be promised to a process; left out: by vm_account.ts. */
+  readonly enoughMemory?: (machine: Machine, pages: number) => boolean;
   /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
   readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
   readonly writeback: WritebackPart;

@@ -6,11 +6,9 @@
  */
 import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';
-import { LRU_NAMES } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from './page_table.ts';
-import { pageLru } from './reclaim/lru.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
 import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
 import { type Vma, vmaAddress } from './vma.ts';
@@ -84,7 +82,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
     },
     index: frames.index(pfn),
     token: frames.token(pfn),
-    lru: frames.has(pfn, PG_lru) ? LRU_NAMES[pageLru(frames, pfn)]! : 'none',
+    lru: frames.has(pfn, PG_lru) ? machine.generation.lruNames[machine.lru.listOf(pfn)]! : 'none',
     memcg: machine.memcgs[frames.memcg(pfn)]?.name ?? '',
     reclaim: kindOfPage(machine, pfn),
     parents: owner instanceof AnonVma ? parentsOf(owner) : [],
