@@ -5,6 +5,7 @@
  * Linux     6.18, 6.1: fs/proc/task_mmu.c, fs/proc/meminfo.c, mm/vmstat.c, mm/memcontrol.c
  */
 import type { Machine } from '../mm/machine.ts';
+import { meminfo_2_6, vmstat_2_6, zoneinfo_2_6 } from './linux_2_6_stat.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -23,6 +24,10 @@ export interface ProcFormat {
   readonly memcgSwapEvents: boolean;
   readonly vmstat: VmstatNames;
   readonly meminfo: readonly string[];
+  /** Kernels that print these files in a form of their own. */
+  readonly vmstatText?: (machine: Machine) => string;
+  readonly meminfoText?: (machine: Machine) => string;
+  readonly zoneinfoText?: (machine: Machine) => string;
 }
 
 export interface VmstatNames {
@@ -140,9 +145,18 @@ const format_6_1: ProcFormat = {
   ),
 };
 
+const format_2_6: ProcFormat = {
+  ...format_6_1,
+  vmstatText: vmstat_2_6,
+  meminfoText: meminfo_2_6,
+  zoneinfoText: zoneinfo_2_6,
+};
+
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.18', format_6_18],
   ['6.1', format_6_1],
+  ['2.6.26', format_2_6],
+  ['2.6.24', format_2_6],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */
