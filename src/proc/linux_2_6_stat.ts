@@ -9,6 +9,7 @@
  *          pginodesteal and kswapd_inodesteal are 0.
  */
 import type { Machine } from '../mm/machine.ts';
+import { compoundOrder } from '../mm/page_alloc.ts';
 import { vmscan_2_6 } from '../mm/reclaim/vmscan_2_6.ts';
 import type { SlabName } from '../mm/slab_sizes.ts';
 import {
@@ -110,7 +111,9 @@ function slabPages(machine: Machine, zone: Zone, reclaimable: boolean): number {
   for (const name of Object.keys(machine.slab.caches) as SlabName[]) {
     const cache = machine.slab.caches[name];
     if (cache.reclaimable !== reclaimable) continue;
-    for (const pfn of cache.slabs) if (machine.frames.zoneIndex(pfn) === zone.index) pages += 2 ** cache.order;
+    for (const pfn of cache.slabs) {
+      if (machine.frames.zoneIndex(pfn) === zone.index) pages += 2 ** compoundOrder(machine, pfn);
+    }
   }
   return pages;
 }
