@@ -32,7 +32,7 @@ export interface Observation {
   readonly call: MmpCall;
   readonly op: number;
   readonly proc: string;
-  /** Pages of the arena that it is about; none for a call or a file. */
+  /** Pages of the arena that it is about; none for a call or a file. For `bounds`, of the regions of both sides. */
   readonly page: number;
   readonly pages: number;
   /** `ret`, `bounds`, `perms`, `VmFlags:lo`, `Rss`, `state`, `mapcount`, `flag:active`, `pm:x`, `id`, `cache` ... */
@@ -44,6 +44,8 @@ export interface Observation {
   /** The page on both sides, if it is about one. */
   readonly newerPage: PageState | null;
   readonly olderPage: PageState | null;
+  /** Pages that show the same frame on either side: the first of each. */
+  readonly partners: readonly number[];
   /** The file, if it is about one. */
   readonly file: string;
 }
@@ -112,6 +114,7 @@ class Collector {
       vma: null,
       newerPage: null,
       olderPage: null,
+      partners: [],
       file: '',
       ...rest,
     });
@@ -171,7 +174,10 @@ class Collector {
       const bounds = over.map(boundsText).join(' ') || 'nothing';
       const same = over.length === 1 && bounds === boundsText(vma);
       const at = { proc, page, pages, vma };
-      if (!same) this.seen('region', { ...at, field: 'bounds', newer: boundsText(vma), older: bounds });
+      if (!same) {
+        const span = spanOf([vma, ...over]);
+        this.seen('region', { ...at, ...span, field: 'bounds', newer: boundsText(vma), older: bounds });
+      }
       const first = over.find((other) => rangeOf(other)[0] === page);
       if (first === undefined) continue;
       this.regionFields(at, vma, first);
@@ -216,14 +222,16 @@ class Collector {
   private pages(proc: string, newer: ProcRecord, older: ProcRecord, names: Shared): Partners {
     const want = expandRuns(newer.pages);
     const got = expandRuns(older.pages);
-    const partners: Partners = { newer: new Map(), older: new Map() };
+    const ids: Partners = { newer: new Map(), older: new Map() };
     const was = this.ids.get(proc);
     for (const page of [...new Set([...want.keys(), ...got.keys()])].sort((a, b) => a - b)) {
       const newerPage = want.get(page) ?? null;
       const olderPage = got.get(page) ?? null;
       const vma = regionAt(newer.vmas, page) ?? regionAt(older.vmas, page);
       const file = vma === null ? '' : fileOf(vma);
-      const at = { proc, page, pages: 1, vma, newerPage, olderPage };
+      const [newerId, olderId] = names.of(proc, page);
+      const partners = [newerId, olderId].map((key) => Number(key.split(' ')[1])).filter((other) => other !== page);
+      const at = { proc, page, pages: 1, vma, newerPage, olderPage, partners };
       const loose = this.readahead.has(file);
       const states = [newerPage, olderPage].map((state) => (state === null ? 'none' : stateName(state.id)));
       if (states[0] !== states[1]) {
@@ -233,20 +241,19 @@ class Collector {
       if (newerPage === null || olderPage === null) continue;
       this.pageFields(at, newerPage, olderPage, loose);
       if (loose) continue;
-      const [newerId, olderId] = names.of(proc, page);
       if (newerId !== olderId) this.seen('page', { ...at, field: 'id', newer: newerId, older: olderId });
-      partners.newer.set(page, newerPage.id);
-      partners.older.set(page, olderPage.id);
+      ids.newer.set(page, newerPage.id);
+      ids.older.set(page, olderPage.id);
       const moved = was?.newer.get(page) !== undefined && was.newer.get(page) !== newerPage.id;
       if (moved && was.older.get(page) === olderPage.id) {
         this.add('page', { ...at, field: 'moved', newer: 'another page', older: 'as before' });
       }
     }
-    return partners;
+    return ids;
   }
 
   private pageFields(
-    at: { proc: string; page: number; pages: number; vma: VmaRecord | null },
+    at: { proc: string; page: number; pages: number; vma: VmaRecord | null; partners: readonly number[] },
     want: PageState,
     got: PageState,
     loose: boolean,
@@ -342,6 +349,12 @@ function firstWithSameId(snap: FullSnap, both: ReadonlySet<string>): Map<string,
 function rangeOf(vma: VmaRecord): [page: number, pages: number] {
   const start = Number(vma['start']) / 4096 - ARENA_PAGE;
   return [start, Number(vma['end']) / 4096 - ARENA_PAGE - start];
+}
+
+function spanOf(vmas: readonly VmaRecord[]): { page: number; pages: number } {
+  const page = Math.min(...vmas.map((vma) => rangeOf(vma)[0]));
+  const end = Math.max(...vmas.map((vma) => rangeOf(vma)[0] + rangeOf(vma)[1]));
+  return { page, pages: end - page };
 }
 
 function overlaps(vma: VmaRecord, page: number, pages: number): boolean {
