@@ -5,7 +5,8 @@
  *           snapshots is told once, where it begins.
  * Promises  1. What compare.ts does not compare is not here either: flags outside the core set, cache letters that one side cannot
  *              tell, numbers within the latitude of a file read ahead.
- *           2. Nothing on the list: compare.ts finds the recordings equal.
+ *           2. Causes come before what they cause: in a snapshot regions, then pages, then the numbers that add them up, files.
+ *           3. Nothing on the list: compare.ts finds the recordings equal.
  */
 import type { MmpCall, MmpProgram } from '../../syscalls/mmp.ts';
 import { CORE_FLAGS, OP_FIELDS, readaheadFiles, stateName, VMA_KIB } from './compare.ts';
@@ -151,6 +152,7 @@ class Collector {
     this.now = new Map();
     const ids = new Map<string, Partners>();
     const names = new Shared(newer, older);
+    const alike: RegionPair[] = [];
     for (const proc of new Set([...newer.procs.keys(), ...older.procs.keys()])) {
       const want = newer.procs.get(proc);
       const got = older.procs.get(proc);
@@ -159,15 +161,19 @@ class Collector {
         this.seen('process', { proc, field: 'lives', newer: lives(want), older: lives(got) });
         continue;
       }
-      this.regions(proc, want.vmas, got.vmas);
+      alike.push(...this.regions(proc, want.vmas, got.vmas));
       ids.set(proc, this.pages(proc, want, got, names));
     }
+    // They add up pages, so they come behind them.
+    for (const pair of alike) this.numbers(pair.at, pair.newer, pair.older);
     this.ids = ids;
     this.files(newer.files, older.files);
     this.before = this.now;
   }
 
-  private regions(proc: string, newer: readonly VmaRecord[], older: readonly VmaRecord[]): void {
+  /** Gives the pairs of regions that have the same bounds. */
+  private regions(proc: string, newer: readonly VmaRecord[], older: readonly VmaRecord[]): RegionPair[] {
+    const alike: RegionPair[] = [];
     for (const vma of newer) {
       const [page, pages] = rangeOf(vma);
       const over = older.filter((other) => overlaps(other, page, pages));
@@ -181,12 +187,13 @@ class Collector {
       const first = over.find((other) => rangeOf(other)[0] === page);
       if (first === undefined) continue;
       this.regionFields(at, vma, first);
-      if (same) this.numbers(at, vma, first);
+      if (same) alike.push({ at, newer: vma, older: first });
     }
     for (const vma of older) {
       const [page, pages] = rangeOf(vma);
       if (newer.some((other) => overlaps(other, page, pages))) continue;
       this.seen('region', { proc, page, pages, vma, field: 'bounds', newer: 'nothing', older: boundsText(vma) });
+      return alike;
     }
   }
 
@@ -297,6 +304,13 @@ class Collector {
       older: [...older].map((letter) => inCache(letter, '')).join(''),
     };
   }
+}
+
+/** A region, and what both sides say of it. */
+interface RegionPair {
+  readonly at: { proc: string; page: number; pages: number; vma: VmaRecord };
+  readonly newer: VmaRecord;
+  readonly older: VmaRecord;
 }
 
 /** By page, the IDs of both sides. */
