@@ -193,8 +193,8 @@ class Collector {
       const [page, pages] = rangeOf(vma);
       if (newer.some((other) => overlaps(other, page, pages))) continue;
       this.seen('region', { proc, page, pages, vma, field: 'bounds', newer: 'nothing', older: boundsText(vma) });
-      return alike;
     }
+    return alike;
   }
 
   private regionFields(
