@@ -45,7 +45,7 @@ export interface Observation {
   /** The page on both sides, if it is about one. */
   readonly newerPage: PageState | null;
   readonly olderPage: PageState | null;
-  /** Pages that show the same frame on either side: the first of each. */
+  /** Pages that show the same frame on either side, some of them, in whatever process. */
   readonly partners: readonly number[];
   /** The file, if it is about one. */
   readonly file: string;
@@ -55,6 +55,7 @@ export const ARENA_PAGE: number = 0x100000000000 / 4096;
 const READAHEAD_MINFLT = 8;
 const READAHEAD_MAJFLT = 2;
 const READAHEAD_RSS_KIB = 128;
+const MOST_PARTNERS = 16;
 const LOOSE_FLAGS = new Set(['thp', 'compound_head', 'compound_tail', 'referenced']);
 const VMA_FIELDS = ['perms', 'offset', 'name'] as const;
 
@@ -237,7 +238,7 @@ class Collector {
       const vma = regionAt(newer.vmas, page) ?? regionAt(older.vmas, page);
       const file = vma === null ? '' : fileOf(vma);
       const [newerId, olderId] = names.of(proc, page);
-      const partners = [newerId, olderId].map((key) => Number(key.split(' ')[1])).filter((other) => other !== page);
+      const partners = names.partners(newerPage, olderPage);
       const at = { proc, page, pages: 1, vma, newerPage, olderPage, partners };
       const loose = this.readahead.has(file);
       const states = [newerPage, olderPage].map((state) => (state === null ? 'none' : stateName(state.id)));
@@ -323,8 +324,12 @@ interface Partners {
 class Shared {
   private readonly newer: ReadonlyMap<string, string>;
   private readonly older: ReadonlyMap<string, string>;
+  private readonly newerPages: ReadonlyMap<string, number[]>;
+  private readonly olderPages: ReadonlyMap<string, number[]>;
 
   constructor(newer: FullSnap, older: FullSnap) {
+    this.newerPages = pagesById(newer);
+    this.olderPages = pagesById(older);
     // Only pages that both sides have in the same state can be partners of each other.
     const both = new Set<string>();
     for (const [proc, record] of newer.procs) {
@@ -339,10 +344,33 @@ class Shared {
     this.older = firstWithSameId(older, both);
   }
 
+  /** The pages of both sides that show the same frame as these two. */
+  partners(newer: PageState | null, older: PageState | null): number[] {
+    const pages = [
+      ...(newer === null ? [] : (this.newerPages.get(newer.id) ?? [])),
+      ...(older === null ? [] : (this.olderPages.get(older.id) ?? [])),
+    ];
+    return [...new Set(pages)];
+  }
+
   of(proc: string, page: number): [newer: string, older: string] {
     const key = `${proc} ${page}`;
     return [this.newer.get(key) ?? key, this.older.get(key) ?? key];
   }
+}
+
+/** By frame or slot, up to MOST_PARTNERS pages that show it. */
+function pagesById(snap: FullSnap): Map<string, number[]> {
+  const pages = new Map<string, number[]>();
+  for (const record of snap.procs.values()) {
+    for (const [page, { id }] of expandRuns(record.pages)) {
+      if (id === 'z' || id === 'm') continue;
+      const known = pages.get(id);
+      if (known === undefined) pages.set(id, [page]);
+      else if (known.length < MOST_PARTNERS) known.push(page);
+    }
+  }
+  return pages;
 }
 
 function firstWithSameId(snap: FullSnap, both: ReadonlySet<string>): Map<string, string> {

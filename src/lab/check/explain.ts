@@ -7,6 +7,7 @@
  *              up pages, so it follows from the pages of its region, and only from those fields that feed it.
  *           2. Whatever is neither is told as unexplained.
  */
+import { MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_SHARED } from '../../mm/uapi.ts';
 import type { MmpCall, MmpProgram } from '../../syscalls/mmp.ts';
 import { ARENA_PAGE, fileOf, type Observation } from './differences.ts';
 import { isSnap, type Recording } from './recording.ts';
@@ -84,6 +85,17 @@ const FEEDS: Readonly<Record<string, readonly string[]>> = {
   Locked: ['state', 'mapcount'],
 };
 
+/** Of which earlier differences at the same page, or at one that shows the same frame, a difference of a page is the consequence. */
+const HISTORY: Readonly<Record<string, readonly string[]>> = {
+  mapcount: ['state'],
+  'pm:x': ['state', 'mapcount'],
+  id: ['state', 'id'],
+  'flag:active': ['flag:referenced', 'flag:active'],
+  'flag:referenced': ['flag:referenced', 'flag:active'],
+  'flag:mmap': ['state', 'mapcount'],
+  'flag:dirty': ['flag:dirty'],
+};
+
 interface Place {
   readonly from: number;
   readonly to: number;
@@ -101,6 +113,8 @@ export class Consequences {
   /** Which file a descriptor shows, and where files are mapped, as far as the program tells. */
   private readonly fileOfLabel: Map<number, string> = new Map();
   private readonly mapped: { place: Place; file: string }[] = [];
+  private readonly stacks: Place[] = [];
+  private readonly protectedPlaces: Place[] = [];
   private readonly rules: readonly Rule[];
   private done = 0;
 
@@ -124,8 +138,13 @@ export class Consequences {
     } else if (name === 'dup') {
       const file = this.fileOfLabel.get(numberAt(call, 0));
       if (file !== undefined && call.result !== null) this.fileOfLabel.set(call.result, file);
+    } else if (name === 'mprotect') {
+      this.protectedPlaces.push(placeAt(numberAt(call, 0), numberAt(call, 1)));
     } else if (name === 'mmap') {
-      const file = this.fileOfLabel.get(numberAt(call, 4));
+      const flags = numberAt(call, 3);
+      if ((flags & MAP_GROWSDOWN) !== 0 && answer >= ARENA_START) this.stacks.push(placeAt(answer, numberAt(call, 1)));
+      const shared = (flags & MAP_ANONYMOUS) !== 0 && (flags & MAP_SHARED) !== 0;
+      const file = shared ? SHARED_MEMORY : this.fileOfLabel.get(numberAt(call, 4));
       if (file !== undefined && answer >= ARENA_START)
         this.mapped.push({ place: placeAt(answer, numberAt(call, 1)), file });
     } else if (name === 'mremap' && answer >= ARENA_START) {
@@ -136,6 +155,30 @@ export class Consequences {
       if (rule !== null) this.mark(to, rule);
       for (const { place, file } of this.mapped.slice()) if (meet(place, from)) this.mapped.push({ place: to, file });
     }
+  }
+
+  /** The call reaches pages of a file, or of shared memory. */
+  reachesFile(call: MmpCall): boolean {
+    return placesOf(call, []).some((place) => this.mapped.some((mapping) => meet(mapping.place, place)));
+  }
+
+  /** The call reaches a region that grows down, or the pages below it. */
+  reachesStack(call: MmpCall): boolean {
+    return placesOf(call, []).some((place) => this.isAtStack(place.from, place.to - place.from));
+  }
+  isAtStack(page: number, pages: number): boolean {
+    return this.stacks.some(({ from, to }) =>
+      meet({ from: from - BELOW_A_STACK, to }, { from: page, to: page + pages }),
+    );
+  }
+  /** There is a region that grows down. */
+  get hasStack(): boolean {
+    return this.stacks.length > 0;
+  }
+
+  /** The call reaches pages of which the protection was changed. */
+  reachesProtected(call: MmpCall): boolean {
+    return placesOf(call, []).some((place) => this.protectedPlaces.some((other) => meet(other, place)));
   }
 
   /** A later difference in `place` follows from the rule, and one of the files that are mapped there. */
@@ -182,9 +225,19 @@ export class Consequences {
 
   /** The page is shown elsewhere, too, and there something is otherwise. */
   private causeOfPartner(o: Observation): Rule | null {
-    for (const page of o.partners) {
-      const rule = this.causeAt({ from: page, to: page + 1 });
+    for (const page of [o.page, ...o.partners]) {
+      const rule = this.causeAt({ from: page, to: page + 1 }) ?? this.causeInHistory(page, o.field);
       if (rule !== null) return rule;
+    }
+    return null;
+  }
+
+  /** Who maps a page depends on where it is present; how it was used so far decides what the next use makes of it. */
+  private causeInHistory(page: number, field: string): Rule | null {
+    const earlier = HISTORY[field] ?? [];
+    for (const before of earlier) {
+      const rule = this.pages.get(`${page} ${before}`);
+      if (rule !== undefined) return rule;
     }
     return null;
   }
@@ -237,6 +290,10 @@ function meet(a: Place, b: Place): boolean {
 }
 
 const ARENA_START: number = ARENA_PAGE * 4096;
+/** What a shared anonymous mapping shows. */
+const SHARED_MEMORY = 'shm';
+/** How far a region of the corpus grows, and its gap. */
+const BELOW_A_STACK = 1024;
 const EVERYWHERE: Place = { from: 0, to: Number.POSITIVE_INFINITY };
 const HAS_RANGE: ReadonlySet<string> = new Set(
   'mmap munmap mprotect madvise mlock mlock2 munlock msync mincore remap_file_pages load store check'.split(' '),

@@ -36,22 +36,10 @@ import {
 } from '../../mm/uapi.ts';
 import type { MmpCall } from '../../syscalls/mmp.ts';
 import { FALLOC_FL_INSERT_RANGE } from '../../syscalls/uapi.ts';
-import type { Observation } from './differences.ts';
 import { numberAt, type Rule } from './explain.ts';
-
-/** The call is answered otherwise: its result, its errno, its address. */
-export function isAnswer(o: Observation): boolean {
-  return o.kind === 'call' && (o.field === 'ret' || o.field === 'err');
-}
-
-/** Faults that a call takes. */
-export function isFaultCount(o: Observation): boolean {
-  return o.kind === 'call' && (o.field === 'minflt' || o.field === 'majflt');
-}
-
-export function advises(call: MmpCall, ...advice: number[]): boolean {
-  return call.name === 'madvise' && advice.includes(numberAt(call, 2));
-}
+import { RULES_2_4 } from './rules_2_4.ts';
+import { RULES_2_6 } from './rules_2_6.ts';
+import { RULES_3 } from './rules_3.ts';
 
 const OLD = ['linux-2.4', 'linux-2.6', 'linux-3'];
 const BEFORE_3 = ['linux-2.4', 'linux-2.6'];
@@ -159,4 +147,8 @@ const COMMON_RULES: readonly Rule[] = [
   },
 ];
 
-export const RULES: readonly Rule[] = [...COMMON_RULES];
+export const RULES: readonly Rule[] = [...COMMON_RULES, ...RULES_3, ...RULES_2_6, ...RULES_2_4];
+
+function advises(call: MmpCall, ...advice: number[]): boolean {
+  return call.name === 'madvise' && advice.includes(numberAt(call, 2));
+}
