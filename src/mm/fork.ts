@@ -98,6 +98,10 @@ export function newTask(
     return null;
   }
   if (mm !== null && mm.owner === null) mm.owner = task;
+  if (parent !== null) {
+    task.mempolicy = parent.mempolicy;
+    task.ilNext = parent.ilNext;
+  }
   machine.tasks.push(task);
   return task;
 }
@@ -170,6 +174,7 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
     return -ENOMEM;
   }
   const vma = new Vma(mm, old.vmStart, old.vmEnd, old.vmFlags & ~VM_LOCKED_MASK, old.vmPgoff, old.vmFile);
+  vma.vmPolicy = old.vmPolicy;
   vma.swapRaVpn = old.swapRaVpn;
   vma.swapRaWin = old.swapRaWin;
   vma.swapRaHits = old.swapRaHits;

@@ -14,6 +14,7 @@ import { VmFault } from './fault.ts';
 import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
+import type { StableNode } from './ksm_page.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
@@ -130,7 +131,7 @@ export interface DiskConfig {
 const EMULATED_TLB: TlbConfig = { data: 256, code: 4096 };
 
 /** What an owner of pages is, behind the id in page->mapping. */
-export type MappingOwner = AddressSpace | AnonVma;
+export type MappingOwner = AddressSpace | AnonVma | StableNode;
 
 /** What pages hold, for those who need bytes; the default just counts stores. */
 export interface Contents {

@@ -14,6 +14,7 @@
  *   protnone  PTE_PROTNONE | (RW never) | YOUNG? | DIRTY?                      value = frame; the kernel calls it present, the CPU faults
  *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
  *   marker    PTE_MARKER                                                       a guard region, value = 0
+ *   migration PTE_MIGRATION | PTE_MIGRATION_WRITE?                             value = the old frame; never between two calls
  *   huge      present, and PTE_HUGE, in all 512 entries of the table            a mapping of 2 MiB, values ascend (decision 0008)
  *
  * The TLB is two bits: they say that the CPU knows the entry, and small tables say which entry goes when another comes.
@@ -44,6 +45,9 @@ export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
  * for its split (pgtable_trans_huge_deposit). Rights are the same in all; young and dirty is what any of them is.
  */
 export const PTE_HUGE = 2048;
+/** Its page is on the way to another frame (migrate.ts); and whether the entry was writable. */
+export const PTE_MIGRATION = 4096;
+export const PTE_MIGRATION_WRITE = 8192;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
@@ -212,6 +216,11 @@ export class PageTables {
   setSwap(slot: number, entry: SwapEntry, exclusive: boolean): void {
     this.bits[slot] = exclusive ? PTE_SWAP | PTE_SWP_EXCLUSIVE : PTE_SWAP;
     this.value[slot] = entry;
+  }
+  /** The page that the entry mapped is being moved. */
+  setMigration(slot: number, pfn: Pfn, write: boolean): void {
+    this.bits[slot] = write ? PTE_MIGRATION | PTE_MIGRATION_WRITE : PTE_MIGRATION;
+    this.value[slot] = pfn;
   }
   isNone(slot: number): boolean {
     return this.bits[slot] === 0;

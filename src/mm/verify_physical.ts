@@ -53,7 +53,7 @@ function claim(state: Uint8Array, pfn: number, order: number, as: number, broken
   }
 }
 
-function checkFreeLists(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
+export function checkFreeLists(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
   const { frames } = m;
   let pages = 0;
   let highatomic = 0;
@@ -95,7 +95,7 @@ function checkFreeBlock(m: Machine, zone: Zone, pfn: Pfn, order: number, type: n
   }
 }
 
-function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
+export function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
   const { pcp } = zone;
   let pages = 0;
   for (let list = 0; list < NR_PCP_LISTS; list++) {
@@ -115,7 +115,7 @@ function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): 
 }
 
 /** Two free buddies are one block; a pageblock kept for atomic requests stays apart from others. */
-function checkMerged(m: Machine, zone: Zone, broken: string[]): void {
+export function checkMerged(m: Machine, zone: Zone, broken: string[]): void {
   const { frames } = m;
   for (let list = 0; list < MAX_PAGE_ORDER * MIGRATE_TYPES; list++) {
     const order = Math.floor(list / MIGRATE_TYPES);
@@ -133,7 +133,7 @@ function checkMerged(m: Machine, zone: Zone, broken: string[]): void {
 }
 
 /** What is neither free nor on a per-CPU list is reserved, has a reference, or is the tail of a block that has one. */
-function checkFrames(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
+export function checkFrames(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
   const { frames } = m;
   let managed = 0;
   let tailsLeft = 0;
@@ -189,7 +189,7 @@ function checkWatermarks(zone: Zone, broken: string[]): void {
   if (zone.watermarkBoost < 0) broken.push(`zone ${zone.name}: the boost is ${zone.watermarkBoost}`);
 }
 
-function checkMachine(m: Machine, broken: string[]): void {
+export function checkMachine(m: Machine, broken: string[]): void {
   const managed = m.zones.reduce((sum, zone) => sum + zone.managedPages, 0);
   if (managed !== m.totalPages) broken.push(`totalPages is ${m.totalPages}, the zones manage ${managed}`);
   for (const pgdat of m.nodes) {
@@ -220,7 +220,7 @@ function countFrames(m: Machine, nid: number, flag: number): number {
   return count;
 }
 
-function checkSlab(m: Machine, broken: string[]): void {
+export function checkSlab(m: Machine, broken: string[]): void {
   const pages = new Map<number, number>();
   for (const name of Object.keys(m.slab.caches) as SlabName[]) {
     const cache = m.slab.caches[name];

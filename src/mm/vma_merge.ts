@@ -23,6 +23,7 @@ import type { File } from './fs.ts';
 import { GFP_KERNEL } from './gfp.ts';
 import { splitHugeAt, vmaAdjustTransHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
+import { type Mempolicy, mpolEqual } from './mempolicy.ts';
 import type { Mm } from './mm.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
@@ -45,6 +46,8 @@ export interface MergeRequest {
   readonly pgoff: Pgoff;
   readonly file: File | null;
   readonly anonVma: AnonVma | null;
+  /** NUMA policy of the range; left out: none. */
+  readonly policy?: Mempolicy | null;
 }
 
 // merging
@@ -127,6 +130,30 @@ export function vmaModifyFlags(
   end: Vpn,
   vmFlags: VmFlags,
 ): Vma | number {
+  return vmaModify(machine, prev, vma, start, end, vmFlags, vma.vmPolicy);
+}
+
+/** The same for a part that gets another NUMA policy; the caller sets it. */
+export function vmaModifyPolicy(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  policy: Mempolicy | null,
+): Vma | number {
+  return vmaModify(machine, prev, vma, start, end, vma.vmFlags, policy);
+}
+
+function vmaModify(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  vmFlags: VmFlags,
+  policy: Mempolicy | null,
+): Vma | number {
   const merged = vmaMergeExistingRange(
     machine,
     {
@@ -141,6 +168,7 @@ export function vmaModifyFlags(
       pgoff: (vma.vmPgoff + (start - vma.vmStart)) as Pgoff,
       file: vma.vmFile,
       anonVma: vma.anonVma,
+      policy,
     },
     vma,
   );
@@ -172,6 +200,7 @@ export function vmaMergeExtend(machine: Machine, vma: Vma, pages: number): Vma |
       pgoff: (vma.vmPgoff + vma.pages) as Pgoff,
       file: vma.vmFile,
       anonVma: vma.anonVma,
+      policy: vma.vmPolicy,
     },
     false,
   );
@@ -210,7 +239,8 @@ function canMergeRight(machine: Machine, req: MergeRequest, left: boolean): bool
 }
 
 function isMergeableVma(vma: Vma, req: MergeRequest): boolean {
-  return ((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) === 0 && vma.vmFile === req.file;
+  if (((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) !== 0 || vma.vmFile !== req.file) return false;
+  return mpolEqual(vma.vmPolicy, req.policy ?? null);
 }
 
 /**
@@ -303,6 +333,7 @@ export function splitVmaUnchecked(machine: Machine, vma: Vma, at: Vpn, newBelow:
   const part = newVma(machine, vma.vmMm, vma.vmStart, vma.vmEnd, vma.vmFlags, vma.vmPgoff, vma.vmFile);
   if (part === null) return -ENOMEM;
   copySwapReadahead(part, vma);
+  part.vmPolicy = vma.vmPolicy;
   const above = (vma.vmPgoff + (at - vma.vmStart)) as Pgoff;
   if (newBelow) {
     part.vmEnd = at;
@@ -366,12 +397,14 @@ export function copyVma(
     pgoff: offset,
     file: vma.vmFile,
     anonVma: vma.anonVma,
+    policy: vma.vmPolicy,
   };
   const merged = apart ? null : vmaMergeNewRange(machine, request, false);
   if (merged !== null) return merged;
   const copy = newVma(machine, mm, start, end, vma.vmFlags, offset, vma.vmFile);
   if (copy === null) return null;
   copySwapReadahead(copy, vma);
+  copy.vmPolicy = vma.vmPolicy;
   copy.anonVma = vma.anonVma;
   if (machine.rmap.anonVmaClone(copy, vma) < 0) {
     machine.slab.free(machine, 'vm_area_struct', mm.memcg);

@@ -84,6 +84,8 @@ export class Zone {
   writePending = 0;
   reclaimActive = false;
   belowHigh = false;
+  /** Pages that scans of its lists have looked at since one of its pages was last freed (zone->pages_scanned, before 4.8). */
+  pagesScanned = 0;
 
   constructor(
     pgdat: PgData,
