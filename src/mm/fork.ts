@@ -74,6 +74,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   mm.mmUsers -= 1;
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
+  machine.ksm?.exit(mm);
   exitMmap(machine, mm);
   swapTokenOf(machine)?.put(mm);
   mmlistDel(mm);
@@ -124,6 +125,7 @@ export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null
   const mm = newMm(machine, memcg);
   if (mm === null) return null;
   copyLayout(mm, parent);
+  if (machine.ksm?.has(parent)) machine.ksm.enter(mm);
   for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {
     if (dupVma(machine, mm, vma) < 0) {
       mmPut(machine, mm);

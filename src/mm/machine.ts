@@ -14,6 +14,7 @@ import { VmFault } from './fault.ts';
 import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
+import type { Ksm } from './ksm.ts';
 import type { StableNode } from './ksm_page.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
@@ -191,6 +192,8 @@ export class Machine {
   readonly reclaim: Reclaim;
   readonly workingset: Workingset;
   readonly physical: Physical;
+  /** Merges equal pages; null: not in this kernel. */
+  readonly ksm: Ksm | null;
   /** What only this generation's machines have; null: nothing. */
   readonly state: GenerationState | null;
   /** Kernel threads of the generation, by number. */
@@ -250,6 +253,7 @@ export class Machine {
     this.lru = this.generation.newLru(this);
     this.reclaim = this.generation.newReclaim(this);
     this.workingset = this.generation.newWorkingset(this);
+    this.ksm = this.generation.newKsm?.(this) ?? null;
     this.state = this.generation.newState?.(this) ?? null;
     this.generation.writeback.startFlusher(this);
   }

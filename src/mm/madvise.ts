@@ -201,6 +201,8 @@ function adviseFlags(
   if (refusesFlag(vma, behavior)) return -EINVAL;
   const newFlags = advisedFlags(vma, behavior);
   if (newFlags === vma.vmFlags) return vma;
+  if (behavior === MADV_MERGEABLE && machine.ksm !== null && !machine.ksm.madviseMergeable(vma)) return vma;
+  if (behavior === MADV_UNMERGEABLE && machine.ksm !== null && machine.ksm.unmerge(vma, start, end) < 0) return -EAGAIN;
   const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;
   changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);

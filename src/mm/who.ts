@@ -64,7 +64,11 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const mappers: WhoVma[] = [];
   const inVain: WhoVma[] = [];
   if (owner !== null) {
+    const known = new Set<Vma>();
     machine.rmap.walk(pfn, (vma, vpn) => {
+      // The walk of a merged page may come to a process twice.
+      if (owner instanceof StableNode && known.has(vma)) return true;
+      known.add(vma);
       const met = describe(machine, pfn, vma, vpn);
       (met.pte === null ? inVain : mappers).push(met);
       return true;

@@ -192,7 +192,12 @@ function allocAnonVma(machine: Machine, parent: AnonVma | null, memcg: MemCgroup
   return anonVma;
 }
 
-function putAnonVma(machine: Machine, anonVma: AnonVma): void {
+/** Somebody who is no VMA keeps it: a page that KSM merged is found through it. */
+export function getAnonVma(anonVma: AnonVma): void {
+  anonVma.refcount += 1;
+}
+
+export function putAnonVma(machine: Machine, anonVma: AnonVma): void {
   anonVma.refcount -= 1;
   if (anonVma.refcount > 0) return;
   machine.dropMapping(anonVma.id);
