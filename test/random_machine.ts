@@ -13,7 +13,7 @@ import { filemapRead, filemapWrite } from '../src/mm/filemap.ts';
 import { dupMm, exitTask, mmPut, newMm, newTask } from '../src/mm/fork.ts';
 import type { File, Inode } from '../src/mm/fs.ts';
 import { generationNamed } from '../src/mm/generations/index.ts';
-import { GFP_HIGHUSER_MOVABLE } from '../src/mm/gfp.ts';
+import { __GFP_DIRECT_RECLAIM, GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from '../src/mm/gfp.ts';
 import { KSM_RUN_MERGE } from '../src/mm/ksm.ts';
 import { Machine } from '../src/mm/machine.ts';
 import { doMadvise } from '../src/mm/madvise.ts';
@@ -46,7 +46,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../src/mm/uapi.ts';
-import { type Pfn, type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
+import { NO_PFN, type Pfn, type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
 import { verify } from '../src/mm/verify.ts';
 import { frameAt } from '../src/mm/who.ts';
 import { vfsFsync } from '../src/mm/writeback.ts';
@@ -107,6 +107,11 @@ function describe(cell: Cell | undefined): string {
   return `${cell.shared ? 'shared' : 'private'} ${object} own ${cell.own}${cell.writable ? ' writable' : ''}${cell.maybeZero ? ' maybe zero' : ''}`;
 }
 
+/** MiB more for every second machine that moves pages: compaction needs a few pageblocks. */
+function roomToMove(kernel: string, seed: number): number {
+  return generationNamed(kernel).newKsm !== undefined && seed % 2 === 1 ? 4 : 0;
+}
+
 export class RandomProgram {
   readonly machine: Machine;
   private readonly random: Random;
@@ -126,7 +131,7 @@ export class RandomProgram {
       : (5 + random.next(4)) * 256 * 1024;
     this.machine = new Machine({
       kernel,
-      ramBytes,
+      ramBytes: (2 + random.next(3) + roomToMove(kernel, seed)) * 1024 * 1024,
       reservedBytes: 256 * 1024,
       sysctl: {
         minFreeKbytes: 64,
@@ -136,6 +141,7 @@ export class RandomProgram {
       },
     });
     const { machine } = this;
+    if (roomToMove(kernel, seed) > 0) this.fragment();
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
     const memcg = machine.newCgroup('test');
     if (random.next(3) > 0) memcg.memory.max = 100 + random.next(150);
@@ -144,6 +150,17 @@ export class RandomProgram {
     task.oomScoreAdj = -1000;
     this.tasks.push({ task, cells: new Map() });
     for (let i = 0; i < 2; i++) this.addFile(i);
+  }
+
+  /** A driver took most of memory page by page, and has given most of that back: what is free is in pieces. */
+  private fragment(): void {
+    const { machine, random } = this;
+    const taken: Pfn[] = [];
+    for (let left = Math.floor(machine.totalPages * 0.9); left > 0; left--) {
+      const pfn = allocPages(machine, GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM, 0);
+      if (pfn !== NO_PFN) taken.push(pfn);
+    }
+    for (const pfn of taken) if (random.next(8) > 0) putPage(machine, pfn);
   }
 
   /** One random call or access. Throws, with what it found, when a promise is broken. */
@@ -481,7 +498,14 @@ export class RandomProgram {
     } else if (what < 4) {
       this.log.push(`${task.pid} madvise(${start}, ${pages}, mergeable)`);
       machine.ksm!.setRun(KSM_RUN_MERGE);
-      doMadvise(machine, task.mm!, (ARENA + start) * 4096, pages * 4096, MADV_MERGEABLE);
+      const all = random.next(2) === 0;
+      doMadvise(
+        machine,
+        task.mm!,
+        (all ? ARENA : ARENA + start) * 4096,
+        (all ? ARENA_PAGES : pages) * 4096,
+        MADV_MERGEABLE,
+      );
     } else if (what < 5) {
       this.log.push(`${task.pid} madvise(${start}, ${pages}, unmergeable)`);
       doMadvise(machine, task.mm!, (ARENA + start) * 4096, pages * 4096, MADV_UNMERGEABLE);
@@ -491,6 +515,11 @@ export class RandomProgram {
     } else if (what < 7) {
       this.log.push(`${task.pid} migrate(${start}, ${pages})`);
       this.migrate(task, start, pages);
+    } else if (random.next(2) === 0) {
+      const order = 1 + random.next(4);
+      this.log.push(`2**${order} pages`);
+      const pfn = allocPages(machine, GFP_KERNEL, order);
+      if (pfn !== NO_PFN) putPage(machine, pfn);
     } else {
       this.log.push('compact_memory');
       machine.current = machine.idle;
@@ -506,6 +535,7 @@ export class RandomProgram {
   private migrate(task: Task, start: number, pages: number): void {
     const { machine } = this;
     const isolated: Pfn[] = [];
+    machine.lru.drain();
     for (let page = start; page < start + pages; page++) {
       const pfn = frameAt(machine, task.mm!, (ARENA + page) as Vpn);
       if (pfn !== null && isolateForMigration(machine, pfn)) isolated.push(pfn);
