@@ -131,7 +131,7 @@ export class RandomProgram {
       : (5 + random.next(4)) * 256 * 1024;
     this.machine = new Machine({
       kernel,
-      ramBytes: (2 + random.next(3) + roomToMove(kernel, seed)) * 1024 * 1024,
+      ramBytes: ramBytes + roomToMove(kernel, seed) * 1024 * 1024,
       reservedBytes: 256 * 1024,
       sysctl: {
         minFreeKbytes: 64,
