@@ -39,6 +39,7 @@ export function tryToFreeBuffers(machine: Machine, pfn: Pfn): boolean {
 /** The page is being truncated: what its buffers say does not matter any more. */
 export function dropBuffers(machine: Machine, pfn: Pfn): void {
   if (!machine.frames.has(pfn, PG_private)) return;
+  machine.pageHooks?.onDropBuffers(pfn);
   machine.frames.clear(pfn, PG_private);
   machine.slab.free(machine, 'buffer_head', memcgOfPage(machine, pfn));
   putPage(machine, pfn);

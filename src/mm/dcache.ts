@@ -81,8 +81,14 @@ export class VfsCache implements ShrinkerOps {
   readonly batch: number = SUPER_BATCH;
   readonly memcgAware: boolean = true;
   /** Lists by cgroup id. */
-  private readonly dentries: VfsLru[] = [];
-  private readonly inodes: VfsLru[] = [];
+  readonly dentries: VfsLru[] = [];
+  readonly inodes: VfsLru[] = [];
+  private readonly pagesPinInodes: boolean;
+
+  /** `pagesPinInodes`: an unused inode whose file has pages is on no list (since 5.15). */
+  constructor(pagesPinInodes: boolean = true) {
+    this.pagesPinInodes = pagesPinInodes;
+  }
 
   /** A new dentry (of the inode that it holds), or a new inode (of that mapping), with one user. null: no memory. */
   create(
@@ -161,7 +167,7 @@ export class VfsCache implements ShrinkerOps {
 
   private keep(object: VfsObject): void {
     const lists = object.mapping === null ? this.dentries : this.inodes;
-    if (object.mapping !== null && object.mapping.nrpages > 0) return;
+    if (this.pagesPinInodes && object.mapping !== null && object.mapping.nrpages > 0) return;
     let list = lists[object.memcg.id];
     if (list === undefined) {
       list = new VfsLru();

@@ -85,7 +85,8 @@ export interface PageWriter {
 // finding
 
 /** The page at `index`, without a reference; NO_PFN if there is none, or a shadow or swap entry. */
-export function filemapGetPage(_machine: Machine, mapping: AddressSpace, index: Pgoff): Pfn {
+export function filemapGetPage(machine: Machine, mapping: AddressSpace, index: Pgoff): Pfn {
+  machine.pageHooks?.onFind(mapping.id, index);
   const entry = mapping.pages.load(index);
   return xaIsPage(entry) ? xaToPfn(entry) : NO_PFN;
 }
@@ -154,6 +155,7 @@ export function storePage(
   frames.setMapping(pfn, mapping.id * 4);
   frames.setIndex(pfn, index);
   mapping.nrpages += 1;
+  machine.pageHooks?.onInsert(pfn, mapping.id, index);
   modPageState(machine, pfn, NR_FILE_PAGES, 1);
   if (frames.has(pfn, PG_swapbacked)) modPageState(machine, pfn, NR_SHMEM, 1);
   if (machine.trace.on) {
@@ -199,6 +201,7 @@ export function deleteFromCache(machine: Machine, pfn: Pfn, entry: XaEntry): Add
   const frames = machine.frames;
   bugOn(frames.mapcount(pfn) !== 0, 'a page leaves the cache only when nobody maps it', pfn);
   const mapping = pageMapping(machine, pfn)!;
+  machine.pageHooks?.onRemove(pfn, mapping.id, frames.index(pfn));
   modPageState(machine, pfn, NR_FILE_PAGES, -1);
   if (frames.has(pfn, PG_swapbacked)) modPageState(machine, pfn, NR_SHMEM, -1);
   mapping.pages.replace(machine, frames.index(pfn), entry);
@@ -248,6 +251,8 @@ export function filemapRead(
   length: number,
   reader: PageReader | null,
 ): number {
+  const { fileRead } = machine.generation;
+  if (fileRead !== undefined) return fileRead(machine, file, pos, length, reader);
   if (file.inode.kind === 'tmpfs') return shmemFileRead(machine, file, pos, length, reader);
   const frames = machine.frames;
   const mapping = file.mapping;
@@ -268,6 +273,7 @@ export function filemapRead(
     for (let i = 0; i < pages; i++) {
       const pfn = xaToPfn(mapping.pages.load(first + i));
       if (!full && at < endOffset && endOffset >= (first + i) * PAGE_SIZE) {
+        machine.pageHooks?.onCopy(pfn);
         if (i > 0) machine.lru.markAccessed(pfn);
         const from = at % PAGE_SIZE;
         const to = Math.min(PAGE_SIZE, from + endOffset - at);
@@ -327,6 +333,7 @@ function getReadBatch(machine: Machine, mapping: AddressSpace, index: Pgoff, beh
   const batch = machine.generation.switches.lruBatch;
   let pages = 0;
   while (pages < batch && index + pages < behind) {
+    machine.pageHooks?.onFind(mapping.id, index + pages);
     const entry = mapping.pages.load(index + pages);
     if (!xaIsPage(entry)) break;
     const pfn = xaToPfn(entry);
@@ -375,6 +382,7 @@ export function filemapWrite(
     const pfn = tmpfs ? shmemWriteBegin(machine, mapping, index) : writeBegin(machine, mapping, index, from, to);
     if (pfn < 0) return at > pos ? at - pos : tmpfs ? pfn : -ENOMEM;
     const bytes = to - from;
+    machine.pageHooks?.onCopy(pfn);
     const copied = writer?.copyable?.(bytes) ?? bytes;
     const uptodate = machine.frames.has(pfn, PG_uptodate);
     // A page of a disk that is not read yet takes all of it, or nothing.

@@ -22,9 +22,19 @@ import { MlockBatch } from './mlock_batch.ts';
 import { Mm } from './mm.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
 import { PageTables, type TlbConfig } from './page_table.ts';
-import type { Daemon, Generation, GenerationState, Lru, Physical, Reclaim, Rmap, Workingset } from './parts.ts';
+import type {
+  Daemon,
+  Generation,
+  GenerationState,
+  Lru,
+  PageHooks,
+  Physical,
+  Reclaim,
+  Rmap,
+  Slab,
+  Workingset,
+} from './parts.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
-import { SlabCaches } from './slab.ts';
 import { restoreSnapshot, type Snapshot, stateHash, takeSnapshot } from './snapshot.ts';
 import { DeferredSplitShrinker } from './split_folio.ts';
 import { SwapAreas } from './swap/swapfile.ts';
@@ -47,14 +57,18 @@ export interface NodeConfig {
 export interface MachineConfig {
   /** `6.18`, `6.1`, or a family such as `linux-6`, which means its newest. */
   kernel: string;
+  /** A recipe of one's own instead of the one that `kernel` names: a release with one part or switch exchanged. */
+  generation?: Generation;
   /** Bytes of memory; one node. */
   ramBytes: number;
   /** Several nodes instead. */
   nodes?: NodeConfig[];
   /** Bytes at the top of the last node that become ZONE_MOVABLE. Default 0. */
   movableBytes?: number;
-  /** Where ZONE_NORMAL ends and ZONE_HIGHMEM begins, in bytes (32-bit machines). Default: no high memory. */
+  /** Where ZONE_NORMAL ends and ZONE_HIGHMEM begins, in bytes (32-bit machines). Default: no high memory; 2.4: 896 MiB. */
   highmemFromBytes?: number;
+  /** Part of each zone (DMA, Normal, HighMem) that must stay free, as its inverse (2.4's boot option memfrac). Default: 128 each. */
+  memfrac?: readonly [number, number, number];
   /** Bytes that the kernel's image and boot data take. Default: a sixteenth of memory, at most 48 MiB, less than all of it. */
   reservedBytes?: number;
   /** CPUs that watermarks and per-CPU lists are sized for; one of them runs. Default 1. */
@@ -175,9 +189,9 @@ export class Machine {
   /** What is to be known of each large folio, by its first frame; and those that are worth splitting when memory is short. */
   readonly largeFolios: Map<Pfn, LargeFolio> = new Map();
   readonly deferredSplit: Set<Pfn> = new Set();
-  readonly slab: SlabCaches;
+  readonly slab: Slab;
   /** Dentries and inodes that nobody uses any more. */
-  readonly vfs: VfsCache = new VfsCache();
+  readonly vfs: VfsCache;
   readonly swap: SwapAreas;
   readonly disk: BlockDevice;
   /** Requests of all devices. */
@@ -196,6 +210,7 @@ export class Machine {
   readonly ksm: Ksm | null;
   /** What only this generation's machines have; null: nothing. */
   readonly state: GenerationState | null;
+  readonly pageHooks: PageHooks | null;
   /** Kernel threads of the generation, by number. */
   private readonly daemons: Daemon[] = [];
   /** What walks and scans cost so far. */
@@ -222,7 +237,7 @@ export class Machine {
 
   constructor(config: MachineConfig) {
     this.config = config;
-    this.generation = generationNamed(config.kernel);
+    this.generation = config.generation ?? generationNamed(config.kernel);
     this.sysctl = { ...SYSCTL_DEFAULTS, ...this.generation.sysctl, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
@@ -243,7 +258,8 @@ export class Machine {
     this.zeroPfn = (firstFree - 1) as Pfn;
     this.frames.set(this.zeroPfn, PG_reserved | PG_uptodate);
     this.frames.setRefcount(this.zeroPfn, 1);
-    this.slab = new SlabCaches(this);
+    this.vfs = new VfsCache(this.generation.switches.pagesPinInodes);
+    this.slab = this.generation.newSlab(this);
     this.slab.registerShrinker(this.shadowNodes);
     this.slab.registerShrinker(this.vfs);
     this.slab.registerShrinker(new DeferredSplitShrinker());
@@ -255,6 +271,7 @@ export class Machine {
     this.workingset = this.generation.newWorkingset(this);
     this.ksm = this.generation.newKsm?.(this) ?? null;
     this.state = this.generation.newState?.(this) ?? null;
+    this.pageHooks = this.state?.pageHooks ?? null;
     this.generation.writeback.startFlusher(this);
   }
 

@@ -38,6 +38,7 @@ import {
   PG_young,
 } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { isNonlinear } from './rmap/nonlinear.ts';
 import { lockAndSplitFolio } from './split_folio.ts';
 import { readSwapCacheAsync } from './swap/swap_state.ts';
 import { folioFreeSwap, freeSwapAndCache } from './swap/swapfile.ts';
@@ -95,7 +96,7 @@ import {
 import { linearPageIndex, type Vma } from './vma.ts';
 import { isSharedMaywrite, vmaModifyFlags } from './vma_merge.ts';
 import { xaIsValue, xaToValue } from './xarray.ts';
-import { drainBeforeFreeing, zapPageRange } from './zap.ts';
+import { drainBeforeFreeing, zapNonlinear, zapPageRange } from './zap.ts';
 
 const ADDRESS_END = 2 ** 64;
 const PMD_PAGES = 512;
@@ -122,6 +123,7 @@ export function doMadvise(machine: Machine, mm: Mm, addr: number, length: number
 
 /** DIFFERS: MADV_HWPOISON and MADV_SOFT_OFFLINE are unknown, as in a kernel without CONFIG_MEMORY_FAILURE. */
 function isValid(machine: Machine, behavior: number): boolean {
+  if (machine.generation.knownAdvice?.has(behavior) === false) return false;
   if (behavior === MADV_GUARD_INSTALL || behavior === MADV_GUARD_REMOVE)
     return machine.generation.switches.guardRegions;
   return behavior >= 0 && behavior <= MADV_LAST_COMMON && !(behavior >= FIRST_GAP && behavior < MADV_FREE);
@@ -203,7 +205,8 @@ function adviseFlags(
   if (newFlags === vma.vmFlags) return vma;
   if (behavior === MADV_MERGEABLE && machine.ksm !== null && !machine.ksm.madviseMergeable(vma)) return vma;
   if (behavior === MADV_UNMERGEABLE && machine.ksm !== null && machine.ksm.unmerge(vma, start, end) < 0) return -EAGAIN;
-  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);
+  const { mergesFiles: merges } = machine.generation.switches;
+  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags, merges);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;
   changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
   return changed;
@@ -267,7 +270,9 @@ function madviseDontneedFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn, b
   const forbidden = behavior === MADV_DONTNEED_LOCKED ? VM_PFNMAP : VM_PFNMAP | VM_LOCKED;
   if ((vma.vmFlags & forbidden) !== 0) return -EINVAL;
   if (behavior !== MADV_FREE) {
-    zapPageRange(machine, vma, start, end);
+    // Of a nonlinear VMA the order stays.
+    if (isNonlinear(vma)) zapNonlinear(machine, vma, start, end, 0, Number.POSITIVE_INFINITY);
+    else zapPageRange(machine, vma, start, end);
     if (machine.generation.switches.dontneedFreesTables) dropEmptyTables(machine, vma, start, end);
     if ((vma.vmFlags & VM_LOCKED) !== 0) drainBeforeFreeing(machine);
     return 0;

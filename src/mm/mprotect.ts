@@ -34,6 +34,7 @@ import {
   VM_WRITE,
   type VmFlags,
 } from './vm_flags.ts';
+import { vmGetPageProt } from './vm_ops.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vma_merge.ts';
 
@@ -132,7 +133,7 @@ function mprotectFixup(
 function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
   const { pageTables } = machine;
   const root = vma.vmMm.pageTables;
-  const base = vma.vmPageProt;
+  const base = machine.generation.switches.writeNotify ? vma.vmPageProt : vmGetPageProt(vma.vmFlags);
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     const huge = wholeHuge(machine, vma, at, end);

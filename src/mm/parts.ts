@@ -6,14 +6,17 @@
  */
 
 import type { VmFault } from './fault.ts';
-import type { File } from './fs.ts';
+import type { PageReader } from './filemap.ts';
+import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { Ksm } from './ksm.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
-import type { SlabSizes } from './slab_sizes.ts';
+import type { Shrinker, ShrinkerOps } from './slab.ts';
+import type { SlabName, SlabSizes } from './slab_sizes.ts';
+import type { SwapInfo } from './swap/area.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
@@ -37,8 +40,8 @@ export interface Rmap {
   /** An anonymous page that came back from swap (page_add_anon_rmap). */
   addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void;
   addFile(pfn: Pfn, vma: Vma): void;
-  /** fork maps the page once more, in `dst` (page_dup_rmap). */
-  dup(pfn: Pfn, dst: Vma): void;
+  /** fork maps the page once more, in `dst` at `vpn` (page_dup_rmap). */
+  dup(pfn: Pfn, dst: Vma, vpn: Vpn): void;
   /** One mapping less (page_remove_rmap). */
   remove(pfn: Pfn, vma: Vma): void;
   /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). Of a large folio all frames move, and `pfn` is exclusive. */
@@ -64,10 +67,19 @@ export interface Rmap {
   unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
-  /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
+  /**
+   * Meets every VMA that may map the page (candidates), with the address it would have there: NO_VPN if it can have none in
+   * a VMA that is met all the same. Stops when `visit` says false.
+   */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
+  /** The walk looks through every address space (2.4), so nobody asks it without need. */
+  readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
+  /** mremap: the entry in slot `from` is at page `to` of `mm` now. For kernels whose pages know their entries (2.5). */
+  entryMoved?(pfn: Pfn, from: number, mm: Mm, to: Vpn): void;
+  /** A sentence for each broken promise; left out: common code checks what there is. */
+  verify?(): string[];
 }
 
 /** The lists on which pages wait to be reclaimed (mm/swap.c). */
@@ -115,6 +127,10 @@ export interface Reclaim {
   zoneReclaimablePages(zone: Zone): number;
   /** vm.zone_reclaim_mode: a zone is reclaimed before the next node is asked. True if enough was freed. Some kernels. */
   zoneReclaim?(zone: Zone, gfp: Gfp, order: number): boolean;
+  /** The address space is about to end: for kernels whose reclaim has a place in the list of them (2.4). */
+  forgetMm?(mm: Mm): void;
+  /** A sentence for each broken promise that verify.ts does not know. */
+  verify?(): string[];
 }
 
 /** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
@@ -139,6 +155,8 @@ export interface Physical {
   drainAll(): void;
   /** Free blocks of one order, as /proc/buddyinfo has them. */
   freeBlocks(zone: Zone, order: number): number;
+  /** 2.4: the frame begins the block that a task keeps for itself while it frees memory. */
+  keeps?(pfn: Pfn): boolean;
   /** A sentence for each broken promise of free lists, zones and watermarks. */
   verify(): string[];
 }
@@ -157,6 +175,56 @@ export interface FileVmas {
   verify(): string[];
 }
 
+/** One cache of kernel objects, as far as all kernels have it. */
+export interface SlabInfo {
+  readonly name: string;
+  /** Bytes of an object in its slab, and pages of a slab as a power of two. */
+  readonly size: number;
+  readonly order: number;
+  /** Objects in use, and those for which there is room. */
+  active: number;
+  room: number;
+  /** First frames of its slabs. */
+  readonly slabs: readonly Pfn[];
+}
+
+/** The kernel's own objects (mm/slub.c, mm/slab.c). */
+export interface Slab {
+  readonly caches: Readonly<Record<SlabName, SlabInfo>>;
+  readonly shrinkers: readonly Shrinker[];
+  /** One more object for `memcg`; 0 or -ENOMEM. */
+  alloc(machine: Machine, name: SlabName, memcg: MemCgroup, gfp: Gfp): number;
+  /** One object less; `memcg` as it was allocated. */
+  free(machine: Machine, name: SlabName, memcg: MemCgroup): void;
+  /** Does the slab that begins at this frame hold objects that a shrinker may drop? */
+  isReclaimable(pfn: Pfn): boolean;
+  registerShrinker(ops: ShrinkerOps): void;
+  verify(machine: Machine): string[];
+}
+
+/**
+ * What a kernel keeps of cached pages beside the XArray, such as the hash table and lists of 2.4. Called by whoever changes a
+ * page; a machine of a kernel that keeps nothing has none.
+ */
+export interface PageHooks {
+  /** From now on, or no more, the page is page `index` of a mapping (its id), or has that swap entry (id 0). A page may be both for a moment. */
+  onInsert(pfn: Pfn, mappingId: number, index: number): void;
+  onRemove(pfn: Pfn, mappingId: number, index: number): void;
+  /** Somebody looks for such a page. */
+  onFind(mappingId: number, index: number): void;
+  /** set_page_dirty; and write(2), which dirties the page's buffers. It was clean or dirty before. */
+  onSetPageDirty(pfn: Pfn): void;
+  onMarkBufferDirty(pfn: Pfn): void;
+  /** Its write begins: page and buffers are clean. */
+  onStartWrite(pfn: Pfn): void;
+  /** The page's buffers go. */
+  onDropBuffers(pfn: Pfn): void;
+  /** The kernel copies to or from the page. */
+  onCopy(pfn: Pfn): void;
+  /** fsync: writes what is dirty, and waits. */
+  fsync(mapping: AddressSpace): void;
+}
+
 /** Dirty file pages: who is held back, and who writes them (mm/page-writeback.c). */
 export interface WritebackPart {
   /** The current task has dirtied a page. */
@@ -167,6 +235,9 @@ export interface WritebackPart {
   wakeupFlusher(machine: Machine, pages?: number): void;
   /** The flusher's turn on the clock. */
   runFlusher(machine: Machine): void;
+  /** write(2) has dirtied the buffers of a file's page; a file's page is clean again. For kernels with lists of buffers. */
+  bufferDirtied?(machine: Machine, pfn: Pfn): void;
+  cleaned?(machine: Machine, pfn: Pfn): void;
 }
 
 /** A kernel thread that runs when the clock says so: bdflush, pdflush, ksmd. Plain data, as all state. */
@@ -176,6 +247,7 @@ export interface Daemon {
 
 /** What only one generation's machine has: page hash, kmap pool, KSM. Each generation has a class of its own. */
 export interface GenerationState {
+  readonly pageHooks?: PageHooks;
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
 }
@@ -192,6 +264,7 @@ export interface Generation {
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
   readonly newPhysical: (machine: Machine) => Physical;
+  readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
   /** KSM, stopped. Undefined: the kernel has none, or nobody would start it. */
   readonly newKsm?: (machine: Machine) => Ksm;
@@ -231,6 +304,26 @@ export interface Generation {
   ) => void;
   /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
   readonly sysctl?: Partial<Sysctl>;
+  /** remap_file_pages(2): a new mapping (4.0), or another order of pages in the old one. 0 or -errno. */
+  readonly remapFilePages: (
+    machine: Machine,
+    mm: Mm,
+    addr: number,
+    size: number,
+    prot: number,
+    pgoff: number,
+    flags: number,
+  ) => number;
+  /** MADV_ values that madvise knows; left out: all of 6.x that the switches do not name. */
+  readonly knownAdvice?: ReadonlySet<number>;
+  /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
+  readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
+  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
+  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** So many pages may be promised to a process; left out: by vm_account.ts. */
+  readonly enoughMemory?: (machine: Machine, pages: number) => boolean;
+  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
+  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -248,6 +341,16 @@ export interface Switches {
   readonly anonExclusive: boolean;
   /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */
   readonly forkCopiesFileEntries: boolean;
+  /** Address spaces stand in fork order: a child behind its parent (mmlist, as swap_out walks it). Else in the order of their making. */
+  readonly mmlistInForkOrder: boolean;
+  /** refill_inactive stops after so many pages moved (2.4.19), not looked at (2.4.17; 2.4.18 was not seen). */
+  readonly refillCountsMoved: boolean;
+  /** At most half of memory may be locked, by whomever (before 2.6.9). */
+  readonly mlockHalfOfMemory: boolean;
+  /** The first store to a page of a shared file mapping is noticed (2.6.19). */
+  readonly writeNotify: boolean;
+  /** VMAs of files merge, and mlock and madvise merge (2.5). Before: anonymous ones alone, wherever their pages came from. */
+  readonly mergesFiles: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
   /** A request with __GFP_REPEAT ends when as much as it asked for was freed (2.6.26). Before: it goes on. */
@@ -266,6 +369,14 @@ export interface Switches {
   readonly coldReadahead: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
+  /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
+  readonly mergeAnyAnonVma: boolean;
+  /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */
+  readonly zapYoung: 'accessed' | 'referenced' | 'lost';
+  /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
+  readonly zoneInPageFlags: boolean;
+  /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */
+  readonly pagesPinInodes: boolean;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */

@@ -342,6 +342,25 @@ export function shmemUnuse(machine: Machine, type: number): number {
   return 0;
 }
 
+/** swapoff, slot by slot (before 5.1): brings back the page that has this one. 0 or -ENOMEM. */
+export function shmemUnuseEntry(machine: Machine, swap: SwapEntry): number {
+  for (const inode of machine.inodes.values()) {
+    if (inode.kind !== 'tmpfs' || inode.shmemSwapped === 0) continue;
+    const pages = inode.mapping.pages;
+    for (let at = pages.find(0, TO_THE_END); at >= 0; at = pages.find(at + 1, TO_THE_END)) {
+      const entry = pages.load(at);
+      if (!xaIsValue(entry) || xaToValue(entry) !== swap) continue;
+      const pfn = shmemSwapin(machine, inode, at, entry, SGP_CACHE, machine.current.memcg, null);
+      if (pfn === -ENOMEM) return -ENOMEM;
+      if (pfn < 0) return 0;
+      unlockPage(machine, pfn);
+      putPage(machine, pfn);
+      return 0;
+    }
+  }
+  return 0;
+}
+
 /** Pages of [first, end) that are swapped out. */
 export function shmemPartialSwapUsage(mapping: AddressSpace, first: Pgoff, end: number): number {
   let swapped = 0;

@@ -30,6 +30,7 @@ import { type MemCgroup, objCgroupCharge, objCgroupUncharge } from './memcg.ts';
 import type { MemMap } from './memmap.ts';
 import { allocPages, compoundOrder, freePages } from './page_alloc.ts';
 import { PG_slab } from './page_flags.ts';
+import type { Slab } from './parts.ts';
 import { isAccounted, isReclaimable, orderOf, type SlabName, type SlabSizes, slabOrder } from './slab_sizes.ts';
 import { NO_PFN, type Pfn } from './units.ts';
 import { NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE, SLABS_SCANNED } from './vmstat.ts';
@@ -60,7 +61,7 @@ export interface ShrinkerOps {
   scan(machine: Machine, nid: number, memcg: MemCgroup, toScan: number, gfp: Gfp): number;
 }
 
-class Shrinker {
+export class Shrinker {
   readonly ops: ShrinkerOps;
   /** Work that was due and not done, by cgroup and node. */
   readonly deferred: Map<number, number> = new Map();
@@ -101,7 +102,7 @@ export class SlabCache {
   }
 }
 
-export class SlabCaches {
+export class SlabCaches implements Slab {
   readonly caches: Readonly<Record<SlabName, SlabCache>>;
   readonly shrinkers: Shrinker[] = [];
   private readonly frames: MemMap;
@@ -147,6 +148,16 @@ export class SlabCaches {
   registerShrinker(ops: ShrinkerOps): void {
     this.shrinkers.push(new Shrinker(ops));
   }
+
+  verify(machine: Machine): string[] {
+    const broken: string[] = [];
+    checkSlab(machine, this.caches, broken);
+    return broken;
+  }
+}
+
+export function newSlabCaches(machine: Machine): Slab {
+  return new SlabCaches(machine);
 }
 
 function newCaches(sizes: SlabSizes, cpus: number): Record<SlabName, SlabCache> {
@@ -247,4 +258,35 @@ function doShrinkSlab(
   }
   deferred.set(key, Math.min(Math.max(before + share - scanned, 0), 2 * freeable));
   return freed;
+}
+
+// checking
+
+function checkSlab(m: Machine, caches: Readonly<Record<SlabName, SlabCache>>, broken: string[]): void {
+  const pages = new Map<number, number>();
+  for (const cache of Object.values(caches)) {
+    const held = checkCache(m, cache, broken);
+    pages.set(cache.statItem, (pages.get(cache.statItem) ?? 0) + held);
+  }
+  for (const item of [NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE]) {
+    const counted = m.nodes.reduce((sum, pgdat) => sum + pgdat.stat[item]!, 0);
+    if (counted !== pages.get(item)) {
+      broken.push(`nr_slab counter ${item} is ${counted}, the caches have ${pages.get(item)} pages`);
+    }
+  }
+}
+
+function checkCache(m: Machine, cache: SlabCache, broken: string[]): number {
+  let pages = 0;
+  let room = 0;
+  for (const pfn of cache.slabs) {
+    if (!m.frames.has(pfn, PG_slab)) broken.push(`frame ${pfn}: a slab of ${cache.name} carries PG_slab`);
+    const order = compoundOrder(m, pfn);
+    pages += 1 << order;
+    room += objectsIn(cache, order);
+  }
+  if (room !== cache.room) broken.push(`${cache.name}: room is ${cache.room}, its slabs have ${room}`);
+  if (cache.active < 0 || cache.active > room)
+    broken.push(`${cache.name}: ${cache.active} objects in room for ${room}`);
+  return pages;
 }

@@ -26,6 +26,15 @@ export class Task {
   minFlt = 0;
   majFlt = 0;
   oomScoreAdj = 0;
+  /** When it began, and CPU time that it used, in nanoseconds of the machine's clock: 2.4's OOM killer spares who ran long. */
+  startNs = 0;
+  cpuNs = 0;
+  nice = 0;
+  /** Capabilities that 2.4's OOM killer asks for (CAP_SYS_ADMIN or user 0, CAP_SYS_RAWIO). */
+  capSysAdmin = false;
+  capSysRawio = false;
+  /** 2.4: it was told to end with SIGTERM, not SIGKILL. */
+  oomSigterm = false;
   /** A fatal signal is pending: SIGKILL by the OOM killer, or SIGSEGV/SIGBUS that nobody handles. */
   killed = false;
   /** The OOM killer chose it (TIF_MEMDIE): it may use the reserves, and nobody else is killed before its memory is free. */

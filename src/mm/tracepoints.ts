@@ -32,6 +32,8 @@ export const TRACEPOINTS = {
   ],
   mm_vmscan_lru_shrink_active: ['nid', 'nr_taken', 'nr_active', 'nr_deactivated', 'nr_referenced', 'priority', 'file'],
   mm_vmscan_write_folio: ['pfn'],
+  // 2.4 has no tracepoints: the step of shrink_cache.ts at which a page's visit ended.
+  shrink_cache: ['pfn', 'step', 'priority'],
   mm_vmscan_throttled: ['nid', 'usec_timeout', 'reason'],
   mm_lru_insertion: ['pfn', 'lru'],
   mm_lru_activate: ['pfn'],

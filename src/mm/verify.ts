@@ -21,9 +21,10 @@ import {
 } from './page_flags.ts';
 import { NO_SLOT, PTE_MIGRATION, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
+import { isNonlinear } from './rmap/nonlinear.ts';
 import { swpSwapcount } from './swap/swapfile.ts';
 import { verifySwap } from './swap/verify_swap.ts';
-import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
+import { NO_PFN, NO_VPN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
 import { verifyFiles } from './verify_files.ts';
 import { verifyHuge } from './verify_huge.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
@@ -33,13 +34,19 @@ import { verifyVmacache } from './vmacache.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED, NR_MLOCK } from './vmstat.ts';
 import { MAX_NR_ZONES } from './zone.ts';
 
+/** Of a map that walks everything (2.4), the walk of every 61st frame is checked. */
+const WALKS_ALL_EVERY = 61;
+
 /** What is wrong with the machine; nothing, if the list is empty. */
 export function verify(machine: Machine): string[] {
   const found: string[] = [];
+  // Walks made here are not the kernel's.
+  const work = { ...machine.work };
   found.push(...machine.physical.verify());
   for (const mm of machine.mms) found.push(...verifyAddressSpace(machine, mm));
   verifyMappings(machine, found);
-  verifyAnonVmas(machine, found);
+  if (machine.rmap.verify !== undefined) found.push(...machine.rmap.verify());
+  else verifyAnonVmas(machine, found);
   verifyLists(machine, found);
   verifyCharges(machine, found);
   found.push(...verifyFiles(machine));
@@ -48,6 +55,8 @@ export function verify(machine: Machine): string[] {
   if (machine.ksm !== null) found.push(...machine.ksm.verify());
   found.push(...verifyVmacache(machine));
   if (machine.state !== null) found.push(...machine.state.verify(machine));
+  found.push(...(machine.reclaim.verify?.() ?? []));
+  Object.assign(machine.work, work);
   return found;
 }
 
@@ -101,7 +110,8 @@ function verifyMappings(machine: Machine, found: string[]): void {
       found.push(`frame ${pfn} is exclusive and mapped ${want} times`);
     const sums = mapped.get(machine.zones[frames.zoneIndex(pfn)]!.pgdat)!;
     sums[frames.isAnon(pfn) ? 0 : 1] += 1;
-    verifyWalk(machine, pfn, want, found);
+    // Where each walk goes through all, some of them must do.
+    if (machine.rmap.walksAll !== true || pfn % WALKS_ALL_EVERY === 0) verifyWalk(machine, pfn, want, found);
   }
   for (const pgdat of machine.nodes) {
     const [anon, file] = mapped.get(pgdat)!;
@@ -123,7 +133,8 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   if (frames.refcount(compoundHead(machine, pfn)) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
   const { switches } = machine.generation;
   const ksm = isKsmPage(machine, pfn);
-  const indexed = !ksm && (switches.indexesAnon || !frames.isAnon(pfn));
+  // In a nonlinear VMA pages stand where they like.
+  const indexed = frames.isAnon(pfn) ? switches.indexesAnon && !ksm : !isNonlinear(vma);
   if (indexed && frames.index(pfn) !== linearPageIndex(vma, vpn)) {
     found.push(
       `${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`,
@@ -152,7 +163,7 @@ function verifyWalk(machine: Machine, pfn: Pfn, want: number, found: string[]): 
   // A merged page's walk comes to a process by its own item and by that of its parent.
   const known = isKsmPage(machine, pfn) ? new Set<number>() : null;
   machine.rmap.walk(pfn, (vma, vpn) => {
-    const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+    const slot = vpn === NO_VPN ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
     if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
     if (known === null || !known.has(slot)) met += 1;
     known?.add(slot);

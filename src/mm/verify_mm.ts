@@ -35,10 +35,13 @@ function verifyVma(machine: Machine, mm: Mm, vma: Vma, found: string[]): void {
     found.push(`${where}: locked on fault, but not locked`);
   if ((vma.vmFlags & VM_MAYREAD) === 0) found.push(`${where}: may never be read`);
   // 6.18 leaves it so behind a DONTUNMAP.
-  const startsAnew = !machine.generation.switches.mremapSeveralVmas;
+  const { switches } = machine.generation;
+  const startsAnew = !switches.mremapSeveralVmas && switches.indexesAnon;
   if (startsAnew && vma.vmFile === null && vma.anonVma === null && vma.vmPgoff !== (vma.vmStart as number)) {
     found.push(`${where}: untouched memory with offset 0x${vma.vmPgoff.toString(16)}: it would not merge`);
   }
+  // A reverse map of another kind checks its own links.
+  if (machine.rmap.verify !== undefined) return;
   const own = vma.anonVma;
   if (own === null && vma.anonVmaChain.length > 0) found.push(`${where}: links to anon_vmas, and none of its own`);
   if (own !== null && !vma.anonVmaChain.some((avc) => avc.anonVma === own))

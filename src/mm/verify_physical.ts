@@ -7,12 +7,10 @@
 import { buddyOrder, buddyType, MAX_PAGE_ORDER, pageblockType, spans } from './buddy.ts';
 import type { Machine } from './machine.ts';
 import { compoundOrder } from './page_alloc.ts';
-import { PG_buddy, PG_head, PG_reserved, PG_slab, PG_table, PG_tail } from './page_flags.ts';
+import { PG_buddy, PG_head, PG_reserved, PG_table, PG_tail } from './page_flags.ts';
 import { NR_PCP_LISTS, pcpOrder } from './pcp.ts';
-import { objectsIn, type SlabCache } from './slab.ts';
-import type { SlabName } from './slab_sizes.ts';
 import type { Pfn } from './units.ts';
-import { NR_PAGETABLE, NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE } from './vmstat.ts';
+import { NR_PAGETABLE } from './vmstat.ts';
 import { zoneReserve } from './watermark.ts';
 import { MIGRATE_HIGHATOMIC, MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type Zone } from './zone.ts';
 
@@ -38,7 +36,7 @@ export function verifyPhysical(
     checkZone(zone, broken);
   }
   checkMachine(m, broken);
-  checkSlab(m, broken);
+  broken.push(...m.slab.verify(m));
   return broken;
 }
 
@@ -53,7 +51,7 @@ function claim(state: Uint8Array, pfn: number, order: number, as: number, broken
   }
 }
 
-export function checkFreeLists(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
+function checkFreeLists(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
   const { frames } = m;
   let pages = 0;
   let highatomic = 0;
@@ -95,7 +93,7 @@ function checkFreeBlock(m: Machine, zone: Zone, pfn: Pfn, order: number, type: n
   }
 }
 
-export function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
+function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: string[]): void {
   const { pcp } = zone;
   let pages = 0;
   for (let list = 0; list < NR_PCP_LISTS; list++) {
@@ -115,7 +113,7 @@ export function checkPcp(m: Machine, zone: Zone, state: Uint8Array, broken: stri
 }
 
 /** Two free buddies are one block; a pageblock kept for atomic requests stays apart from others. */
-export function checkMerged(m: Machine, zone: Zone, broken: string[]): void {
+function checkMerged(m: Machine, zone: Zone, broken: string[]): void {
   const { frames } = m;
   for (let list = 0; list < MAX_PAGE_ORDER * MIGRATE_TYPES; list++) {
     const order = Math.floor(list / MIGRATE_TYPES);
@@ -218,34 +216,4 @@ function countFrames(m: Machine, nid: number, flag: number): number {
     }
   }
   return count;
-}
-
-export function checkSlab(m: Machine, broken: string[]): void {
-  const pages = new Map<number, number>();
-  for (const name of Object.keys(m.slab.caches) as SlabName[]) {
-    const cache = m.slab.caches[name];
-    const held = checkCache(m, cache, broken);
-    pages.set(cache.statItem, (pages.get(cache.statItem) ?? 0) + held);
-  }
-  for (const item of [NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE]) {
-    const counted = m.nodes.reduce((sum, pgdat) => sum + pgdat.stat[item]!, 0);
-    if (counted !== pages.get(item)) {
-      broken.push(`nr_slab counter ${item} is ${counted}, the caches have ${pages.get(item)} pages`);
-    }
-  }
-}
-
-function checkCache(m: Machine, cache: SlabCache, broken: string[]): number {
-  let pages = 0;
-  let room = 0;
-  for (const pfn of cache.slabs) {
-    if (!m.frames.has(pfn, PG_slab)) broken.push(`frame ${pfn}: a slab of ${cache.name} carries PG_slab`);
-    const order = compoundOrder(m, pfn);
-    pages += 1 << order;
-    room += objectsIn(cache, order);
-  }
-  if (room !== cache.room) broken.push(`${cache.name}: room is ${cache.room}, its slabs have ${room}`);
-  if (cache.active < 0 || cache.active > room)
-    broken.push(`${cache.name}: ${cache.active} objects in room for ${room}`);
-  return pages;
 }

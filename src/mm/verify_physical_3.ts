@@ -10,27 +10,17 @@ import type { Machine } from './machine.ts';
 import { physical3 } from './page_alloc_3.ts';
 import { PG_buddy } from './page_flags.ts';
 import type { Pfn } from './units.ts';
-import { checkFrames, checkFreeLists, checkMachine, checkPcp, checkSlab } from './verify_physical.ts';
+import { verifyPhysical } from './verify_physical.ts';
 import { MIGRATE_TYPES, type Zone } from './zone.ts';
 
 const MOST_RESERVED_BLOCKS = 2;
 const MAX_DEFER_SHIFT = 6;
 
 export function verifyPhysical3(m: Machine): string[] {
-  const broken: string[] = [];
-  const state = new Uint8Array(m.frames.frames);
-  for (const zone of m.zones) {
-    checkFreeLists(m, zone, state, broken);
-    checkPcp(m, zone, state, broken);
-  }
-  for (const zone of m.zones) {
+  return verifyPhysical(m, (zone, broken) => {
     checkMerged3(m, zone, broken);
-    checkFrames(m, zone, state, broken);
     checkZone3(m, zone, broken);
-  }
-  checkMachine(m, broken);
-  checkSlab(m, broken);
-  return broken;
+  });
 }
 
 function checkMerged3(m: Machine, zone: Zone, broken: string[]): void {

@@ -66,7 +66,8 @@ export function vmaMergeNewRange(
   const { prev, next } = req;
   let left: boolean;
   let right: boolean;
-  if (forMmap && !machine.generation.switches.mergeUnfaulted) {
+  const { mergeUnfaulted, mergeAnyAnonVma } = machine.generation.switches;
+  if (forMmap && !mergeUnfaulted && !mergeAnyAnonVma) {
     right = !justExpand && canMergeBefore(machine, req, req.anonVma);
     left = canMergeAfter(machine, req, right ? next!.anonVma : req.anonVma);
   } else {
@@ -129,8 +130,9 @@ export function vmaModifyFlags(
   start: Vpn,
   end: Vpn,
   vmFlags: VmFlags,
+  mayMerge = true,
 ): Vma | number {
-  return vmaModify(machine, prev, vma, start, end, vmFlags, vma.vmPolicy);
+  return vmaModify(machine, prev, vma, start, end, vmFlags, vma.vmPolicy, mayMerge);
 }
 
 /** The same for a part that gets another NUMA policy; the caller sets it. */
@@ -142,7 +144,7 @@ export function vmaModifyPolicy(
   end: Vpn,
   policy: Mempolicy | null,
 ): Vma | number {
-  return vmaModify(machine, prev, vma, start, end, vma.vmFlags, policy);
+  return vmaModify(machine, prev, vma, start, end, vma.vmFlags, policy, true);
 }
 
 function vmaModify(
@@ -153,8 +155,31 @@ function vmaModify(
   end: Vpn,
   vmFlags: VmFlags,
   policy: Mempolicy | null,
+  mayMerge: boolean,
 ): Vma | number {
-  const merged = vmaMergeExistingRange(
+  const merged = mayMerge ? mergeModified(machine, prev, vma, start, end, vmFlags, policy) : null;
+  if (merged !== null) return merged;
+  if (vma.vmStart < start) {
+    const failed = splitVma(machine, vma, start, true);
+    if (failed < 0) return failed;
+  }
+  if (vma.vmEnd > end) {
+    const failed = splitVma(machine, vma, end, false);
+    if (failed < 0) return failed;
+  }
+  return vma;
+}
+
+function mergeModified(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  vmFlags: VmFlags,
+  policy: Mempolicy | null,
+): Vma | null | number {
+  return vmaMergeExistingRange(
     machine,
     {
       mm: vma.vmMm,
@@ -172,16 +197,6 @@ function vmaModify(
     },
     vma,
   );
-  if (merged !== null) return merged;
-  if (vma.vmStart < start) {
-    const failed = splitVma(machine, vma, start, true);
-    if (failed < 0) return failed;
-  }
-  if (vma.vmEnd > end) {
-    const failed = splitVma(machine, vma, end, false);
-    if (failed < 0) return failed;
-  }
-  return vma;
 }
 
 /** Grows `vma` upwards by `pages`, which are free, and over the next VMA if that fits then. null: no memory. */
@@ -212,9 +227,9 @@ function canMergeAfter(machine: Machine, req: MergeRequest, anonVma: AnonVma | n
   return (
     prev !== null &&
     prev.vmEnd === req.start &&
-    isMergeableVma(prev, req) &&
+    isMergeableVma(machine, prev, req) &&
     isMergeableAnonVma(machine, prev, anonVma, req) &&
-    prev.vmPgoff + prev.pages === req.pgoff
+    (prev.vmPgoff + prev.pages === req.pgoff || !machine.generation.switches.mergesFiles)
   );
 }
 
@@ -223,9 +238,9 @@ function canMergeBefore(machine: Machine, req: MergeRequest, anonVma: AnonVma | 
   return (
     next !== null &&
     next.vmStart === req.end &&
-    isMergeableVma(next, req) &&
+    isMergeableVma(machine, next, req) &&
     isMergeableAnonVma(machine, next, anonVma, req) &&
-    next.vmPgoff === req.pgoff + (req.end - req.start)
+    (next.vmPgoff === req.pgoff + (req.end - req.start) || !machine.generation.switches.mergesFiles)
   );
 }
 
@@ -238,7 +253,9 @@ function canMergeRight(machine: Machine, req: MergeRequest, left: boolean): bool
   return own === null || other === null || own === other;
 }
 
-function isMergeableVma(vma: Vma, req: MergeRequest): boolean {
+/** SINCE 2.5: before, files never merged, and where anonymous pages came from did not matter. */
+function isMergeableVma(machine: Machine, vma: Vma, req: MergeRequest): boolean {
+  if (req.file !== null && !machine.generation.switches.mergesFiles) return false;
   if (((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) !== 0 || vma.vmFile !== req.file) return false;
   return mpolEqual(vma.vmPolicy, req.policy ?? null);
 }
@@ -250,6 +267,7 @@ function isMergeableVma(vma: Vma, req: MergeRequest): boolean {
  */
 function isMergeableAnonVma(machine: Machine, neighbour: Vma, anonVma: AnonVma | null, req: MergeRequest): boolean {
   const other = neighbour.anonVma;
+  if (machine.generation.switches.mergeAnyAnonVma) return anonVma === null || other === null || anonVma === other;
   if (machine.generation.switches.mergeUnfaulted) {
     if (other === null && anonVma !== null) return !hasUncowedParents(req.middle) && !hasUncowedParents(req.copiedFrom);
     if (other !== null && anonVma === null) return !hasUncowedParents(neighbour);

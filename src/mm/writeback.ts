@@ -64,11 +64,19 @@ function canWriteback(mapping: AddressSpace | null): mapping is AddressSpace {
 export function folioMarkDirty(machine: Machine, pfn: Pfn): boolean {
   // A page that is written again is not one to free as soon as the write has ended. Nor does it begin a readahead, as the bit is one.
   if (pageMapping(machine, pfn) !== null) machine.frames.clear(pfn, PG_reclaim);
-  return markBufferDirty(machine, pfn);
+  machine.pageHooks?.onSetPageDirty(pfn);
+  return markDirty(machine, pfn);
 }
 
 /** A call wrote into the page's buffers: what PG_reclaim says stays. True if it was clean. */
 export function markBufferDirty(machine: Machine, pfn: Pfn): boolean {
+  machine.pageHooks?.onMarkBufferDirty(pfn);
+  const wasClean = markDirty(machine, pfn);
+  machine.generation.writeback.bufferDirtied?.(machine, pfn);
+  return wasClean;
+}
+
+function markDirty(machine: Machine, pfn: Pfn): boolean {
   const frames = machine.frames;
   const mapping = pageMapping(machine, pfn);
   if (frames.testAndSet(pfn, PG_dirty)) return false;
@@ -95,6 +103,7 @@ function markInodeDirty(machine: Machine, inode: Inode, pfn: Pfn): void {
 function accountCleaned(machine: Machine, pfn: Pfn): void {
   modPageState(machine, pfn, NR_FILE_DIRTY, -1);
   machine.zones[machine.frames.zoneIndex(pfn)]!.writePending -= 1;
+  machine.generation.writeback.cleaned?.(machine, pfn);
 }
 
 /** The page is truncated: what was written to it does not matter. */
@@ -119,6 +128,7 @@ export function clearPageDirtyForIo(machine: Machine, pfn: Pfn): boolean {
 export function setPageWriteback(machine: Machine, pfn: Pfn): void {
   const frames = machine.frames;
   if (frames.testAndSet(pfn, PG_writeback)) return;
+  machine.pageHooks?.onStartWrite(pfn);
   const mapping = pageMapping(machine, pfn);
   if (canWriteback(mapping)) {
     const index = frames.index(pfn);
@@ -143,16 +153,21 @@ export function writepage(machine: Machine, pfn: Pfn): boolean {
     redirty(machine, mapping, pfn);
     return true;
   }
+  startWriting(machine, inode, pfn);
+  return true;
+}
+
+/** Sends a locked page that was just cleaned to the disk, alone. */
+export function startWriting(machine: Machine, inode: Inode, pfn: Pfn): void {
   cutAtEnd(machine, inode, pfn);
   setPageWriteback(machine, pfn);
   const request = beginWrite(machine, inode.device!);
   addPage(machine, request, pfn);
   submit(machine, request);
-  return true;
 }
 
 /** What was stored behind the end of the file, through a mapping, does not reach the disk, and is gone from the page as well. */
-function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
+export function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
   const { frames, contents } = machine;
   const end = inode.size - frames.index(pfn) * PAGE_SIZE;
   if (end < PAGE_SIZE) frames.setToken(pfn, contents.cutAt(machine, frames.token(pfn), end));
@@ -161,6 +176,7 @@ function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
 /** It was cleaned and could not be written; that it was dirtied again is not counted in NR_DIRTIED. */
 function redirty(machine: Machine, mapping: AddressSpace, pfn: Pfn): void {
   machine.frames.set(pfn, PG_dirty);
+  machine.pageHooks?.onSetPageDirty(pfn);
   mapping.pages.setMark(machine.frames.index(pfn), PAGECACHE_TAG_DIRTY);
   modPageState(machine, pfn, NR_FILE_DIRTY, 1);
   machine.zones[machine.frames.zoneIndex(pfn)]!.writePending += 1;
@@ -247,6 +263,7 @@ export function waitOnRange(machine: Machine, mapping: AddressSpace, from: Pgoff
  */
 export function vfsFsync(machine: Machine, file: File, from: number, to: number, dataOnly: boolean): number {
   if (!canWriteback(file.mapping)) return 0;
+  machine.pageHooks?.fsync(file.mapping);
   const first = Math.floor(from / PAGE_SIZE) as Pgoff;
   const last = to === Number.POSITIVE_INFINITY ? Number.MAX_SAFE_INTEGER : Math.floor(to / PAGE_SIZE);
   writePages(machine, file.mapping, first, last, Number.POSITIVE_INFINITY, true);

@@ -68,14 +68,14 @@ export function buildZones(m: Machine, freeBlock: FreeBlock = freeAtTail): Pfn {
 }
 
 /** Frames [0, lowEnd) and [start, end) are the kernel's. */
-interface KernelRange {
+export interface KernelRange {
   readonly lowEnd: number;
   readonly start: number;
   readonly end: number;
 }
 
 /** The kernel lies behind the memory of old devices, as it does on a PC, unless the machine is too small for that. */
-function kernelRange(m: Machine): KernelRange {
+export function kernelRange(m: Machine): KernelRange {
   const { frames } = m.frames;
   const standard = Math.min(frames >>> 4, RESERVED_MOST);
   const wanted = m.config.reservedBytes === undefined ? standard : pagesOf(m.config.reservedBytes);
@@ -85,7 +85,7 @@ function kernelRange(m: Machine): KernelRange {
   return { lowEnd: LOW_RESERVED, start: DMA_END, end: DMA_END + image };
 }
 
-function reserve(m: Machine, pfn: Pfn): void {
+export function reserve(m: Machine, pfn: Pfn): void {
   m.frames.set(pfn, PG_reserved);
   m.frames.setRefcount(pfn, 1);
 }

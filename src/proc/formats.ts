@@ -7,6 +7,7 @@
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { Pfn, Vpn } from '../mm/units.ts';
+import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
 import { kpageFlags3, pagemapEntry3, smaps3, vmstat3, zoneinfo3 } from './linux_3.ts';
 
 export interface ProcFormat {
@@ -36,6 +37,7 @@ export interface ProcFormat {
 
 /** A release's own way to write a file. */
 export interface OwnFiles {
+  maps?(machine: Machine, mm: Mm): string;
   vmstat?(machine: Machine): string;
   zoneinfo?(machine: Machine): string;
   smaps?(machine: Machine, mm: Mm): string;
@@ -162,6 +164,7 @@ const format_6_1: ProcFormat = {
   ),
 };
 
+/** A form is a list of functions: those it names load us, so they are called, not read, when this line runs. */
 const format_3_16: ProcFormat = {
   ...format_6_1,
   smapsShmemSwap: false,
@@ -180,10 +183,22 @@ const format_3_16: ProcFormat = {
   },
 };
 
+const format_2_6: ProcFormat = {
+  ...format_6_1,
+  own: {
+    maps: (machine, mm) => maps26(machine, mm),
+    smaps: (machine, mm) => smaps26(machine, mm),
+    pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
+  },
+};
+
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.18', format_6_18],
   ['6.1', format_6_1],
   ['3.16', format_3_16],
+  ['2.6.26', format_2_6],
+  ['2.6.24', format_2_6],
+  ['2.5.59', format_2_6],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */

@@ -9,7 +9,7 @@
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { compoundHead } from '../mm/page_alloc.ts';
-import { NO_SLOT, PTE_MARKER, PTE_SPECIAL } from '../mm/page_table.ts';
+import { NO_SLOT, PTE_FILE, PTE_MARKER, PTE_SPECIAL } from '../mm/page_table.ts';
 import { swpOffset, swpType, type Vpn } from '../mm/units.ts';
 import { procFormat } from './formats.ts';
 
@@ -56,6 +56,7 @@ export function pagemapEntry(machine: Machine, mm: Mm, vpn: Vpn): bigint {
     const asked = huge ? compoundHead(machine, pfn) : pfn;
     return entry | (frames.isAnon(pfn) ? 0n : PM_FILE) | (frames.mapcount(asked) === 1 ? PM_MMAP_EXCLUSIVE : 0n);
   }
+  if (pageTables.has(slot, PTE_FILE)) return 0n;
   if (pageTables.has(slot, PTE_MARKER)) {
     const guard = procFormat(machine).guardBit ? PM_GUARD_REGION : 0n;
     return PM_SWAP | guard | (PTE_MARKER_GUARD << MAX_SWAPFILES_SHIFT) | SWP_PTE_MARKER;

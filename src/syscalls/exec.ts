@@ -97,7 +97,7 @@ export function execve(machine: Machine, paths: Paths, p: Process, image: ExecIm
   const program = openExec(machine, paths, image.program.path);
   if (typeof program === 'number') return program;
   const old = p.mm;
-  const mm = newMm(machine, p.task.memcg);
+  const mm = newMm(machine, p.task.memcg, old);
   if (mm === null) return giveUp(machine, program, -ENOMEM);
   copyLimits(mm, old);
   mm.owner = p.task;

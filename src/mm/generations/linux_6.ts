@@ -8,6 +8,7 @@ import { handlePteFault } from '../faults.ts';
 import { flusher_6 } from '../flusher.ts';
 import { newIntervalFileVmas } from '../interval_tree.ts';
 import { LRU_NAMES } from '../lruvec.ts';
+import { doRemapFilePages } from '../mmap.ts';
 import { outOfMemory } from '../oom.ts';
 import { newPhysical_6 } from '../page_alloc_6.ts';
 import type { Generation, Switches } from '../parts.ts';
@@ -15,6 +16,7 @@ import { newSplitLru } from '../reclaim/lru.ts';
 import { newVmscan } from '../reclaim/vmscan.ts';
 import { newWorkingset } from '../reclaim/workingset.ts';
 import { newAnonVmaRmap } from '../rmap/rmap.ts';
+import { newSlabCaches } from '../slab.ts';
 import { slabSizes_6_1, slabSizes_6_18 } from '../slab_sizes.ts';
 import { allocSlotFromClusters } from '../swap/clusters.ts';
 import { allocSlotFromCache } from '../swap/slots_cache.ts';
@@ -35,6 +37,15 @@ const switches_6_18: Switches = {
   aroundLeavesMarker: true,
   coldReadahead: false,
   unevictableList: true,
+  mergeAnyAnonVma: false,
+  zapYoung: 'accessed',
+  mmlistInForkOrder: false,
+  refillCountsMoved: true,
+  mlockHalfOfMemory: false,
+  writeNotify: true,
+  mergesFiles: true,
+  zoneInPageFlags: true,
+  pagesPinInodes: true,
   lruBatch: 31,
   ioCost: 32,
   rotationCost: 1,
@@ -87,6 +98,7 @@ export const linux_6_18: Generation = {
   newReclaim: newVmscan,
   newWorkingset,
   newPhysical: newPhysical_6,
+  newSlab: newSlabCaches,
   newFileVmas: newIntervalFileVmas,
   newState: null,
   lruvecs: 'node',
@@ -95,6 +107,7 @@ export const linux_6_18: Generation = {
   getUnmappedArea,
   allocSwapSlot: allocSlotFromClusters,
   swapinReadahead,
+  remapFilePages: doRemapFilePages,
   writeback: flusher_6,
   outOfMemory,
   slabSizes: slabSizes_6_18,

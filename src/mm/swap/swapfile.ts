@@ -163,7 +163,7 @@ export function swapoff(machine: Machine, type: number): number {
   disableSlotsCache(machine);
   const task = machine.current;
   task.swapoff = true;
-  const refused = tryToUnuse(machine, area);
+  const refused = (machine.generation.tryToUnuse ?? tryToUnuse)(machine, area);
   task.swapoff = false;
   if (refused < 0) swap.enable(area);
   swap.slotsCache.enabled = swap.active.length > 0;
