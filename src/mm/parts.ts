@@ -9,6 +9,7 @@ import type { VmFault } from './fault.ts';
 import type { PageReader } from './filemap.ts';
 import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
+import type { Ksm } from './ksm.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
@@ -263,6 +264,8 @@ export interface Generation {
   readonly newPhysical: (machine: Machine) => Physical;
   readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
+  /** KSM, stopped. Undefined: the kernel has none, or nobody would start it. */
+  readonly newKsm?: (machine: Machine) => Ksm;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */
   readonly newState: ((machine: Machine) => GenerationState) | null;
   /** One set of LRU lists for each memory cgroup and node, or zone. */
