@@ -80,7 +80,7 @@ export function judge(
   program: string,
   widest: boolean,
   measured: Measured,
-  counters: Record<string, number>,
+  counters: Readonly<Record<string, number | null>>,
 ): Verdict[] {
   return measured.ranges.map(({ name, low, high, runs }) => {
     const engine = counters[name] ?? 0;

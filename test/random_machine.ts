@@ -10,6 +10,7 @@ import { newInode, openInode, putFile } from '../src/mm/file.ts';
 import { filemapRead, filemapWrite } from '../src/mm/filemap.ts';
 import { dupMm, exitTask, mmPut, newMm, newTask } from '../src/mm/fork.ts';
 import type { File, Inode } from '../src/mm/fs.ts';
+import { generationNamed } from '../src/mm/generations/index.ts';
 import { Machine } from '../src/mm/machine.ts';
 import { doMadvise } from '../src/mm/madvise.ts';
 import { loadPage, readToken, storePage } from '../src/mm/memory.ts';
@@ -108,9 +109,13 @@ export class RandomProgram {
     const random = new Random(seed);
     this.random = random;
     const disk = random.next(2) === 0;
+    // Without cgroups the machine itself is as small as a limit would be.
+    const ramBytes = generationNamed(kernel).cgroups
+      ? (2 + random.next(3)) * 1024 * 1024
+      : (5 + random.next(4)) * 256 * 1024;
     this.machine = new Machine({
       kernel,
-      ramBytes: (2 + random.next(3)) * 1024 * 1024,
+      ramBytes,
       reservedBytes: 256 * 1024,
       sysctl: {
         minFreeKbytes: 64,

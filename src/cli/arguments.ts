@@ -5,7 +5,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, MACHINE_DEFAULTS, type MachineOptions, parseLimits, parseSize } from '../lab/options.ts';
-import { generationNamed } from '../mm/generations/index.ts';
+import { GENERATIONS, generationNamed } from '../mm/generations/index.ts';
 
 function size(text: string): number {
   const bytes = parseSize(text);
@@ -40,9 +40,27 @@ function limits(text: string): Limits {
   return found;
 }
 
+/** `linux-2.4,3.16`: by version, each once. */
+export function kernelsOf(text: string): string[] {
+  return [...new Set(text.split(',').map((name) => kernelOf(name.trim())))];
+}
+
+/** `2.4.18, 2.4.19, … 6.18; linux-2.4, … for the newest of a family`. */
+export function kernelNames(): string {
+  const versions = GENERATIONS.map((g) => g.version).reverse();
+  const families = [...new Set(GENERATIONS.map((g) => g.family))].reverse();
+  return `${versions.join(', ')}; ${families.join(', ')} for the newest of each`;
+}
+
 export function addMachineOptions(command: Command): Command {
+  return addMachine(
+    command.option('--kernel <version>', `the kernel: ${kernelNames()}`, kernelOf, MACHINE_DEFAULTS.kernel),
+  );
+}
+
+/** All but the kernel. */
+export function addMachine(command: Command): Command {
   return command
-    .option('--kernel <version>', 'the kernel: 6.18, 6.1, or linux-6 for the newest', kernelOf, MACHINE_DEFAULTS.kernel)
     .option('--ram <size>', 'memory of the machine', size, MACHINE_DEFAULTS.ramBytes)
     .option('--swap <size>', 'swap space, or none', sizeOrNone, MACHINE_DEFAULTS.swapBytes)
     .addOption(
@@ -55,20 +73,29 @@ export function addMachineOptions(command: Command): Command {
 }
 
 export function addLimit(command: Command): Command {
-  return command.option('--limit <size>', "the memory cgroup's limit (memory.max); none without it", size);
-}
-
-export function addLimits(command: Command): Command {
   return command.option(
-    '--limits <list>',
-    'limits: 8 for eight from the peak down, 64M,48M for these, 64M..16M:4M for steps',
-    limits,
-    { count: 8 } satisfies Limits,
+    '--limit <size>',
+    'what the program may use: its memory cgroup, or in kernels without them the machine; no limit without it',
+    size,
   );
 }
 
-export interface MachineFlags {
+const LIMITS_HELP = 'limits: 8 for eight from the peak down, 64M,48M for these, 64M..16M:4M for steps';
+
+export function addLimits(command: Command): Command {
+  return command.option('--limits <list>', LIMITS_HELP, limits, { count: 8 } satisfies Limits);
+}
+
+/** The same without a default. */
+export function addSomeLimits(command: Command): Command {
+  return command.option('--limits <list>', LIMITS_HELP, limits);
+}
+
+export interface MachineFlags extends SomeMachineFlags {
   kernel: string;
+}
+
+export interface SomeMachineFlags {
   ram: number;
   swap: number;
   swapDevice: 'zram' | 'disk';
@@ -77,8 +104,11 @@ export interface MachineFlags {
 }
 
 export function machineOptions(flags: MachineFlags): MachineOptions {
+  return { kernel: flags.kernel, ...someMachineOptions(flags) };
+}
+
+export function someMachineOptions(flags: SomeMachineFlags): Omit<MachineOptions, 'kernel'> {
   return {
-    kernel: flags.kernel,
     ramBytes: flags.ram,
     swapBytes: flags.swap,
     swapDevice: flags.swapDevice,

@@ -7,6 +7,7 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { addCheck } from './check.ts';
+import { addCompare } from './compare.ts';
 import { addDemo } from './demo.ts';
 import { addFuzz } from './fuzz.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
@@ -24,6 +25,7 @@ program.exitOverride();
 program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'revmap: ')) });
 addRun(program);
 addSweep(program);
+addCompare(program);
 addWho(program);
 addCheck(program);
 addFuzz(program);

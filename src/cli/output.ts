@@ -79,6 +79,11 @@ export function grouped(n: number): string {
   return n.toLocaleString('en');
 }
 
+/** `–` for a number that nobody knows. */
+export function groupedOrNone(n: number | null): string {
+  return n === null ? '–' : grouped(n);
+}
+
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${grouped(n)} ${n === 1 ? one : many}`;
 }

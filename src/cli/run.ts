@@ -6,7 +6,7 @@ import { runRecording } from '../lab/run.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
-import { grouped, Progress, plural, print, printJson, table } from './output.ts';
+import { groupedOrNone, Progress, plural, print, printJson, table } from './output.ts';
 
 interface RunFlags extends MachineFlags {
   limit?: number;
@@ -47,7 +47,7 @@ export function describeRun(run: RunResult): string {
     '',
     table(
       ['counter', 'count'],
-      Object.entries(run.counters).map(([name, n]) => [name, grouped(n)]),
+      Object.entries(run.counters).map(([name, n]) => [name, groupedOrNone(n)]),
     ).trimEnd(),
     '',
     peakText(run),

@@ -33,7 +33,7 @@ export function adviseOn(unlimited: RunResult, runs: readonly RunResult[]): Advi
   if (fits !== null && limitOf(fits) < needs) {
     reasons.push(
       `At its peak it holds ${formatSize(needs)}; in ${formatSize(limitOf(fits))} nothing has to be read back, ` +
-        `because the rest was used once (${count(fits, 'pgscan')} pages looked at, ${count(fits, 'pgsteal')} dropped).`,
+        `because the rest was used once (${fits.work.pages_scanned} pages looked at, ${fits.work.pages_reclaimed} dropped).`,
     );
   }
   const first = runs[fits === null ? 0 : runs.indexOf(fits) + 1];
@@ -90,11 +90,12 @@ function shortReason(run: RunResult, needs: number): string {
 function whySlower(run: RunResult, unlimited: RunResult): string {
   const parts: string[] = [];
   const swapIns = count(run, 'pswpin') - count(unlimited, 'pswpin');
-  const fileRefaults = count(run, 'workingset_refault_file') - count(unlimited, 'workingset_refault_file');
+  const fileRefaults = filesReadAgain(run) - filesReadAgain(unlimited);
   if (swapIns > 0) parts.push(`${swapIns} pages come back from swap (${perSecond(swapIns, run)})`);
   if (fileRefaults > 0) parts.push(`${fileRefaults} pages of files are read again`);
   if (parts.length === 0) parts.push(`${count(run, 'pgmajfault') - count(unlimited, 'pgmajfault')} more major faults`);
-  return `${parts.join(', ')}; ${workingSet(run)}.`;
+  const known = workingSet(run);
+  return `${parts.join(', ')}${known === '' ? '' : `; ${known}`}.`;
 }
 
 function whyBad(run: RunResult, unlimited: RunResult): string {
@@ -105,8 +106,7 @@ function whyBad(run: RunResult, unlimited: RunResult): string {
       `${formatSize(page_tables + kernel_stack + slab)} the kernel's own, and swap had no room for more.`
     );
   }
-  const scans = count(run, 'pgscan');
-  const freed = count(run, 'pgsteal');
+  const { pages_scanned: scans, pages_reclaimed: freed } = run.work;
   const slower = run.estimate.seconds / unlimited.estimate.seconds;
   return (
     `${whySlower(run, unlimited).slice(0, -1)}; reclaim looks at ${(scans / Math.max(1, freed)).toFixed(1)} pages for each it frees, ` +
@@ -114,8 +114,9 @@ function whyBad(run: RunResult, unlimited: RunResult): string {
   );
 }
 
-/** What the refault distances say: pages that would have stayed if there were a little more memory. */
+/** What the refault distances say, where the kernel takes them: pages that would have stayed if there were a little more memory. */
 function workingSet(run: RunResult): string {
+  if (run.read_again !== null) return '';
   const all = refaults(run);
   const active = count(run, 'workingset_activate_anon') + count(run, 'workingset_activate_file');
   if (all === 0) return 'no page that was dropped was needed again';
@@ -130,9 +131,14 @@ function count(run: RunResult, name: string): number {
   return run.counters[name] ?? 0;
 }
 
-/** Pages that were evicted and came back. */
+/** Pages that were evicted and came back: as the kernel counts them, or as the replay saw it where it does not. */
 export function refaults(run: RunResult): number {
+  if (run.read_again !== null) return count(run, 'pswpin') + run.read_again;
   return count(run, 'workingset_refault_anon') + count(run, 'workingset_refault_file');
+}
+
+function filesReadAgain(run: RunResult): number {
+  return run.read_again ?? count(run, 'workingset_refault_file');
 }
 
 function fitsIn(run: RunResult, unlimited: RunResult): boolean {

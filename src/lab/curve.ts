@@ -28,6 +28,8 @@ export interface CurveOptions {
   height: number;
   xLabel: (x: number) => string;
   xUnit: string;
+  /** Where the axis has marks. Default: at every point. */
+  xTicks?: readonly number[];
   /** Paints a mark; given the number of its series. Default: as it is. */
   paint?: (text: string, series: number) => string;
 }
@@ -69,28 +71,30 @@ export function drawCurve(
     return `${label.padStart(margin)} ${label === '' ? '│' : '┤'}${drawn}`;
   });
   const ticks = new Array<string>(width).fill('─');
-  for (const point of sorted) ticks[column(point.x)] = '┬';
+  const marked = options.xTicks ?? sorted.map((point) => point.x);
+  for (const x of marked) ticks[column(x)] = '┬';
   lines.push(`${' '.repeat(margin)} └${ticks.join('')}`);
-  lines.push(`${' '.repeat(margin + 2)}${tickLabels(sorted, column, options.xLabel, width)} ${options.xUnit}`);
+  lines.push(`${' '.repeat(margin + 2)}${tickLabels(marked, column, options.xLabel, width)} ${options.xUnit}`);
   const legend = series.map((s, i) => `${paint(s.mark, i)} ${s.name}`);
-  lines.push(`${' '.repeat(margin + 2)}${legend.join('   ')}   ${SHARED_MARK} both`);
+  lines.push(
+    `${' '.repeat(margin + 2)}${legend.join('   ')}   ${SHARED_MARK} ${series.length > 2 ? 'several' : 'both'}`,
+  );
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
 /** Labels under their ticks, as many as fit: the outer ones first. */
 function tickLabels(
-  points: readonly CurvePoint[],
+  xs: readonly number[],
   column: (x: number) => number,
   label: (x: number) => string,
   width: number,
 ): string {
   const line = new Array<string>(width).fill(' ');
-  const order = [...points];
-  const outer = [order.at(-1), order[0], ...order.slice(1, -1)];
-  for (const point of outer) {
-    if (point === undefined) continue;
-    const text = label(point.x);
-    const start = Math.min(width - text.length, Math.max(0, column(point.x) - (text.length >> 1)));
+  const outer = [xs.at(-1), xs[0], ...xs.slice(1, -1)];
+  for (const x of outer) {
+    if (x === undefined) continue;
+    const text = label(x);
+    const start = Math.min(width - text.length, Math.max(0, column(x) - (text.length >> 1)));
     const room = line.slice(Math.max(0, start - 1), start + text.length + 1);
     if (room.some((c) => c !== ' ')) continue;
     for (const [i, c] of [...text].entries()) line[start + i] = c;

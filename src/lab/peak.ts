@@ -19,6 +19,7 @@ import {
   NR_SLAB_UNRECLAIMABLE,
 } from '../mm/vmstat.ts';
 import { vmaName } from '../proc/maps.ts';
+import { freePages } from './limit.ts';
 import type { Replay } from './replay.ts';
 import type { PeakBreakdown, PeakMapping } from './result.ts';
 
@@ -33,18 +34,27 @@ export class PeakWatch {
     this.breakdown = lookAt(replay);
   }
 
+  /** The most pages that a look has seen. */
+  most = 0;
+
   look(): void {
-    const { usage } = this.replay.memcg.memory;
+    const usage = heldPages(this.replay);
+    this.most = Math.max(this.most, usage);
     if (usage <= this.seen + Math.max(8, this.seen / 50)) return;
     this.seen = usage;
     this.breakdown = lookAt(this.replay);
   }
 }
 
+/** What the cgroup is charged; without cgroups, all that was allocated since the machine booted. */
+function heldPages({ machine, memcg, freeAtStart }: Replay): number {
+  return machine.generation.cgroups ? memcg.memory.usage : freeAtStart - freePages(machine);
+}
+
 function lookAt(replay: Replay): PeakBreakdown {
   const { memcg, machine } = replay;
   const stat = (item: number) => memcg.lruvecs.reduce((sum, l) => sum + l.stat[item]!, 0);
-  const bytes = memcg.memory.usage * PAGE_SIZE;
+  const bytes = heldPages(replay) * PAGE_SIZE;
   const shared = stat(NR_SHMEM) * PAGE_SIZE;
   const parts = {
     anonymous: stat(NR_ANON_MAPPED) * PAGE_SIZE,

@@ -52,6 +52,7 @@ import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import * as nr from '../trace/x86_64.ts';
 import { imageOf, type RecordedImage } from './image.ts';
+import { freePages } from './limit.ts';
 import type { CallDifference } from './result.ts';
 
 const DIFFERENCES_KEPT = 5;
@@ -82,6 +83,8 @@ class ReplayProcess {
   hasExeced = false;
   /** Of the batch at hand, what is done. */
   done = 0;
+  /** Page events that it made. */
+  events = 0;
   /** The path of the open that comes next. */
   path = '';
   /** An execve that has not failed yet. */
@@ -98,10 +101,21 @@ class ReplayProcess {
   }
 }
 
+/** A place in the recording. */
+export interface Position {
+  /** Page events made before it, by all. */
+  readonly event: number;
+  /** Whose turn it is, by its number in the recording, and how many of them were its own. */
+  readonly pid: number;
+  readonly own: number;
+}
+
 export class Replay {
   readonly machine: Machine;
   readonly system: System;
   readonly memcg: MemCgroup;
+  /** Frames that were free before the first file of the recording was made. */
+  readonly freeAtStart: number;
   /** Page events made so far. */
   events = 0;
   rawAccesses = 0;
@@ -112,6 +126,8 @@ export class Replay {
   readonly syscallsUnknown: Map<string, number> = new Map();
   unseenPages = 0;
   refusedAccesses = 0;
+  /** Number of the system call that is being made; -1: none is. */
+  callUnderway = -1;
   /** Called after every tick. */
   onTick: () => void = () => {};
   /** Called with the address space of a process that is about to end. */
@@ -122,6 +138,8 @@ export class Replay {
   private current: ReplayProcess;
   /** When the current process began to run. */
   private sliceStart: number;
+  /** Where in its columns the batch under way began; -1: none is. */
+  private batchFrom = -1;
 
   /** Makes the files and starts the program in `memcg`. The machine is new; nothing of it was replayed yet. */
   constructor(machine: Machine, memcg: MemCgroup, recording: Recording, survey: Survey) {
@@ -129,6 +147,7 @@ export class Replay {
     this.memcg = memcg;
     this.recording = recording;
     this.survey = survey;
+    this.freeAtStart = freePages(machine);
     this.system = new System(machine);
     const recorded = imageOf(recording.header, survey.firstBrk);
     this.makeFiles(recorded);
@@ -163,6 +182,26 @@ export class Replay {
       const prot = (range.read ? PROT_READ : 0) | (range.write ? PROT_WRITE : 0) | (range.execute ? PROT_EXEC : 0);
       this.system.mmap(p.process, range.start, range.end - range.start, prot, FIXED_ANONYMOUS, -1, 0);
     }
+  }
+
+  /** Where the replay is; inside a batch as well, if somebody listens to the machine's trace. */
+  get position(): Position {
+    const inBatch = this.batchFrom < 0 ? 0 : this.machine.trace.access - this.batchFrom;
+    return { event: this.events + inBatch, pid: this.current.pid, own: this.current.events + inBatch };
+  }
+
+  /** Who runs, and faults of all that ever ran as getrusage counts them. */
+  get running(): Process {
+    return this.current.process;
+  }
+  get faults(): { minor: number; major: number } {
+    let minor = 0;
+    let major = 0;
+    for (const { process } of this.processes) {
+      minor += process.task.minFlt;
+      major += process.task.majFlt;
+    }
+    return { minor, major };
   }
 
   get processCount(): number {
@@ -232,8 +271,11 @@ export class Replay {
     machine.current = p.process.task;
     let at = p.done;
     while (at < to) {
+      this.batchFrom = at;
       const stopped = accessPages(machine, p.process.mm, decoder.vpns, decoder.kinds, at, to);
+      this.batchFrom = -1;
       this.events += stopped - at;
+      p.events += stopped - at;
       at = stopped;
       if (machine.lastSignal === 0) break;
       if (machine.lastSignal === KILLED) {
@@ -244,6 +286,7 @@ export class Replay {
       if (!this.mend(p, decoder.vpns[at]! as Vpn)) {
         this.refusedAccesses += 1;
         this.events += 1;
+        p.events += 1;
         at += 1;
       }
     }
@@ -344,7 +387,9 @@ export class Replay {
     this.syscalls += 1;
     const { path } = p;
     p.path = '';
+    this.callUnderway = number;
     const here = this.make(p, number, call, path);
+    this.callUnderway = -1;
     if (p.process.exited && p.state !== ENDED) this.ended(p, true);
     if (Number.isNaN(here) || here === recorded) return;
     this.differ(p, describeCall(number, call, path), describeResult(number, recorded), describeResult(number, here));

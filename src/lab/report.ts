@@ -87,7 +87,7 @@ ${doubts(unlimited)}
 `;
 }
 
-const STYLE = `
+export const STYLE = `
 :root { color-scheme: light dark; --fg: #1c1e21; --dim: #5b6370; --bg: #ffffff; --card: #f4f6f8; --line: #d4d9df;
   --a: #0b62c4; --b: #b3480a; --c: #1a7f43; --d: #7a3fb0; --e: #8a6d00; --f: #56616f; }
 @media (prefers-color-scheme: dark) { :root { --fg: #e6e8eb; --dim: #a0a8b3; --bg: #14171a; --card: #1e2226; --line: #373d44;
@@ -112,13 +112,14 @@ interface ChartSeries {
   value: (run: RunResult) => number;
 }
 
-const COLOURS = ['var(--a)', 'var(--b)', 'var(--c)'];
-const W = 720;
-const H = 260;
-const LEFT = 56;
-const RIGHT = 16;
-const TOP = 16;
-const BOTTOM = 40;
+export const COLOURS: readonly string[] = ['var(--a)', 'var(--b)', 'var(--c)', 'var(--d)', 'var(--e)', 'var(--f)'];
+/** A chart, and the room around its axes. */
+export const W = 720;
+export const H = 260;
+export const LEFT = 56;
+export const RIGHT = 16;
+export const TOP = 16;
+export const BOTTOM = 40;
 
 function chart(
   runs: readonly RunResult[],
@@ -173,15 +174,21 @@ function chart(
 <figcaption>${unit === 'pages' ? 'Pages' : 'Seconds'} over the limit, in MiB.</figcaption></figure>`;
 }
 
-/** A circle, a square, a triangle. */
-function mark(series: number, x: number, y: number, said: string): string {
+/** A circle, a square, a triangle, a diamond, a triangle upside down, a cross. */
+export function mark(series: number, x: number, y: number, said: string): string {
   const title = `<title>${escapeHtml(said)}</title>`;
   const at = (dx: number, dy: number) => `${(x + dx).toFixed(1)},${(y + dy).toFixed(1)}`;
-  const fill = `fill="${COLOURS[series]}"`;
+  const fill = `fill="${COLOURS[series % COLOURS.length]}"`;
   if (series === 0) return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4" ${fill}>${title}</circle>`;
   if (series === 1)
     return `<polygon points="${at(-4, -4)} ${at(4, -4)} ${at(4, 4)} ${at(-4, 4)}" ${fill}>${title}</polygon>`;
-  return `<polygon points="${at(0, -5)} ${at(5, 4)} ${at(-5, 4)}" ${fill}>${title}</polygon>`;
+  const points = [
+    [at(0, -5), at(5, 4), at(-5, 4)],
+    [at(0, -6), at(5, 0), at(0, 6), at(-5, 0)],
+    [at(0, 5), at(5, -4), at(-5, -4)],
+    [at(-5, -2), at(5, -2), at(5, 2), at(-5, 2)],
+  ][(series - 2) % 4]!;
+  return `<polygon points="${points.join(' ')}" ${fill}>${title}</polygon>`;
 }
 
 function limitTable(runs: readonly RunResult[]): string {

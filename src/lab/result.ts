@@ -3,7 +3,10 @@
  *
  * Owns      the shape. Names in it are the user's: those of the issue, and the kernel's own for counters.
  */
+import type { Counters } from './counters.ts';
+import type { LimitKind } from './limit.ts';
 import type { MachineOptions } from './options.ts';
+import type { Story } from './story.ts';
 
 export type RunStatus = 'exited' | 'oom-killed';
 
@@ -46,11 +49,25 @@ export interface CallDifference {
 export interface RunResult {
   recording: string;
   kernel: string;
+  family: string;
   limit_bytes: number | null;
+  /** What a limit is in this kernel. */
+  limited_by: LimitKind;
   status: RunStatus;
-  /** Over the run. pgscan and the like as the cgroup counts them; faults and swap traffic of the whole machine. */
-  counters: Record<string, number>;
-  /** memory.peak. */
+  /**
+   * Over the run. pgscan and the like as the cgroup counts them, where it does; faults and swap traffic of the whole machine.
+   * null: this kernel does not count it.
+   */
+  counters: Counters;
+  /** Of all processes, as getrusage counts them: 2.4 calls every fault of a file major. */
+  faults: { minor: number; major: number };
+  /** What reclaim and its search for mappings looked at. No kernel shows it. */
+  work: WorkResult;
+  /** Evicted pages of files that came back, as the replay saw it; null where the kernel itself counts refaults of all pages. */
+  read_again: number | null;
+  /** What happened, if it was asked for. */
+  story: Story | null;
+  /** memory.peak; without cgroups the most that was allocated beside what the kernel had at boot. */
   peak_bytes: number;
   /** Most resident memory of one process. */
   rss_peak_bytes: number;
@@ -61,9 +78,10 @@ export interface RunResult {
   raw_accesses: number;
   /** How long the program would take, by the stated prices (mm/costs.ts). */
   estimate: TimeEstimate;
-  memory_events: { low: number; high: number; max: number; oom: number; oom_kill: number };
+  /** memory.events; null in kernels without that file. */
+  memory_events: { low: number; high: number; max: number; oom: number; oom_kill: number } | null;
   peak: PeakBreakdown;
-  machine: { ram_bytes: number; swap_bytes: number; swap_device: string; swappiness: number; page_cluster: number };
+  machine: MachineResult;
   syscalls: number;
   syscalls_different: number;
   /** The first of them. */
@@ -77,6 +95,27 @@ export interface RunResult {
   processes: number;
   /** Processes in the recording that nobody in it forks. */
   processes_unstarted: number;
+}
+
+export interface MachineResult {
+  ram_bytes: number;
+  /** Free when the program started. */
+  free_bytes: number;
+  swap_bytes: number;
+  swap_device: string;
+  swappiness: number;
+  page_cluster: number;
+}
+
+/** mm/work.ts. */
+export interface WorkResult {
+  ptes_visited: number;
+  vmas_visited: number;
+  anon_vmas_met: number;
+  chains_met: number;
+  mms_walked: number;
+  pages_scanned: number;
+  pages_reclaimed: number;
 }
 
 export interface TimeEstimate {

@@ -1,50 +1,54 @@
 /**
  * One run: a new machine, the recording replayed on it, and what it counted.
  *
- * Owns      how a machine is put together for a run, and where each number of the result comes from.
+ * Owns      how a machine is put together for a run.
  * Promises  The same recording and options give the same result, but for `seconds`.
  */
 
 import { InputError } from '../mm/bug.ts';
 import { errnoName } from '../mm/errno.ts';
+import { generationNamed } from '../mm/generations/index.ts';
 import { Machine } from '../mm/machine.ts';
 import type { MemCgroup } from '../mm/memcg.ts';
 import { updateHiwaterRss } from '../mm/mm.ts';
 import { swapon } from '../mm/swap/swapfile.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
-import {
-  VM_EVENT_NAMES,
-  WORKINGSET_ACTIVATE_ANON,
-  WORKINGSET_ACTIVATE_FILE,
-  WORKINGSET_NODERECLAIM,
-  WORKINGSET_REFAULT_ANON,
-  WORKINGSET_REFAULT_FILE,
-  WORKINGSET_RESTORE_ANON,
-  WORKINGSET_RESTORE_FILE,
-} from '../mm/vmstat.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
+import { counted, countersOf } from './counters.ts';
 import { estimateTime } from './estimate.ts';
+import { freePages, limitKind, ramForLimit } from './limit.ts';
 import { formatSize, type MachineOptions, machineConfig } from './options.ts';
 import { PeakWatch } from './peak.ts';
 import { Replay } from './replay.ts';
-import type { RunResult } from './result.ts';
+import type { RunResult, WorkResult } from './result.ts';
+import { StoryWatch } from './story.ts';
 
 export interface RunOptions extends MachineOptions {
-  /** memory.max of the program's cgroup; null for none. */
+  /** What the program may use (limit.ts says what that is in each kernel); null for no limit. */
   limitBytes: number | null;
+  /** Tell what happened, too. */
+  story?: boolean;
 }
 
-/** A machine with its swap on, and a cgroup with the limit. */
+/** A machine with its swap on, and the cgroup of the program; the limit is set, or the machine is as small as that. */
 export function buildMachine(options: RunOptions): { machine: Machine; memcg: MemCgroup } {
-  const machine = new Machine(machineConfig(options));
-  if (options.swapBytes > 0) {
-    const type = swapon(machine, { bytes: options.swapBytes, device: options.swapDevice });
-    if (type < 0) throw new InputError('--swap', 0, `${formatSize(options.swapBytes)}: ${errnoName(type)}`);
-  }
+  const config = machineConfig(options);
+  const { limitBytes } = options;
+  const small = limitBytes !== null && limitKind(generationNamed(options.kernel)) === 'mem=';
+  const ready = (made: Machine): void => swapOn(made, options);
+  const machine = new Machine(small ? { ...config, ramBytes: ramForLimit(config, limitBytes, ready) } : config);
+  ready(machine);
+  if (!machine.generation.cgroups) return { machine, memcg: machine.rootMemcg };
   const memcg = machine.newCgroup('program');
-  if (options.limitBytes !== null) memcg.memory.max = Math.floor(options.limitBytes / PAGE_SIZE);
+  if (limitBytes !== null) memcg.memory.max = Math.floor(limitBytes / PAGE_SIZE);
   return { machine, memcg };
+}
+
+function swapOn(machine: Machine, options: RunOptions): void {
+  if (options.swapBytes === 0) return;
+  const type = swapon(machine, { bytes: options.swapBytes, device: options.swapDevice });
+  if (type < 0) throw new InputError('--swap', 0, `${formatSize(options.swapBytes)}: ${errnoName(type)}`);
 }
 
 /** Ready to be replayed; whoever wants to look on the way runs it himself. */
@@ -60,15 +64,21 @@ export function runRecording(
   onProgress?: (share: number) => void,
 ): RunResult {
   const { machine, memcg } = buildMachine(options);
+  const { generation, clock } = machine;
   const before = countersOf(machine, memcg);
-  const clockBefore = machine.clock.now;
+  const clockBefore = clock.now;
+  const spentBefore = clock.spentNs;
+  const free = freePages(machine);
   const started = performance.now();
   const replay = new Replay(machine, memcg, recording, survey);
   const peak = new PeakWatch(replay);
+  // Kernels that do not know what comes back are watched.
+  const watch = options.story === true || generation.family !== 'linux-6' ? new StoryWatch(replay) : null;
   let rssPeak = 0;
   let ticks = 0;
   replay.onTick = () => {
     peak.look();
+    watch?.tick();
     ticks += 1;
     if (onProgress !== undefined && ticks % 64 === 0) onProgress(replay.progress);
   };
@@ -79,25 +89,39 @@ export function runRecording(
   };
   replay.run();
   const seconds = (performance.now() - started) / 1000;
-  const counters = countersOf(machine, memcg);
-  for (const name of Object.keys(counters)) counters[name]! -= before[name]!;
+  const counters = counted(countersOf(machine, memcg), before);
+  const { minor, major } = replay.faults;
+  counters['pgmajfault'] ??= major;
   const { low, high, max, oom, oomKill } = memcg.memoryEvents;
+  const kind = limitKind(generation);
+  const times = {
+    clockNs: clock.now - clockBefore,
+    spentNs: clock.spentNs - spentBefore,
+    accesses: replay.rawAccesses,
+  };
   return {
     recording: recording.header.name,
-    kernel: machine.generation.version,
+    kernel: generation.version,
+    family: generation.family,
     limit_bytes: options.limitBytes,
+    limited_by: kind,
     status: replay.oomKilled ? 'oom-killed' : 'exited',
     counters,
-    peak_bytes: memcg.memory.watermark * PAGE_SIZE,
+    faults: { minor, major },
+    work: workOf(machine),
+    read_again: watch === null ? null : watch.fileReadAgain,
+    story: options.story === true && watch !== null ? watch.story : null,
+    peak_bytes: (generation.cgroups ? memcg.memory.watermark : peak.most) * PAGE_SIZE,
     rss_peak_bytes: rssPeak * PAGE_SIZE,
     events: replay.events,
     seconds,
     raw_accesses: replay.rawAccesses,
-    estimate: estimateTime(counters, machine.clock.now - clockBefore, replay.rawAccesses, options.swapDevice),
-    memory_events: { low, high, max, oom, oom_kill: oomKill },
+    estimate: estimateTime(counters, times, options.swapDevice),
+    memory_events: kind === 'memory.max' ? { low, high, max, oom, oom_kill: oomKill } : null,
     peak: peak.breakdown,
     machine: {
-      ram_bytes: options.ramBytes,
+      ram_bytes: machine.frames.frames * PAGE_SIZE,
+      free_bytes: free * PAGE_SIZE,
       swap_bytes: options.swapBytes,
       swap_device: options.swapDevice,
       swappiness: options.swappiness,
@@ -114,43 +138,14 @@ export function runRecording(
   };
 }
 
-/** What only the whole machine counts: faults as vmstat has them, swap traffic (6.1 has it nowhere else), the disk. */
-const OF_THE_MACHINE = [
-  'pgfault',
-  'pgmajfault',
-  'pswpin',
-  'pswpout',
-  'pgpgin',
-  'pgpgout',
-  'swap_ra',
-  'swap_ra_hit',
-  'pgreuse',
-  'pgrotated',
-  'pgscan_anon',
-  'pgscan_file',
-  'pgsteal_anon',
-  'pgsteal_file',
-];
-/** What the cgroup counts; there, reclaim at a limit is `direct`. */
-const OF_THE_CGROUP = ['pgrefill', 'pgactivate', 'pgdeactivate', 'pglazyfree', 'pglazyfreed'];
-const WORKINGSET = [
-  ['workingset_refault_anon', WORKINGSET_REFAULT_ANON],
-  ['workingset_refault_file', WORKINGSET_REFAULT_FILE],
-  ['workingset_activate_anon', WORKINGSET_ACTIVATE_ANON],
-  ['workingset_activate_file', WORKINGSET_ACTIVATE_FILE],
-  ['workingset_restore_anon', WORKINGSET_RESTORE_ANON],
-  ['workingset_restore_file', WORKINGSET_RESTORE_FILE],
-  ['workingset_nodereclaim', WORKINGSET_NODERECLAIM],
-] as const;
-
-function countersOf(machine: Machine, memcg: MemCgroup): Record<string, number> {
-  const number = (name: string) => (VM_EVENT_NAMES as readonly string[]).indexOf(name);
-  const ofCgroup = (name: string) => memcg.events[number(name)] ?? 0;
-  const counters: Record<string, number> = {};
-  for (const name of OF_THE_MACHINE) counters[name] = machine.events[number(name)] ?? 0;
-  counters['pgscan'] = ofCgroup('pgscan_direct') + ofCgroup('pgscan_kswapd');
-  counters['pgsteal'] = ofCgroup('pgsteal_direct') + ofCgroup('pgsteal_kswapd');
-  for (const name of OF_THE_CGROUP) counters[name] = ofCgroup(name);
-  for (const [name, item] of WORKINGSET) counters[name] = memcg.lruvecs.reduce((sum, l) => sum + l.stat[item]!, 0);
-  return counters;
+function workOf({ work }: Machine): WorkResult {
+  return {
+    ptes_visited: work.ptesVisited,
+    vmas_visited: work.vmasVisited,
+    anon_vmas_met: work.anonVmasMet,
+    chains_met: work.chainsMet,
+    mms_walked: work.mmsWalked,
+    pages_scanned: work.pagesScanned,
+    pages_reclaimed: work.pagesReclaimed,
+  };
 }

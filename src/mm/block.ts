@@ -44,6 +44,8 @@ export class IoRequest {
   /** What is written to each. */
   readonly tokens: Float64Array = new Float64Array(BIO_MAX_PAGES);
   entry: SwapEntry = NO_SWAP;
+  /** It counts in its device's writesPending. */
+  counted = false;
 
   constructor(id: number) {
     this.id = id;
@@ -68,6 +70,7 @@ export class IoRequests {
     request.device = device;
     request.count = 0;
     request.entry = NO_SWAP;
+    request.counted = false;
     this.pending += 1;
     return request;
   }
@@ -89,6 +92,8 @@ export class BlockDevice {
   readonly ioPages: number = IO_PAGES;
   /** When the last request submitted so far will be done. */
   busyUntil = 0;
+  /** Writes under way; a page that joined the request before it is none of its own. */
+  writesPending = 0;
   /** The last swap page submitted, and when: its neighbour, submitted at the same time, joins its request. */
   lastKind = -1;
   lastEntry = -1;
@@ -142,7 +147,10 @@ export function submit(machine: Machine, request: IoRequest): void {
   const device = request.device!;
   const reads = request.kind === READ_FILE || request.kind === READ_SWAP;
   machine.events[reads ? PGPGIN : PGPGOUT]! += request.count * KIB_PER_PAGE;
-  const seek = joinsLast(machine, device, request) ? 0 : device.requestNs;
+  const joins = joinsLast(machine, device, request);
+  const seek = joins ? 0 : device.requestNs;
+  request.counted = !joins && !reads;
+  if (request.counted) device.writesPending += 1;
   const start = Math.max(machine.clock.now, device.busyUntil);
   device.busyUntil = start + seek + request.count * device.pageNs;
   machine.clock.schedule(device.busyUntil, EVENT_IO_DONE, request.id, 0);
@@ -182,6 +190,7 @@ function submitSwap(machine: Machine, request: IoRequest, pfn: Pfn, entry: SwapE
 /** The request with this id is done. */
 export function runIoDone(machine: Machine, id: number): void {
   const request = machine.io.get(id);
+  if (request.counted) request.device!.writesPending -= 1;
   for (let i = 0; i < request.count; i++) {
     const pfn = request.pfns[i]! as Pfn;
     if (request.kind === READ_FILE) endFileRead(machine, pfn);

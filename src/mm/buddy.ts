@@ -64,11 +64,11 @@ export function spans(zone: Zone, pfn: number): boolean {
   return pfn >= zone.startPfn && pfn < zone.startPfn + zone.spannedPages;
 }
 
-function isFreeBlock(frames: MemMap, zone: Zone, pfn: number, order: number): boolean {
+export function isFreeBlock(frames: MemMap, zone: Zone, pfn: number, order: number): boolean {
   return spans(zone, pfn) && frames.has(pfn as Pfn, PG_buddy) && buddyOrder(frames, pfn as Pfn) === order;
 }
 
-function addToFreeList(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number, tail: boolean): void {
+export function addToFreeList(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number, tail: boolean): void {
   const list = order * MIGRATE_TYPES + type;
   frames.set(pfn, PG_buddy);
   frames.setPrivate(pfn, order | (type << TYPE_SHIFT));
@@ -77,7 +77,7 @@ function addToFreeList(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type
   zone.nrFree[list]! += 1;
 }
 
-function delFromFreeList(frames: MemMap, zone: Zone, pfn: Pfn): void {
+export function delFromFreeList(frames: MemMap, zone: Zone, pfn: Pfn): void {
   const word = frames.private_(pfn);
   frames.listDel(pfn);
   frames.clear(pfn, PG_buddy);
@@ -85,7 +85,7 @@ function delFromFreeList(frames: MemMap, zone: Zone, pfn: Pfn): void {
   zone.nrFree[(word & ORDER_MASK) * MIGRATE_TYPES + (word >>> TYPE_SHIFT)]! -= 1;
 }
 
-function accountFreePages(zone: Zone, pages: number, type: number): void {
+export function accountFreePages(zone: Zone, pages: number, type: number): void {
   zone.freePages += pages;
   if (type === MIGRATE_HIGHATOMIC) zone.nrFreeHighatomic += pages;
 }

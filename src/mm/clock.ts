@@ -22,6 +22,8 @@ export interface ClockEvent {
 export class Clock {
   /** Nanoseconds since the machine was built. */
   now = 0;
+  /** Of it, what was spent on work; the rest is the programs' own time and waits. */
+  spentNs = 0;
   private seq = 0;
   private readonly heap: ClockEvent[] = [];
   /** When the next event is due; Infinity if none. Read in the replay loop. */
@@ -30,6 +32,7 @@ export class Clock {
   /** Time that is spent where nothing else can happen; what is due then happens at the next advance. */
   spend(ns: number): void {
     this.now += ns;
+    this.spentNs += ns;
   }
 
   schedule(at: number, kind: number, a: number, b: number): void {

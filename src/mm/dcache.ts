@@ -135,6 +135,20 @@ export class VfsCache implements ShrinkerOps {
     if (object.holds !== null) this.put(object.holds);
   }
 
+  /** Of all cgroups together, for kernels that shrink each kind by itself. */
+  unusedDentries(): number {
+    return this.dentries.reduce((sum, list) => sum + list.count, 0);
+  }
+  unusedInodes(): number {
+    return this.inodes.reduce((sum, list) => sum + list.count, 0);
+  }
+  pruneDentries(machine: Machine, count: number): number {
+    return this.dentries.reduce((freed, list) => freed + this.prune(machine, list, count - freed), 0);
+  }
+  pruneInodes(machine: Machine, count: number): number {
+    return this.inodes.reduce((freed, list) => freed + this.prune(machine, list, count - freed), 0);
+  }
+
   count(machine: Machine, nid: number, memcg: MemCgroup): number {
     if (nid !== 0) return 0;
     const total = (this.dentries[memcg.id]?.count ?? 0) + (this.inodes[memcg.id]?.count ?? 0);

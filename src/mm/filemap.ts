@@ -251,6 +251,8 @@ export function filemapRead(
   length: number,
   reader: PageReader | null,
 ): number {
+  const { fileRead } = machine.generation;
+  if (fileRead !== undefined) return fileRead(machine, file, pos, length, reader);
   if (file.inode.kind === 'tmpfs') return shmemFileRead(machine, file, pos, length, reader);
   const frames = machine.frames;
   const mapping = file.mapping;
@@ -560,7 +562,7 @@ function doSyncMmapReadahead(machine: Machine, fault: VmFault): boolean {
   } else {
     ra.start = Math.max(0, fault.pgoff - Math.floor(ra.raPages / 2));
     ra.size = ra.raPages;
-    ra.asyncSize = Math.floor(ra.raPages / 4);
+    ra.asyncSize = machine.generation.switches.aroundLeavesMarker ? Math.floor(ra.raPages / 4) : 0;
   }
   readWindow(machine, file.mapping, ra);
   return true;

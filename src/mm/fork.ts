@@ -7,6 +7,7 @@
  * Linux     6.18 mm/mmap.c: dup_mmap; mm/memory.c: copy_page_range copy_present_ptes copy_nonpresent_pte vma_needs_copy;
  *           kernel/fork.c: mm_init dup_mm copy_process mmput; kernel/exit.c: exit_mm
  */
+import { exitMm, mmdrop } from './active_mm.ts';
 import { ENOMEM } from './errno.ts';
 import { getFile } from './file.ts';
 import { GFP_KERNEL } from './gfp.ts';
@@ -14,6 +15,7 @@ import { copyHugePmd, hugeTable } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, Mm } from './mm.ts';
+import { mmlistAdd, mmlistDel } from './mmlist.ts';
 import { exitMmap } from './munmap.ts';
 import { allocKernelStack, freeKernelStack, getPage } from './page_alloc.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
@@ -28,6 +30,7 @@ import {
   PTE_YOUNG,
 } from './page_table.ts';
 import type { SlabName } from './slab.ts';
+import { swapTokenOf } from './swap/swap_token.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
 import { Task } from './task.ts';
 import type { Pfn, Vpn } from './units.ts';
@@ -59,10 +62,13 @@ const TASK_OBJECTS: readonly SlabName[] = [
 ];
 
 /** An empty address space, charged to `memcg`. null without memory. */
-export function newMm(machine: Machine, memcg: MemCgroup): Mm | null {
+export function newMm(machine: Machine, memcg: MemCgroup, parent: Mm | null = null): Mm | null {
   if (machine.slab.alloc(machine, 'mm_struct', memcg, GFP_KERNEL) < 0) return null;
   const mm = new Mm(machine.newId(), memcg);
-  machine.mms.push(mm);
+  const { mms } = machine;
+  const before =
+    machine.generation.switches.mmlistInForkOrder && parent !== null ? mms.indexOf(parent) : mms.length - 1;
+  mms.splice(before + 1, 0, mm);
   return mm;
 }
 
@@ -71,10 +77,11 @@ export function mmPut(machine: Machine, mm: Mm): void {
   mm.mmUsers -= 1;
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
+  machine.reclaim.forgetMm?.(mm);
   exitMmap(machine, mm);
-  machine.pageTables.freeRoot(machine, mm);
-  machine.slab.free(machine, 'mm_struct', mm.memcg);
-  machine.mms.splice(machine.mms.indexOf(mm), 1);
+  swapTokenOf(machine)?.put(mm);
+  mmlistDel(mm);
+  mmdrop(machine, mm);
 }
 
 /** A task with its kernel stack; it takes over a use of `mm`. null without memory. */
@@ -103,7 +110,7 @@ export function newTask(
 export function exitTask(machine: Machine, task: Task): void {
   const { mm } = task;
   if (mm !== null) {
-    task.mm = null;
+    exitMm(machine, task);
     if (mm.owner === task) mm.owner = null;
     mmPut(machine, mm);
   }
@@ -114,7 +121,7 @@ export function exitTask(machine: Machine, task: Task): void {
 
 /** A copy of `parent` for a child that is charged to `memcg`. null without memory; nothing of it is left then. */
 export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null {
-  const mm = newMm(machine, memcg);
+  const mm = newMm(machine, memcg, parent);
   if (mm === null) return null;
   copyLayout(mm, parent);
   for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {
@@ -129,6 +136,9 @@ export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null
 
 function copyLayout(mm: Mm, parent: Mm): void {
   mm.mmapBase = parent.mmapBase;
+  mm.mmapLegacyBase = parent.mmapLegacyBase;
+  mm.getUnmappedArea = parent.getUnmappedArea;
+  mm.exeFile = parent.exeFile;
   mm.taskSize = parent.taskSize;
   mm.startBrk = parent.startBrk;
   mm.brk = parent.brk;
@@ -142,6 +152,7 @@ function copyLayout(mm: Mm, parent: Mm): void {
   mm.envStart = parent.envStart;
   mm.envEnd = parent.envEnd;
   mm.totalVm = parent.totalVm;
+  mm.sharedVm = parent.sharedVm;
   mm.dataVm = parent.dataVm;
   mm.execVm = parent.execVm;
   mm.stackVm = parent.stackVm;
@@ -153,7 +164,7 @@ function copyLayout(mm: Mm, parent: Mm): void {
 
 function dupVma(machine: Machine, mm: Mm, old: Vma): number {
   if ((old.vmFlags & VM_DONTCOPY) !== 0) {
-    vmStatAccount(mm, old.vmFlags, -old.pages);
+    vmStatAccount(mm, old.vmFlags, -old.pages, old.vmFile);
     return 0;
   }
   const accounted = (old.vmFlags & VM_ACCOUNT) !== 0 ? old.pages : 0;
@@ -227,6 +238,7 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
   if (pageTables.isSwap(from)) {
     const entry = pageTables.swapEntry(from);
     swapDuplicate(machine, entry);
+    mmlistAdd(machine, dst.vmMm, src.vmMm);
     pageTables.clear(from, PTE_SWP_EXCLUSIVE);
     pageTables.setSwap(to, entry, false);
     rss[MM_SWAPENTS]! += 1;

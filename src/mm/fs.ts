@@ -95,6 +95,11 @@ export class FileRaState {
   raPages = 32;
   mmapMiss = 0;
   prevPos = -1;
+  /** 2.4: the first page not tried, how many were read last, how far back the window reaches, the most to read next. */
+  raend = 0;
+  ralen = 0;
+  rawin = 0;
+  ramax = 0;
 }
 
 /** An open file description. */

@@ -26,6 +26,8 @@ export const __GFP_ZERO = 1 << 18;
 export const __GFP_HARDWALL = 1 << 19;
 export const __GFP_THISNODE = 1 << 20;
 export const __GFP_ACCOUNT = 1 << 21;
+/** The page will not be touched soon: from the CPU's cold list (until 4.15). */
+export const __GFP_COLD = 1 << 22;
 
 export const __GFP_RECLAIM: number = __GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM;
 export const GFP_ATOMIC: number = __GFP_HIGH | __GFP_KSWAPD_RECLAIM;

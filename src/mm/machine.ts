@@ -6,6 +6,7 @@
  *           2. Same configuration and same calls give the same machine, to the bit.
  * Read      docs/architecture.md
  */
+import { contextSwitch } from './active_mm.ts';
 import { type BlockDevice, IoRequests, newDisk, runIoDone } from './block.ts';
 import { Clock, EVENT_DAEMON, EVENT_FLUSHER, EVENT_IO_DONE, EVENT_KSWAPD } from './clock.ts';
 import { VfsCache } from './dcache.ts';
@@ -16,7 +17,7 @@ import { generationNamed } from './generations/index.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
-import type { Mm } from './mm.ts';
+import { Mm } from './mm.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
 import { PageTables, type TlbConfig } from './page_table.ts';
 import type {
@@ -208,9 +209,10 @@ export class Machine {
   private readonly daemons: Daemon[] = [];
   /** What walks and scans cost so far. */
   readonly work: WorkCounts = new WorkCounts();
-  /** Who runs. Between calls: the idle task, in the root cgroup. */
-  current: Task;
+  private running: Task;
   readonly idle: Task;
+  /** What is loaded before anything runs, and the head of the list of address spaces that may have pages in swap. */
+  readonly initMm: Mm;
   readonly fault: VmFault = new VmFault();
   /** What the last recorded access that failed met (see faultIn); 0 if none did. */
   lastSignal = 0;
@@ -230,14 +232,19 @@ export class Machine {
   constructor(config: MachineConfig) {
     this.config = config;
     this.generation = generationNamed(config.kernel);
-    this.sysctl = { ...SYSCTL_DEFAULTS, ...config.sysctl };
+    this.sysctl = { ...SYSCTL_DEFAULTS, ...this.generation.sysctl, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
     this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB);
     this.rootMemcg = new MemCgroup(1, '/', null, config.cgroupV1 ?? false, this.sysctl.swappiness);
     this.memcgs.push(this.rootMemcg, this.rootMemcg);
     this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);
-    this.current = this.idle;
+    this.running = this.idle;
+    this.initMm = new Mm(0, this.rootMemcg);
+    this.initMm.mmlistNext = this.initMm;
+    this.initMm.mmlistPrev = this.initMm;
+    this.idle.activeMm = this.initMm;
+    this.initMm.mmCount += 1;
     this.physical = this.generation.newPhysical(this);
     const firstFree = this.physical.buildZones();
     if (this.generation.lruvecs === 'zone') for (const zone of this.zones) zone.lruvec = zone.index;
@@ -259,6 +266,16 @@ export class Machine {
     this.state = this.generation.newState?.(this) ?? null;
     this.pageHooks = this.state?.pageHooks ?? null;
     this.generation.writeback.startFlusher(this);
+  }
+
+  /** Who runs. Between calls: the idle task, in the root cgroup. */
+  get current(): Task {
+    return this.running;
+  }
+  set current(next: Task) {
+    const prev = this.running;
+    this.running = next;
+    if (prev !== next && this.generation.switches.lazyMm) contextSwitch(this, prev, next);
   }
 
   newToken(): Token {
@@ -296,7 +313,8 @@ export class Machine {
   }
 
   newCgroup(name: string, parent: MemCgroup = this.rootMemcg): MemCgroup {
-    return newMemCgroup(this, name, parent);
+    // Without cgroups everybody is in the root's, which nothing is charged to.
+    return this.generation.cgroups ? newMemCgroup(this, name, parent) : this.rootMemcg;
   }
 
   /** What is wrong: a line for each broken promise, and none if all is well. Counts everything again; changes nothing. */

@@ -122,6 +122,7 @@ export function doMadvise(machine: Machine, mm: Mm, addr: number, length: number
 
 /** DIFFERS: MADV_HWPOISON and MADV_SOFT_OFFLINE are unknown, as in a kernel without CONFIG_MEMORY_FAILURE. */
 function isValid(machine: Machine, behavior: number): boolean {
+  if (machine.generation.knownAdvice?.has(behavior) === false) return false;
   if (behavior === MADV_GUARD_INSTALL || behavior === MADV_GUARD_REMOVE)
     return machine.generation.switches.guardRegions;
   return behavior >= 0 && behavior <= MADV_LAST_COMMON && !(behavior >= FIRST_GAP && behavior < MADV_FREE);
@@ -201,7 +202,8 @@ function adviseFlags(
   if (refusesFlag(vma, behavior)) return -EINVAL;
   const newFlags = advisedFlags(vma, behavior);
   if (newFlags === vma.vmFlags) return vma;
-  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);
+  const { mergesFiles: merges } = machine.generation.switches;
+  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags, merges);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;
   changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
   return changed;

@@ -35,6 +35,7 @@ import { NO_SLOT, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_YOUNG } from './page_table
 import type { Token, Vpn } from './units.ts';
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
+import { findVma } from './vmacache.ts';
 import { PGFAULT } from './vmstat.ts';
 
 /** A program that faults for ever without being killed is stuck in the engine, not in the program. */
@@ -48,11 +49,11 @@ export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): numb
   const task = machine.current;
   for (let tries = 0; tries < MAX_FAULT_RETRIES; tries++) {
     if (task.killed) return SIGKILL * 256;
-    let vma = mm.vmas.find(vpn);
+    let vma = findVma(machine, mm, vpn);
     if (vma === null) return SIGSEGV * 256 + SEGV_MAPERR;
     if (vma.vmStart > vpn) {
       if ((vma.vmFlags & VM_GROWSDOWN) === 0 || expandStack(machine, vma, vpn) < 0) return SIGSEGV * 256 + SEGV_MAPERR;
-      vma = mm.vmas.find(vpn)!;
+      vma = findVma(machine, mm, vpn)!;
     }
     if (accessError(vma, flags)) return SIGSEGV * 256 + SEGV_ACCERR;
     let result = handleMmFault(machine, vma, vpn, flags | FAULT_FLAG_ALLOW_RETRY);
@@ -186,6 +187,7 @@ export function accessPages(
     const way = (vpn >>> 9) & 63;
     const hit = TLB_HIT[kinds[i]!]!;
     if (tag[way] === vpn - inTable && (bits[base[way]! + inTable]! & hit) === hit) continue;
+    if (machine.trace.on) machine.trace.access = i;
     if (!accessPage(machine, mm, vpn, kinds[i]!)) return i;
     bits = pageTables.bits;
     if (machine.clock.now >= machine.sliceEnd) return i + 1;

@@ -54,6 +54,7 @@ const MUNLOCK = 2;
 
 /** A locked VMA maps the page, which is on a list, or about to be. */
 export function mlockPage(machine: Machine, pfn: Pfn): void {
+  if (!machine.generation.switches.unevictableList) return;
   if (!machine.frames.testAndSet(pfn, PG_mlocked)) countMlocked(machine, pfn, folioPages(machine, pfn));
   queue(machine, pfn, MLOCK);
 }
@@ -67,6 +68,7 @@ export function mlockNewPage(machine: Machine, pfn: Pfn): void {
 
 /** A locked VMA maps the page no more, or is locked no more. */
 export function munlockPage(machine: Machine, pfn: Pfn): void {
+  if (!machine.generation.switches.unevictableList) return;
   queue(machine, pfn, MUNLOCK);
 }
 
@@ -185,6 +187,7 @@ export function doMlock(machine: Machine, mm: Mm, addr: number, length: number, 
   let locked = pages + mm.lockedVm;
   if (locked > limit) locked -= countLocked(mm, start, pages);
   if (locked > limit) return -ENOMEM;
+  if (machine.generation.switches.mlockHalfOfMemory && locked > Math.floor(machine.frames.frames / 2)) return -ENOMEM;
   const failed = applyLockFlags(machine, mm, start, pages, onfault ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED);
   if (failed < 0) return failed;
   const unpopulated = mmPopulate(machine, mm, start, (start + pages) as Vpn, false);
@@ -265,7 +268,8 @@ function mlockFixup(
 ): Vma | number {
   const oldFlags = vma.vmFlags;
   if (newFlags === oldFlags || (oldFlags & (VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE)) !== 0) return vma;
-  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags);
+  const { mergesFiles: merges } = machine.generation.switches;
+  const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags, merges);
   if (typeof changed === 'number') return changed;
   const wasLocked = (oldFlags & VM_LOCKED) !== 0;
   const isLocked = (newFlags & VM_LOCKED) !== 0;

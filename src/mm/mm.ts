@@ -3,13 +3,17 @@
  *
  * Owns      the fields and counters of an address space. What is done to it: mmap.ts, memory.ts, fork.ts.
  * Promises  rss counters equal what the page tables hold (verify.ts counts them again).
- * Linux     6.18 include/linux/mm_types.h: mm_struct
+ * Linux     6.18, 3.16 include/linux/mm_types.h: mm_struct
+ *
+ * DIFFERS: mmap_sem and page_table_lock are left out: one CPU runs a call to its end.
  */
+import type { File } from './fs.ts';
 import type { MemCgroup } from './memcg.ts';
 import { PageTableRoot } from './page_table.ts';
 import type { Task } from './task.ts';
-import type { Vaddr } from './units.ts';
+import { PAGE_SIZE, type Vaddr, type Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
+import type { Vma } from './vma.ts';
 import { VmaTree } from './vma_tree.ts';
 
 export const MM_FILEPAGES = 0;
@@ -29,8 +33,17 @@ export class Mm {
   owner: Task | null = null;
   readonly pageTables: PageTableRoot = new PageTableRoot();
   readonly vmas: VmaTree = new VmaTree();
+  /** Tasks that run in it, and who looks at it for them. */
   mmUsers = 1;
+  /** Holders of the object: all users together are one, each kernel thread that borrows it is one more (active_mm.ts). */
+  mmCount = 1;
+  /** Raised when a VMA goes: what tasks remember of before does not count (vmacache.ts). */
+  vmacacheSeqnum = 0;
+  /** How new mappings are placed: downwards from mmapBase, or upwards from it where the stack has no limit. */
+  getUnmappedArea: 'arch_get_unmapped_area_topdown' | 'arch_get_unmapped_area' = 'arch_get_unmapped_area_topdown';
   mmapBase: Vaddr = TASK_SIZE;
+  /** Where bottom-up searches begin (TASK_UNMAPPED_BASE). */
+  mmapLegacyBase: Vaddr = (Math.ceil(TASK_SIZE / 3 / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
   taskSize: Vaddr = TASK_SIZE;
   startBrk: Vaddr = 0 as Vaddr;
   brk: Vaddr = 0 as Vaddr;
@@ -43,13 +56,22 @@ export class Mm {
   argEnd: Vaddr = 0 as Vaddr;
   envStart: Vaddr = 0 as Vaddr;
   envEnd: Vaddr = 0 as Vaddr;
+  /** The program that exec loaded. */
+  exeFile: File | null = null;
+  /** Neighbours on the list of address spaces that may have pages in swap (mmlist.ts). */
+  mmlistNext: Mm | null = null;
+  mmlistPrev: Mm | null = null;
   defFlags: VmFlags = 0;
   /** All in pages. */
   totalVm = 0;
+  /** Mappings of files and of shared memory. */
+  sharedVm = 0;
   dataVm = 0;
   execVm = 0;
   stackVm = 0;
   lockedVm = 0;
+  /** Held for devices, for good. Nothing here does that. */
+  pinnedVm = 0;
   hiwaterRss = 0;
   hiwaterVm = 0;
   /** MM_ counters, in pages. */
@@ -59,8 +81,14 @@ export class Mm {
   rlimitAs = Number.POSITIVE_INFINITY;
   rlimitData = Number.POSITIVE_INFINITY;
   rlimitMemlock = Number.POSITIVE_INFINITY;
+  /** 2.6: what it has of a claim to the swap token; faults of all at its last swap-in, and since the one before. */
+  tokenPriority = 0;
+  faultstamp = 0;
+  lastInterval = 0;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */
   exiting = false;
+  /** 2.4: the next page that swap_out looks at; the end of user space when it has seen all. */
+  swapAddress: Vpn = 0 as Vpn;
   /** The OOM reaper was here: killing its owner brings no more (MMF_OOM_SKIP). */
   oomSkip = false;
 
@@ -69,8 +97,24 @@ export class Mm {
     this.memcg = memcg;
   }
 
+  /** Head of the list of VMAs. */
+  get mmap(): Vma | null {
+    return this.vmas.first();
+  }
   get mapCount(): number {
     return this.vmas.size;
+  }
+  /** End of the last VMA; 0 if there is none. */
+  get highestVmEnd(): Vaddr {
+    return ((this.vmas.last()?.vmEnd ?? 0) * PAGE_SIZE) as Vaddr;
+  }
+  /** Row of the top page table; -1 before the first. */
+  get pgd(): number {
+    return this.pageTables.pgd;
+  }
+  /** Leaf page tables. */
+  get nrPtes(): number {
+    return this.pageTables.leafTables;
   }
   /** Resident pages: file, anonymous and shared memory. */
   get rssPages(): number {

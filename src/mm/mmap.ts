@@ -256,7 +256,7 @@ function mmapRegion(
     vmUnacctMemory(machine, charged);
     return failed;
   }
-  vmStatAccount(mm, vmFlags, pages);
+  vmStatAccount(mm, vmFlags, pages, file);
   if ((vmFlags & VM_LOCKED) !== 0) mm.lockedVm += pages;
   return 0;
 }
@@ -401,7 +401,7 @@ function growHeap(machine: Machine, mm: Mm, start: Vpn, end: Vpn): number {
     }
     mm.vmas.insert(vma);
   }
-  vmStatAccount(mm, vmFlags, pages);
+  vmStatAccount(mm, vmFlags, pages, null);
   if ((vmFlags & VM_LOCKED) !== 0) mm.lockedVm += pages;
   return 0;
 }
@@ -425,7 +425,7 @@ export function expandStack(machine: Machine, vma: Vma, vpn: Vpn): number {
   // The whole growth is committed, though only a writable stack's VM_ACCOUNT gives it back.
   if (vmEnoughMemory(machine, mm, grow) < 0) return -ENOMEM;
   if ((vma.vmFlags & VM_LOCKED) !== 0) mm.lockedVm += grow;
-  vmStatAccount(mm, vma.vmFlags, grow);
+  vmStatAccount(mm, vma.vmFlags, grow, vma.vmFile);
   machine.rmap.vmaBeforeUpdate(vma);
   vma.vmStart = vpn;
   vma.vmPgoff = (vma.vmPgoff - grow) as Pgoff;

@@ -13,13 +13,12 @@
  *   not W            read-only
  */
 import { EACCES, EINVAL, ENOMEM } from './errno.ts';
-import { isSharedWritable, wantsWriteNotify } from './faults.ts';
 import { changeHugePmd, wholeHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { populateVma, protVmFlags } from './mmap.ts';
 import { PG_anon_exclusive } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
 import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE } from './uapi.ts';
 import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { mayExpandVm, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
@@ -35,6 +34,7 @@ import {
   VM_WRITE,
   type VmFlags,
 } from './vm_flags.ts';
+import { vmGetPageProt } from './vm_ops.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vma_merge.ts';
 
@@ -124,8 +124,8 @@ function mprotectFixup(
   if ((oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (newFlags & VM_WRITE) !== 0) {
     populateVma(machine, changed, start, end, false);
   }
-  vmStatAccount(mm, oldFlags, -pages);
-  vmStatAccount(mm, newFlags, pages);
+  vmStatAccount(mm, oldFlags, -pages, changed.vmFile);
+  vmStatAccount(mm, newFlags, pages, changed.vmFile);
   return changed;
 }
 
@@ -133,7 +133,7 @@ function mprotectFixup(
 function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
   const { pageTables } = machine;
   const root = vma.vmMm.pageTables;
-  const base = pageProtection(vma);
+  const base = machine.generation.switches.writeNotify ? vma.vmPageProt : vmGetPageProt(vma.vmFlags);
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     const huge = wholeHuge(machine, vma, at, end);
@@ -149,12 +149,6 @@ function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): voi
       pageTables.setPresent(slot, pageTables.pfn(slot), bits);
     }
   }
-}
-
-/** What an entry of the VMA allows before its page is looked at (vm_page_prot). */
-function pageProtection(vma: Vma): number {
-  if ((vma.vmFlags & VM_ACCESS_FLAGS) === 0) return PTE_PROTNONE;
-  return isSharedWritable(vma) && !wantsWriteNotify(vma) ? PTE_PRESENT | PTE_RW : PTE_PRESENT;
 }
 
 /** A store here would fault, and the fault would do nothing but make the entry writable. */

@@ -290,7 +290,7 @@ function expandVma(machine: Machine, remap: Remap, vma: Vma): number {
       if (accounted) vmUnacctMemory(machine, delta);
       return -ENOMEM;
     }
-    vmStatAccount(mm, grown.vmFlags, delta);
+    vmStatAccount(mm, grown.vmFlags, delta, grown.vmFile);
     if ((grown.vmFlags & VM_LOCKED) !== 0) mm.lockedVm += delta;
     return remap.start * PAGE_SIZE;
   }
@@ -340,7 +340,7 @@ function moveVma(machine: Machine, remap: Remap, vma: Vma): number {
   const movedPages = movePageTables(machine, source, start, newStart, oldPages);
   // For a moment both places count; nobody shall see that as the most there ever was.
   const { hiwaterVm } = mm;
-  vmStatAccount(mm, copy.vmFlags, newPages);
+  vmStatAccount(mm, copy.vmFlags, newPages, copy.vmFile);
   if ((copy.vmFlags & VM_LOCKED) !== 0) mm.lockedVm += newPages;
   if (movedPages < oldPages) {
     movePageTables(machine, copy, newStart, start, movedPages);

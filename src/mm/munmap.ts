@@ -13,6 +13,7 @@ import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { vmStatAccount, vmUnacctMemory } from './vm_account.ts';
 import { VM_ACCOUNT, VM_LOCKED } from './vm_flags.ts';
 import { freeVma, splitVmaUnchecked, unlinkFileVma } from './vma_merge.ts';
+import { vmacacheInvalidate } from './vmacache.ts';
 import { drainBeforeFreeing, unmapVmas } from './zap.ts';
 
 /** Above every page: there is no VMA behind the last one (USER_PGTABLES_CEILING). */
@@ -62,6 +63,8 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   const first = vmas.findIntersection(start, end);
   if (first === null) return;
   const before = vmas.prev(first);
+  // A whole address space that goes takes its number along.
+  if (!mm.exiting) vmacacheInvalidate(machine, mm);
   updateHiwaterRss(mm);
   if (mm.totalVm > mm.hiwaterVm) mm.hiwaterVm = mm.totalVm;
   const { rssPages } = mm;
@@ -85,7 +88,7 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   );
   for (let vma = vmas.findIntersection(start, end); vma !== null; vma = vmas.findIntersection(start, end)) {
     vmas.remove(vma);
-    vmStatAccount(mm, vma.vmFlags, -vma.pages);
+    vmStatAccount(mm, vma.vmFlags, -vma.pages, vma.vmFile);
     if ((vma.vmFlags & VM_LOCKED) !== 0) mm.lockedVm -= vma.pages;
     freeVma(machine, vma);
   }

@@ -6,15 +6,17 @@
  */
 
 import type { VmFault } from './fault.ts';
+import type { PageReader } from './filemap.ts';
 import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
-import type { Machine } from './machine.ts';
+import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
 import type { Mm } from './mm.ts';
 import type { Shrinker, ShrinkerOps } from './slab.ts';
 import type { SlabName, SlabSizes } from './slab_sizes.ts';
-import type { Pfn, Pgoff, SwapEntry, Vpn } from './units.ts';
+import type { SwapInfo } from './swap/area.ts';
+import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
 
@@ -60,10 +62,14 @@ export interface Rmap {
   referencedVmFlags: number;
   /** Takes the page out of every page table. True if nobody maps it any more. */
   tryToUnmap(pfn: Pfn): boolean;
+  /** In kernels that tell: 1 (SWAP_AGAIN) when that left entries which the next try may take, 2 (SWAP_FAIL) when one must stay. */
+  unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
   /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
+  /** The walk looks through every address space (2.4), so nobody asks it without need. */
+  readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
 }
@@ -111,6 +117,12 @@ export interface Reclaim {
   reclaimPages(pages: Pfn[]): number;
   /** Pages of the zone that could be reclaimed: the allocator asks before it tries again. */
   zoneReclaimablePages(zone: Zone): number;
+  /** vm.zone_reclaim_mode: a zone is reclaimed before the next node is asked. True if enough was freed. Some kernels. */
+  zoneReclaim?(zone: Zone, gfp: Gfp, order: number): boolean;
+  /** The address space is about to end: for kernels whose reclaim has a place in the list of them (2.4). */
+  forgetMm?(mm: Mm): void;
+  /** A sentence for each broken promise that verify.ts does not know. */
+  verify?(): string[];
 }
 
 /** What a page leaves behind when it is evicted, and what that says when it comes back (mm/workingset.c). */
@@ -211,10 +223,13 @@ export interface WritebackPart {
   balanceDirtyPages(machine: Machine): void;
   /** Something is dirty: the flusher will look in time. */
   startFlusher(machine: Machine): void;
-  /** Reclaim wants clean pages now. */
-  wakeupFlusher(machine: Machine): void;
+  /** Reclaim wants clean pages now: so many, if it says how many. */
+  wakeupFlusher(machine: Machine, pages?: number): void;
   /** The flusher's turn on the clock. */
   runFlusher(machine: Machine): void;
+  /** write(2) has dirtied the buffers of a file's page; a file's page is clean again. For kernels with lists of buffers. */
+  bufferDirtied?(machine: Machine, pfn: Pfn): void;
+  cleaned?(machine: Machine, pfn: Pfn): void;
 }
 
 /** A kernel thread that runs when the clock says so: bdflush, pdflush, ksmd. Plain data, as all state. */
@@ -261,10 +276,30 @@ export interface Generation {
     pgoff: Pgoff,
     flags: number,
   ) => number;
+  /** exec: where mmap begins, and in which direction it goes. Undefined: as 6.x does it (syscalls/layout.ts). */
+  readonly pickMmapLayout?: (mm: Mm) => Vaddr;
   /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
   readonly allocSwapSlot: (machine: Machine) => SwapEntry;
   /** The page of a slot, with a reference, and its neighbours on the way. The page is locked until it is read. */
   readonly swapinReadahead: (machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault) => Pfn;
+  /** The same for tmpfs, in kernels where it is not that of swap_state.ts. */
+  readonly swapClusterReadahead?: (machine: Machine, entry: SwapEntry, gfp: Gfp) => Pfn;
+  /** Which window of a file is read, in kernels where readahead.ts does not decide it. */
+  readonly ondemandReadahead?: (
+    machine: Machine,
+    file: File,
+    index: Pgoff,
+    requested: number,
+    hitMarker: boolean,
+  ) => void;
+  /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
+  readonly sysctl?: Partial<Sysctl>;
+  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
+  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
+  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
+  /** MADV_ values that madvise knows; left out: all of 6.x that the switches do not name. */
+  readonly knownAdvice?: ReadonlySet<number>;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -274,12 +309,42 @@ export interface Generation {
 
 /** Where neighbouring releases differ: the value for 6.18 is told first, then what 6.1 does. */
 export interface Switches {
+  /** Tasks remember four VMAs each (3.15 to 6.0). 6.1 and later: the maple tree is asked. */
+  readonly vmacache: boolean;
+  /** The object of an address space outlives its last user while a kernel thread borrows it. Not modelled for 6.x. */
+  readonly lazyMm: boolean;
   /** A page knows that only one process can map it (PG_anon_exclusive, 5.19). Before: users of page and slot are counted. */
   readonly anonExclusive: boolean;
   /** fork copies the entries of file mappings too, though they could be faulted in (2.4). */
   readonly forkCopiesFileEntries: boolean;
+  /** Address spaces stand in fork order: a child behind its parent (mmlist, as swap_out walks it). Else in the order of their making. */
+  readonly mmlistInForkOrder: boolean;
+  /** refill_inactive stops after so many pages moved (2.4.19), not looked at (2.4.17; 2.4.18 was not seen). */
+  readonly refillCountsMoved: boolean;
+  /** At most half of memory may be locked, by whomever (before 2.6.9). */
+  readonly mlockHalfOfMemory: boolean;
+  /** The first store to a page of a shared file mapping is noticed (2.6.19). */
+  readonly writeNotify: boolean;
+  /** VMAs of files merge, and mlock and madvise merge (2.5). Before: anonymous ones alone, wherever their pages came from. */
+  readonly mergesFiles: boolean;
   /** page->index of an anonymous page is its place in the VMA. 2.4: it says nothing. */
   readonly indexesAnon: boolean;
+  /** A request with __GFP_REPEAT ends when as much as it asked for was freed (2.6.26). Before: it goes on. */
+  readonly repeatEnds: boolean;
+  /** Direct reclaim answers with the pages that it freed (2.6.26). Before: whether it makes sense to go on. */
+  readonly reclaimTellsPages: boolean;
+  /** Reclaim writes pages that have no block on the disk yet; ext4, which allocates blocks late, leaves them. */
+  readonly reclaimAllocatesBlocks: boolean;
+  /** A page of tmpfs goes to the swap cache first, and is written when reclaim meets it again (2.6). */
+  readonly shmemWritesLater: boolean;
+  /** swapoff activates the pages that it brings back, and ends when its task is killed (2.6). */
+  readonly swapoffActivates: boolean;
+  /** Read-around of a fault marks a page at which the next begins (2.6.31). */
+  readonly aroundLeavesMarker: boolean;
+  /** Readahead takes cold pages, and may reclaim and enter file systems for them (until 2.6.30). */
+  readonly coldReadahead: boolean;
+  /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
+  readonly unevictableList: boolean;
   /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
   readonly zoneInPageFlags: boolean;
   /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */
@@ -340,6 +405,8 @@ export interface Switches {
   readonly swapZeromap: boolean;
   /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */
   readonly swapSlotsCache: boolean;
+  /** Free slots are found by a scan of the map, on every disk (until 3.11): lowestBit, highestBit, clusterNext. */
+  readonly swapScanMap: boolean;
   /** A swap-in without readahead waits for the read. 6.18: the fault does. */
   readonly loneSwapinWaits: boolean;
   /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */

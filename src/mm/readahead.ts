@@ -23,7 +23,7 @@
 import { addPage, BIO_MAX_PAGES, beginRead, type IoRequest, isHole, submit } from './block.ts';
 import { filemapAddFolio } from './filemap.ts';
 import type { AddressSpace, File, FileRaState } from './fs.ts';
-import { __GFP_NORETRY, __GFP_NOWARN, type Gfp } from './gfp.ts';
+import { __GFP_COLD, __GFP_NORETRY, __GFP_NOWARN, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import { PG_locked, PG_readahead, PG_uptodate, PG_writeback } from './page_flags.ts';
@@ -62,8 +62,11 @@ function maxPagesFor(mapping: AddressSpace, ra: FileRaState, requested: number):
 /** Page `index` is not cached, and `requested` pages from there are wanted. */
 export function pageCacheSyncRa(machine: Machine, file: File, index: Pgoff, requested: number): void {
   const ra = file.ra;
+  const { ondemandReadahead: other } = machine.generation;
   if (file.random || ra.raPages === 0) {
     forcePageCacheRa(machine, file.mapping, ra, index, ra.raPages === 0 ? 1 : requested);
+  } else if (other !== undefined) {
+    other(machine, file, index, requested, false);
   } else if (machine.generation.switches.execReadahead) {
     splitSyncRa(machine, file, index, requested);
   } else {
@@ -77,7 +80,9 @@ export function pageCacheAsyncRa(machine: Machine, file: File, pfn: Pfn, index: 
   // Under writeback the same bit means PG_reclaim.
   if (machine.frames.has(pfn, PG_writeback)) return;
   machine.frames.clear(pfn, PG_readahead);
-  if (machine.generation.switches.execReadahead) splitAsyncRa(machine, file, index, requested);
+  const { ondemandReadahead: other } = machine.generation;
+  if (other !== undefined) other(machine, file, index, requested, true);
+  else if (machine.generation.switches.execReadahead) splitAsyncRa(machine, file, index, requested);
   else ondemandReadahead(machine, file, index, requested, true);
 }
 
@@ -204,7 +209,13 @@ export function forcePageCacheRa(
 }
 
 /** Clips the window to the file. */
-function doPageCacheRa(machine: Machine, mapping: AddressSpace, index: Pgoff, pages: number, lookahead: number): void {
+export function doPageCacheRa(
+  machine: Machine,
+  mapping: AddressSpace,
+  index: Pgoff,
+  pages: number,
+  lookahead: number,
+): void {
   const size = mapping.host.size;
   if (size === 0) return;
   const last = Math.floor((size - 1) / PAGE_SIZE);
@@ -221,9 +232,10 @@ function pageCacheRaUnbounded(
 ): void {
   const frames = machine.frames;
   const task = machine.current;
-  const gfp: Gfp = mapping.gfpMask | __GFP_NORETRY | __GFP_NOWARN;
+  const { coldReadahead } = machine.generation.switches;
+  const gfp: Gfp = mapping.gfpMask | (coldReadahead ? __GFP_COLD : __GFP_NORETRY | __GFP_NOWARN);
   const nofs = task.nofs;
-  task.nofs = true;
+  if (!coldReadahead) task.nofs = true;
   let batchStart = index as number;
   for (let i = 0; i < pages; i++) {
     const at = (index + i) as Pgoff;

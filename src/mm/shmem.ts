@@ -23,6 +23,7 @@ import type { Machine } from './machine.ts';
 import { countMemcgEvents, type MemCgroup, memCgroupCharge } from './memcg.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import {
+  PG_dirty,
   PG_locked,
   PG_referenced,
   PG_swapbacked,
@@ -313,7 +314,8 @@ export function shmemWritepage(machine: Machine, pfn: Pfn): boolean {
   swapShmemAlloc(machine, entry);
   deleteFromCache(machine, pfn, xaValue(entry));
   putPage(machine, pfn);
-  swapWritepage(machine, pfn);
+  if (machine.generation.switches.shmemWritesLater) frames.set(pfn, PG_dirty);
+  else swapWritepage(machine, pfn);
   return true;
 }
 
@@ -335,6 +337,25 @@ export function shmemUnuse(machine: Machine, type: number): number {
       if (pfn < 0) continue;
       unlockPage(machine, pfn);
       putPage(machine, pfn);
+    }
+  }
+  return 0;
+}
+
+/** swapoff, slot by slot (before 5.1): brings back the page that has this one. 0 or -ENOMEM. */
+export function shmemUnuseEntry(machine: Machine, swap: SwapEntry): number {
+  for (const inode of machine.inodes.values()) {
+    if (inode.kind !== 'tmpfs' || inode.shmemSwapped === 0) continue;
+    const pages = inode.mapping.pages;
+    for (let at = pages.find(0, TO_THE_END); at >= 0; at = pages.find(at + 1, TO_THE_END)) {
+      const entry = pages.load(at);
+      if (!xaIsValue(entry) || xaToValue(entry) !== swap) continue;
+      const pfn = shmemSwapin(machine, inode, at, entry, SGP_CACHE, machine.current.memcg, null);
+      if (pfn === -ENOMEM) return -ENOMEM;
+      if (pfn < 0) return 0;
+      unlockPage(machine, pfn);
+      putPage(machine, pfn);
+      return 0;
     }
   }
   return 0;

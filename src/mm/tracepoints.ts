@@ -32,6 +32,8 @@ export const TRACEPOINTS = {
   ],
   mm_vmscan_lru_shrink_active: ['nid', 'nr_taken', 'nr_active', 'nr_deactivated', 'nr_referenced', 'priority', 'file'],
   mm_vmscan_write_folio: ['pfn'],
+  // 2.4 has no tracepoints: the step of shrink_cache.ts at which a page's visit ended.
+  shrink_cache: ['pfn', 'step', 'priority'],
   mm_vmscan_throttled: ['nid', 'usec_timeout', 'reason'],
   mm_lru_insertion: ['pfn', 'lru'],
   mm_lru_activate: ['pfn'],
@@ -39,6 +41,17 @@ export const TRACEPOINTS = {
   mm_filemap_delete_from_page_cache: ['ino', 'pfn', 'index'],
   mm_page_alloc: ['pfn', 'order', 'migratetype'],
   mm_page_free: ['pfn', 'order'],
+  mm_page_alloc_extfrag: [
+    'pfn',
+    'alloc_order',
+    'fallback_order',
+    'alloc_migratetype',
+    'fallback_migratetype',
+    'moved',
+    'change_ownership',
+  ],
+  zone_watermark_ok: ['zone', 'order', 'mark', 'min', 'reserve', 'free', 'failed_order'],
+  shrink_page_list: ['pfn', 'step', 'verdict'],
   page_fault_user: ['address', 'error_code'],
   oom_kill: ['pid'],
 } as const;
@@ -50,6 +63,8 @@ export type TraceListener = (atNs: number, name: TracepointName, values: readonl
 export class Tracepoints {
   /** Somebody listens. */
   on = false;
+  /** Which access of the batch at hand is being made: the place in accessPages' columns. */
+  access = 0;
   private readonly listeners: TraceListener[] = [];
 
   /** Returns what ends the listening. */

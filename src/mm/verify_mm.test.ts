@@ -28,7 +28,7 @@ for (const { why, kernel = '6.18', damage, want } of [
   { why: 'nothing', damage: () => {}, want: '' },
   { why: 'a total', damage: (mm: Mm) => (mm.totalVm += 1), want: 'totalVm is 13, counted 12' },
   { why: 'locked pages', damage: (mm: Mm) => (mm.lockedVm += 1), want: 'lockedVm is 1, counted 0' },
-  { why: 'a gap', damage: (_: Mm, vma: Vma) => (vma.tree.gap = 5), want: 'gap 0x5' },
+  { why: 'a gap', damage: (_: Mm, vma: Vma) => (vma.tree.rbSubtreeGap = 5), want: 'gap 0x5' },
   {
     why: 'bounds that the tree was not told of',
     damage: (_: Mm, vma: Vma) => (vma.vmEnd = (vma.vmEnd + 1) as Vpn),
@@ -109,8 +109,7 @@ for (const { why, kernel = '6.18', damage, want } of [
   { why: 'a way up', damage: (mm: Mm) => Object.assign(inner(mm).tree, { parent: null }), want: 'the parent link' },
   { why: 'a tree out of balance', damage: (mm: Mm) => (inner(mm).tree.height = 5), want: 'out of balance' },
   { why: 'a height', damage: (_: Mm, vma: Vma) => (vma.tree.height = 5), want: 'height' },
-  { why: 'a lowest start', damage: (_: Mm, vma: Vma) => (vma.tree.low = 1 as Vpn), want: 'lowest start' },
-  { why: 'a highest end', damage: (_: Mm, vma: Vma) => (vma.tree.high = 1 as Vpn), want: 'highest end' },
+  { why: 'the list', damage: (_: Mm, vma: Vma) => (vma.vmNext!.vmPrev = null), want: 'vmPrev is not the one before' },
   {
     why: 'members out of order',
     damage: (mm: Mm, vma: Vma) => {

@@ -35,7 +35,8 @@ function verifyVma(machine: Machine, mm: Mm, vma: Vma, found: string[]): void {
     found.push(`${where}: locked on fault, but not locked`);
   if ((vma.vmFlags & VM_MAYREAD) === 0) found.push(`${where}: may never be read`);
   // 6.18 leaves it so behind a DONTUNMAP.
-  const startsAnew = !machine.generation.switches.mremapSeveralVmas;
+  const { switches } = machine.generation;
+  const startsAnew = !switches.mremapSeveralVmas && switches.indexesAnon;
   if (startsAnew && vma.vmFile === null && vma.anonVma === null && vma.vmPgoff !== (vma.vmStart as number)) {
     found.push(`${where}: untouched memory with offset 0x${vma.vmPgoff.toString(16)}: it would not merge`);
   }
@@ -54,13 +55,13 @@ function verifyVma(machine: Machine, mm: Mm, vma: Vma, found: string[]): void {
 }
 
 function verifyTotals(mm: Mm, found: string[]): void {
-  const counted = { totalVm: 0, dataVm: 0, execVm: 0, stackVm: 0 };
+  const counted = { totalVm: 0, sharedVm: 0, dataVm: 0, execVm: 0, stackVm: 0 };
   let lockedVm = 0;
   for (const vma of mm.vmas) {
-    vmStatAccount(counted as Mm, vma.vmFlags, vma.pages);
+    vmStatAccount(counted as Mm, vma.vmFlags, vma.pages, vma.vmFile);
     if ((vma.vmFlags & VM_LOCKED) !== 0) lockedVm += vma.pages;
   }
-  for (const name of ['totalVm', 'dataVm', 'execVm', 'stackVm'] as const) {
+  for (const name of ['totalVm', 'sharedVm', 'dataVm', 'execVm', 'stackVm'] as const) {
     if (mm[name] !== counted[name]) found.push(`mm ${mm.id}: ${name} is ${mm[name]}, counted ${counted[name]}`);
   }
   if (mm.lockedVm !== lockedVm) found.push(`mm ${mm.id}: lockedVm is ${mm.lockedVm}, counted ${lockedVm}`);

@@ -20,7 +20,10 @@ const ON_CPU = 2;
 const STATE_NAMES = ['nowhere', 'free', 'on a per-CPU list'] as const;
 
 /** Everything that is wrong with frames, free lists, per-CPU lists, zones, watermarks and slabs. */
-export function verifyPhysical(m: Machine): string[] {
+export function verifyPhysical(
+  m: Machine,
+  checkZone: (zone: Zone, broken: string[]) => void = checkWatermarks,
+): string[] {
   const broken: string[] = [];
   const state = new Uint8Array(m.frames.frames);
   for (const zone of m.zones) {
@@ -30,7 +33,7 @@ export function verifyPhysical(m: Machine): string[] {
   for (const zone of m.zones) {
     checkMerged(m, zone, broken);
     checkFrames(m, zone, state, broken);
-    checkWatermarks(zone, broken);
+    checkZone(zone, broken);
   }
   checkMachine(m, broken);
   broken.push(...m.slab.verify(m));

@@ -1,13 +1,14 @@
 /**
  * How much an address space may map, and how much memory all of them were promised.
  *
- * Owns      Machine.committedPages; totalVm, execVm, stackVm and dataVm of an Mm.
+ * Owns      Machine.committedPages; totalVm, sharedVm, execVm, stackVm and dataVm of an Mm.
  * Promises  1. A VMA with VM_ACCOUNT has its pages in committedPages, and no other VMA has.
  *           2. Each page of a VMA counts in totalVm and in at most one of execVm, stackVm, dataVm, by the VMA's flags.
  * Linux     6.18 mm/util.c: __vm_enough_memory vm_commit_limit; mm/mmap.c: may_expand_vm vm_stat_account mlock_future_ok;
  *           mm/vma.c: accountable_mapping; include/linux/mman.h: vm_unacct_memory
  */
 import { ENOMEM } from './errno.ts';
+import type { File } from './fs.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { OVERCOMMIT_ALWAYS, OVERCOMMIT_GUESS } from './uapi.ts';
@@ -59,8 +60,10 @@ export function mlockFutureOk(mm: Mm, vmFlags: VmFlags, pages: number): boolean 
   return (vmFlags & VM_LOCKED) === 0 || mm.lockedVm + pages <= Math.floor(mm.rlimitMemlock / PAGE_SIZE);
 }
 
-export function vmStatAccount(mm: Mm, vmFlags: VmFlags, pages: number): void {
+/** `file`: what the pages show; shared anonymous memory counts as one, too. */
+export function vmStatAccount(mm: Mm, vmFlags: VmFlags, pages: number, file: File | null): void {
   mm.totalVm += pages;
+  if (file !== null || (vmFlags & VM_SHARED) !== 0) mm.sharedVm += pages;
   if (isExecMapping(vmFlags)) mm.execVm += pages;
   else if ((vmFlags & VM_STACK) !== 0) mm.stackVm += pages;
   else if (isDataMapping(vmFlags)) mm.dataVm += pages;

@@ -3,13 +3,14 @@
  *
  * Owns      the fields. The tree of VMAs is vma_tree.ts, merging and splitting vma_merge.ts.
  * Promises  vmStart and vmEnd are in pages (Linux: bytes); vmEnd is the first page outside.
- * Linux     6.18 include/linux/mm_types.h: vm_area_struct; mm/internal.h: vma_address
+ * Linux     6.18, 3.16 include/linux/mm_types.h: vm_area_struct; mm/internal.h: vma_address
  */
 import type { File } from './fs.ts';
 import type { Mm } from './mm.ts';
 import type { AnonVma, AnonVmaChain } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
+import { type VmOps, vmOpsOf, vmPageProt } from './vm_ops.ts';
 import { VmaLinks } from './vma_tree.ts';
 
 export class Vma {
@@ -28,6 +29,13 @@ export class Vma {
   swapRaVpn: Vpn = 0 as Vpn;
   swapRaWin = 0;
   swapRaHits = 0;
+  /** Whatever the owner of the mapping needs: where a scan of a nonlinear mapping goes on. */
+  vmPrivateData = 0;
+  /** The VMAs before and behind it in its address space, by address. */
+  vmPrev: Vma | null = null;
+  vmNext: Vma | null = null;
+  /** 2.4: where reading ahead of a sequential mapping has come to, in pages of the VMA; 0 is nowhere yet. */
+  vmRaend = 0;
   /** Links of the address space's tree (vma_tree.ts). */
   readonly tree: VmaLinks = new VmaLinks();
   /** Links of the file's interval tree (address_space.i_mmap). */
@@ -46,6 +54,18 @@ export class Vma {
     this.vmFile = vmFile;
   }
 
+  /** vm_ops: what its file can do; null for private anonymous memory. */
+  get vmOps(): VmOps | null {
+    return vmOpsOf(this);
+  }
+  /** PTE_ bits that an entry has before its page is looked at. */
+  get vmPageProt(): number {
+    return vmPageProt(this);
+  }
+  /** The widest gap below a VMA of its subtree, in pages. */
+  get rbSubtreeGap(): number {
+    return this.tree.rbSubtreeGap;
+  }
   get pages(): number {
     return this.vmEnd - this.vmStart;
   }

@@ -28,6 +28,7 @@ import type { AnonVma } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
 import { VM_MAYWRITE, VM_SHARED, VM_SPECIAL, VM_STICKY, type VmFlags } from './vm_flags.ts';
 import { Vma } from './vma.ts';
+import { vmacacheInvalidate } from './vmacache.ts';
 
 /** What shall be mapped in [start, end), and beside whom. */
 export interface MergeRequest {
@@ -125,8 +126,30 @@ export function vmaModifyFlags(
   start: Vpn,
   end: Vpn,
   vmFlags: VmFlags,
+  mayMerge = true,
 ): Vma | number {
-  const merged = vmaMergeExistingRange(
+  const merged = mayMerge ? mergeModified(machine, prev, vma, start, end, vmFlags) : null;
+  if (merged !== null) return merged;
+  if (vma.vmStart < start) {
+    const failed = splitVma(machine, vma, start, true);
+    if (failed < 0) return failed;
+  }
+  if (vma.vmEnd > end) {
+    const failed = splitVma(machine, vma, end, false);
+    if (failed < 0) return failed;
+  }
+  return vma;
+}
+
+function mergeModified(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  vmFlags: VmFlags,
+): Vma | null | number {
+  return vmaMergeExistingRange(
     machine,
     {
       mm: vma.vmMm,
@@ -143,16 +166,6 @@ export function vmaModifyFlags(
     },
     vma,
   );
-  if (merged !== null) return merged;
-  if (vma.vmStart < start) {
-    const failed = splitVma(machine, vma, start, true);
-    if (failed < 0) return failed;
-  }
-  if (vma.vmEnd > end) {
-    const failed = splitVma(machine, vma, end, false);
-    if (failed < 0) return failed;
-  }
-  return vma;
 }
 
 /** Grows `vma` upwards by `pages`, which are free, and over the next VMA if that fits then. null: no memory. */
@@ -182,9 +195,9 @@ function canMergeAfter(machine: Machine, req: MergeRequest, anonVma: AnonVma | n
   return (
     prev !== null &&
     prev.vmEnd === req.start &&
-    isMergeableVma(prev, req) &&
+    isMergeableVma(machine, prev, req) &&
     isMergeableAnonVma(machine, prev, anonVma, req) &&
-    prev.vmPgoff + prev.pages === req.pgoff
+    (prev.vmPgoff + prev.pages === req.pgoff || !machine.generation.switches.mergesFiles)
   );
 }
 
@@ -193,9 +206,9 @@ function canMergeBefore(machine: Machine, req: MergeRequest, anonVma: AnonVma | 
   return (
     next !== null &&
     next.vmStart === req.end &&
-    isMergeableVma(next, req) &&
+    isMergeableVma(machine, next, req) &&
     isMergeableAnonVma(machine, next, anonVma, req) &&
-    next.vmPgoff === req.pgoff + (req.end - req.start)
+    (next.vmPgoff === req.pgoff + (req.end - req.start) || !machine.generation.switches.mergesFiles)
   );
 }
 
@@ -208,7 +221,9 @@ function canMergeRight(machine: Machine, req: MergeRequest, left: boolean): bool
   return own === null || other === null || own === other;
 }
 
-function isMergeableVma(vma: Vma, req: MergeRequest): boolean {
+/** SINCE 2.5: before, files never merged, and where anonymous pages came from did not matter. */
+function isMergeableVma(machine: Machine, vma: Vma, req: MergeRequest): boolean {
+  if (req.file !== null && !machine.generation.switches.mergesFiles) return false;
   return ((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) === 0 && vma.vmFile === req.file;
 }
 
@@ -254,6 +269,8 @@ function commitMerge(
 ): void {
   const { rmap } = machine;
   const { vmas } = vma.vmMm;
+  if (removed !== null) vmacacheInvalidate(machine, vma.vmMm);
+  if (removed2 !== null) vmacacheInvalidate(machine, vma.vmMm);
   vmaAdjustTransHuge(machine, vma, start, end, adjusted);
   rmap.vmaBeforeUpdate(vma);
   vma.vmFile?.mapping.iMmap.remove(vma);

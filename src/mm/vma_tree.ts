@@ -1,16 +1,18 @@
 /**
- * The VMAs of one address space by address, and the gaps between them: a height-balanced (AVL) tree.
+ * The VMAs of one address space by address, and the gaps below them: a list, and a height-balanced (AVL) tree over it.
  *
- *                 [0x700..0x720)                 each node also knows of its subtree:
- *                  0x100..0x9f0, gap 0x2d0         lowest start .. highest end, widest gap between two VMAs in it
+ *                 [0x700..0x720)                 rbSubtreeGap of a node: the widest gap directly below any VMA of its
+ *                  gap below 0x5f0               subtree; here 0x5f0 at the top, 0x100 left of it, 0x2d0 right
  *                 /              \
- *      [0x100..0x110)         [0x9f0..0x9f0+1)   a gap at the seam of two subtrees belongs to the node between them
+ *      [0x100..0x110)         [0x9f0..0x9f0+1)   the list, vmPrev and vmNext: 0x100, 0x700, 0x9f0
  *
- * Owns      Vma.tree, the links of each VMA. Linux keeps a maple tree (a B-tree of ranges) for the same questions.
- * Promises  1. VMAs are sorted and disjoint.
- *           2. find, insert, remove, boundsChanged and the two gap searches take O(log n); next and prev O(1) on average.
+ * Owns      Vma.tree, Vma.vmNext and Vma.vmPrev. 3.16 keeps a red-black tree with the same sums (vm_rb, rb_subtree_gap,
+ *           mm.highest_vm_end); 6.x a maple tree (a B-tree of ranges) for the same questions.
+ * Promises  1. VMAs are sorted and disjoint, in the list as in the tree.
+ *           2. find, insert, remove, boundsChanged and the two gap searches take O(log n); first, last, next and prev O(1).
  *           3. Whoever changes vmStart or vmEnd of a VMA in the tree calls boundsChanged at once, and never moves it past a neighbour.
- * Linux     6.18 mm/mmap.c: find_vma find_vma_prev; lib/maple_tree.c: mas_empty_area mas_empty_area_rev
+ * Linux     3.16 mm/mmap.c: find_vma __vma_link_rb vma_compute_subtree_gap vma_gap_update unmapped_area unmapped_area_topdown;
+ *           6.18 mm/mmap.c: find_vma find_vma_prev; lib/maple_tree.c: mas_empty_area mas_empty_area_rev
  */
 import { bugOn } from './bug.ts';
 import { NO_VPN, type Vpn } from './units.ts';
@@ -22,15 +24,16 @@ export class VmaLinks {
   right: Vma | null = null;
   parent: Vma | null = null;
   height = 1;
-  /** Of the subtree: lowest start, highest end, widest gap inside. */
-  low = 0;
-  high = 0;
-  gap = 0;
+  /** The widest gap, in pages, between a VMA of the subtree and the one before it in the list; below the first: down to 0. */
+  rbSubtreeGap = 0;
 }
 
 export class VmaTree {
   size = 0;
   private root: Vma | null = null;
+  /** mm->mmap, and the VMA whose end is mm->highest_vm_end. */
+  private head: Vma | null = null;
+  private tail: Vma | null = null;
 
   /** The first VMA that ends above `vpn` (find_vma): the one that holds it, or the next one. */
   find(vpn: Vpn): Vma | null {
@@ -74,39 +77,19 @@ export class VmaTree {
   }
 
   first(): Vma | null {
-    return this.root === null ? null : leftmost(this.root);
+    return this.head;
   }
 
   last(): Vma | null {
-    let at = this.root;
-    while (at !== null && at.tree.right !== null) at = at.tree.right;
-    return at;
+    return this.tail;
   }
 
   next(vma: Vma): Vma | null {
-    if (vma.tree.right !== null) return leftmost(vma.tree.right);
-    let at: Vma = vma;
-    let up = at.tree.parent;
-    while (up !== null && up.tree.right === at) {
-      at = up;
-      up = at.tree.parent;
-    }
-    return up;
+    return vma.vmNext;
   }
 
   prev(vma: Vma): Vma | null {
-    if (vma.tree.left !== null) {
-      let at = vma.tree.left;
-      while (at.tree.right !== null) at = at.tree.right;
-      return at;
-    }
-    let at: Vma = vma;
-    let up = at.tree.parent;
-    while (up !== null && up.tree.left === at) {
-      at = up;
-      up = at.tree.parent;
-    }
-    return up;
+    return vma.vmPrev;
   }
 
   /** For the edges; a walk that allocates nothing uses first and next. */
@@ -120,22 +103,42 @@ export class VmaTree {
     links.right = null;
     links.parent = null;
     let parent: Vma | null = null;
+    let before: Vma | null = null;
+    let behind: Vma | null = null;
     // The neighbours of a new leaf are among its ancestors, so this meets every VMA that could overlap.
     for (let at = this.root; at !== null; ) {
       bugOn(vma.vmStart < at.vmEnd && at.vmStart < vma.vmEnd, 'VMAs are disjoint', vma.vmStart);
       parent = at;
-      at = vma.vmStart < at.vmStart ? at.tree.left : at.tree.right;
+      if (vma.vmStart < at.vmStart) {
+        behind = at;
+        at = at.tree.left;
+      } else {
+        before = at;
+        at = at.tree.right;
+      }
     }
     links.parent = parent;
     if (parent === null) this.root = vma;
     else if (vma.vmStart < parent.vmStart) parent.tree.left = vma;
     else parent.tree.right = vma;
+    vma.vmPrev = before;
+    vma.vmNext = behind;
+    if (before === null) this.head = vma;
+    else before.vmNext = vma;
+    if (behind === null) this.tail = vma;
+    else behind.vmPrev = vma;
     this.size += 1;
     this.rebalanceUp(vma);
+    gapUpdate(behind);
   }
 
   remove(vma: Vma): void {
     const links = vma.tree;
+    const { vmPrev, vmNext } = vma;
+    if (vmPrev === null) this.head = vmNext;
+    else vmPrev.vmNext = vmNext;
+    if (vmNext === null) this.tail = vmPrev;
+    else vmNext.vmPrev = vmPrev;
     let changed = links.parent;
     if (links.left === null || links.right === null) {
       this.replaceChild(links.parent, vma, links.left ?? links.right);
@@ -156,33 +159,34 @@ export class VmaTree {
     links.left = null;
     links.right = null;
     links.parent = null;
+    vma.vmPrev = null;
+    vma.vmNext = null;
     this.size -= 1;
     this.rebalanceUp(changed);
+    gapUpdate(vmNext);
   }
 
-  /** vmStart or vmEnd of a VMA in the tree is different now. */
+  /** vmStart or vmEnd of a VMA in the tree is different now: the gap below it, and the one below its next. */
   boundsChanged(vma: Vma): void {
-    for (let at: Vma | null = vma; at !== null; at = at.tree.parent) update(at);
+    gapUpdate(vma);
+    gapUpdate(vma.vmNext);
   }
 
   /** Where the highest free range of `pages` in [low, high) starts, pushed to the upper end of its gap; NO_VPN if none fits. */
   highestGap(pages: number, low: Vpn, high: Vpn): Vpn {
-    const root = this.root;
-    if (root === null) return highestFit(low, high, pages, low, high);
-    let found = highestFit(root.tree.high, high, pages, low, high);
-    if (found === NO_VPN) found = highestInside(root, pages, low, high);
-    if (found === NO_VPN) found = highestFit(low, root.tree.low, pages, low, high);
-    return found;
+    if (high - low < pages) return NO_VPN;
+    const top = this.tail === null ? 0 : this.tail.vmEnd;
+    if (top <= high - pages) return (high - pages) as Vpn;
+    return highestInside(this.root, pages, low + pages, high - pages);
   }
 
   /** Where the lowest free range of `pages` in [low, high) starts; NO_VPN if none fits. */
   lowestGap(pages: number, low: Vpn, high: Vpn): Vpn {
-    const root = this.root;
-    if (root === null) return lowestFit(low, high, pages, low, high);
-    let found = lowestFit(low, root.tree.low, pages, low, high);
-    if (found === NO_VPN) found = lowestInside(root, pages, low, high);
-    if (found === NO_VPN) found = lowestFit(root.tree.high, high, pages, low, high);
-    return found;
+    if (high - low < pages) return NO_VPN;
+    const found = lowestInside(this.root, pages, low + pages, high - pages);
+    if (found !== NO_VPN) return found;
+    const top = Math.max(low, this.tail === null ? 0 : this.tail.vmEnd);
+    return top <= high - pages ? (top as Vpn) : NO_VPN;
   }
 
   /** What is wrong with the tree, counted the slow way; nothing if all is well. */
@@ -195,10 +199,15 @@ export class VmaTree {
       const where = `VMA at page 0x${vma.vmStart.toString(16)}`;
       if (vma.vmStart >= vma.vmEnd) wrong.push(`${where} is empty`);
       if (before !== null && before.vmEnd > vma.vmStart) wrong.push(`${where} overlaps the one before`);
+      if (vma.vmPrev !== before) wrong.push(`${where}: vmPrev is not the one before`);
       before = vma;
     }
+    if (this.tail !== before) wrong.push('the list does not end with the last VMA');
     if (count !== this.size) wrong.push(`size is ${this.size}, ${count} VMAs are in the tree`);
-    if (this.root !== null) verifySubtree(this.root, null, wrong);
+    const sorted: Vma[] = [];
+    if (this.root !== null) verifySubtree(this.root, null, sorted, wrong);
+    if (sorted.some((vma, i) => vma.vmPrev !== (sorted[i - 1] ?? null)) || sorted.length !== count)
+      wrong.push('list and tree do not hold the same VMAs in the same order');
     return wrong;
   }
 
@@ -254,72 +263,74 @@ function heightOf(vma: Vma | null): number {
   return vma === null ? 0 : vma.tree.height;
 }
 
+/** Where the gap below `vma` begins. */
+function gapStart(vma: Vma): number {
+  return vma.vmPrev === null ? 0 : vma.vmPrev.vmEnd;
+}
+
+function subtreeGap(vma: Vma): number {
+  const { left, right } = vma.tree;
+  let gap = vma.vmStart - gapStart(vma);
+  if (left !== null && left.tree.rbSubtreeGap > gap) gap = left.tree.rbSubtreeGap;
+  if (right !== null && right.tree.rbSubtreeGap > gap) gap = right.tree.rbSubtreeGap;
+  return gap;
+}
+
 function update(vma: Vma): void {
   const links = vma.tree;
-  const { left, right } = links;
-  links.height = 1 + Math.max(heightOf(left), heightOf(right));
-  links.low = vma.vmStart;
-  links.high = vma.vmEnd;
-  links.gap = 0;
-  if (left !== null) {
-    links.low = left.tree.low;
-    links.gap = Math.max(left.tree.gap, vma.vmStart - left.tree.high);
-  }
-  if (right !== null) {
-    links.high = right.tree.high;
-    links.gap = Math.max(links.gap, right.tree.gap, right.tree.low - vma.vmEnd);
+  links.height = 1 + Math.max(heightOf(links.left), heightOf(links.right));
+  links.rbSubtreeGap = subtreeGap(vma);
+}
+
+/** From `vma` up, as long as it makes a difference (vma_gap_update). */
+function gapUpdate(vma: Vma | null): void {
+  for (let at = vma; at !== null; at = at.tree.parent) {
+    const gap = subtreeGap(at);
+    if (gap === at.tree.rbSubtreeGap) return;
+    at.tree.rbSubtreeGap = gap;
   }
 }
 
-function highestFit(from: number, to: number, pages: number, low: Vpn, high: Vpn): Vpn {
-  const start = Math.min(to, high) - pages;
-  return start >= from && start >= low ? (start as Vpn) : NO_VPN;
+/**
+ * The highest gap that reaches up to `lowEnd` and begins at `highStart` or below. Right children first; only a subtree that
+ * the limits cut can promise a gap and not hold one, and there are two such paths: O(log n).
+ */
+function highestInside(vma: Vma | null, pages: number, lowEnd: number, highStart: number): Vpn {
+  if (vma === null || vma.tree.rbSubtreeGap < pages) return NO_VPN;
+  const start = gapStart(vma);
+  if (start <= highStart) {
+    const found = highestInside(vma.tree.right, pages, lowEnd, highStart);
+    if (found !== NO_VPN) return found;
+    if (vma.vmStart >= lowEnd && vma.vmStart - start >= pages) {
+      return (Math.min(vma.vmStart, highStart + pages) - pages) as Vpn;
+    }
+  }
+  return vma.vmStart < lowEnd ? NO_VPN : highestInside(vma.tree.left, pages, lowEnd, highStart);
 }
 
-function lowestFit(from: number, to: number, pages: number, low: Vpn, high: Vpn): Vpn {
-  const start = Math.max(from, low);
-  return start + pages <= to && start + pages <= high ? (start as Vpn) : NO_VPN;
+function lowestInside(vma: Vma | null, pages: number, lowEnd: number, highStart: number): Vpn {
+  if (vma === null || vma.tree.rbSubtreeGap < pages) return NO_VPN;
+  const start = gapStart(vma);
+  if (vma.vmStart >= lowEnd) {
+    const found = lowestInside(vma.tree.left, pages, lowEnd, highStart);
+    if (found !== NO_VPN) return found;
+    if (start <= highStart && vma.vmStart - start >= pages) return Math.max(start, lowEnd - pages) as Vpn;
+  }
+  return start > highStart ? NO_VPN : lowestInside(vma.tree.right, pages, lowEnd, highStart);
 }
 
-/** Only a subtree that [low, high) cuts can promise a gap and not hold one, and there are two such paths: O(log n). */
-function highestInside(vma: Vma | null, pages: number, low: Vpn, high: Vpn): Vpn {
-  if (vma === null || vma.tree.gap < pages || vma.tree.low + pages > high || vma.tree.high - pages < low) return NO_VPN;
-  const { left, right } = vma.tree;
-  let found = highestInside(right, pages, low, high);
-  if (found === NO_VPN && right !== null) found = highestFit(vma.vmEnd, right.tree.low, pages, low, high);
-  if (found === NO_VPN && left !== null) found = highestFit(left.tree.high, vma.vmStart, pages, low, high);
-  if (found === NO_VPN) found = highestInside(left, pages, low, high);
-  return found;
-}
-
-function lowestInside(vma: Vma | null, pages: number, low: Vpn, high: Vpn): Vpn {
-  if (vma === null || vma.tree.gap < pages || vma.tree.low + pages > high || vma.tree.high - pages < low) return NO_VPN;
-  const { left, right } = vma.tree;
-  let found = lowestInside(left, pages, low, high);
-  if (found === NO_VPN && left !== null) found = lowestFit(left.tree.high, vma.vmStart, pages, low, high);
-  if (found === NO_VPN && right !== null) found = lowestFit(vma.vmEnd, right.tree.low, pages, low, high);
-  if (found === NO_VPN) found = lowestInside(right, pages, low, high);
-  return found;
-}
-
-function verifySubtree(vma: Vma, parent: Vma | null, wrong: string[]): void {
-  const links = vma.tree;
-  const { height, low, high, gap } = links;
-  if (links.left !== null) verifySubtree(links.left, vma, wrong);
-  if (links.right !== null) verifySubtree(links.right, vma, wrong);
+/** The gaps are counted from the list anew. Adds the VMAs to `sorted`, in order; returns the widest gap. */
+function verifySubtree(vma: Vma, parent: Vma | null, sorted: Vma[], wrong: string[]): number {
+  const { left, right, height, rbSubtreeGap } = vma.tree;
+  const leftGap = left === null ? 0 : verifySubtree(left, vma, sorted, wrong);
+  sorted.push(vma);
+  const rightGap = right === null ? 0 : verifySubtree(right, vma, sorted, wrong);
   const where = `tree node at page 0x${vma.vmStart.toString(16)}`;
-  if (links.parent !== parent) wrong.push(`${where}: the parent link is wrong`);
-  if (Math.abs(heightOf(links.left) - heightOf(links.right)) > 1) wrong.push(`${where}: out of balance`);
-  const leftHigh = links.left?.tree.high ?? vma.vmStart;
-  const rightLow = links.right?.tree.low ?? vma.vmEnd;
-  const widest = Math.max(
-    links.left?.tree.gap ?? 0,
-    links.right?.tree.gap ?? 0,
-    vma.vmStart - leftHigh,
-    rightLow - vma.vmEnd,
-  );
-  if (height !== 1 + Math.max(heightOf(links.left), heightOf(links.right))) wrong.push(`${where}: height`);
-  if (low !== (links.left?.tree.low ?? vma.vmStart)) wrong.push(`${where}: lowest start`);
-  if (high !== (links.right?.tree.high ?? vma.vmEnd)) wrong.push(`${where}: highest end`);
-  if (gap !== widest) wrong.push(`${where}: gap 0x${gap.toString(16)}, counted 0x${widest.toString(16)}`);
+  if (vma.tree.parent !== parent) wrong.push(`${where}: the parent link is wrong`);
+  if (Math.abs(heightOf(left) - heightOf(right)) > 1) wrong.push(`${where}: out of balance`);
+  const widest = Math.max(leftGap, rightGap, vma.vmStart - gapStart(vma));
+  if (height !== 1 + Math.max(heightOf(left), heightOf(right))) wrong.push(`${where}: height`);
+  if (rbSubtreeGap !== widest)
+    wrong.push(`${where}: gap 0x${rbSubtreeGap.toString(16)}, counted 0x${widest.toString(16)}`);
+  return widest;
 }

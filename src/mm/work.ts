@@ -17,4 +17,7 @@ export class WorkCounts {
   /** Pages of inactive lists that a scan looked at, and those it freed. */
   pagesScanned = 0;
   pagesReclaimed = 0;
+  /** Searches for a VMA that asked the task's cache first, and those that it answered. */
+  vmacacheFindCalls = 0;
+  vmacacheFindHits = 0;
 }

@@ -71,7 +71,9 @@ export function folioMarkDirty(machine: Machine, pfn: Pfn): boolean {
 /** A call wrote into the page's buffers: what PG_reclaim says stays. True if it was clean. */
 export function markBufferDirty(machine: Machine, pfn: Pfn): boolean {
   machine.pageHooks?.onMarkBufferDirty(pfn);
-  return markDirty(machine, pfn);
+  const wasClean = markDirty(machine, pfn);
+  machine.generation.writeback.bufferDirtied?.(machine, pfn);
+  return wasClean;
 }
 
 function markDirty(machine: Machine, pfn: Pfn): boolean {
@@ -101,6 +103,7 @@ function markInodeDirty(machine: Machine, inode: Inode, pfn: Pfn): void {
 function accountCleaned(machine: Machine, pfn: Pfn): void {
   modPageState(machine, pfn, NR_FILE_DIRTY, -1);
   machine.zones[machine.frames.zoneIndex(pfn)]!.writePending -= 1;
+  machine.generation.writeback.cleaned?.(machine, pfn);
 }
 
 /** The page is truncated: what was written to it does not matter. */
@@ -146,7 +149,7 @@ export function writepage(machine: Machine, pfn: Pfn): boolean {
   const mapping = pageMapping(machine, pfn);
   if (!canWriteback(mapping)) return false;
   const inode = mapping.host;
-  if (isHole(inode, machine.frames.index(pfn))) {
+  if (!machine.generation.switches.reclaimAllocatesBlocks && isHole(inode, machine.frames.index(pfn))) {
     redirty(machine, mapping, pfn);
     return true;
   }
@@ -164,7 +167,7 @@ export function startWriting(machine: Machine, inode: Inode, pfn: Pfn): void {
 }
 
 /** What was stored behind the end of the file, through a mapping, does not reach the disk, and is gone from the page as well. */
-function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
+export function cutAtEnd(machine: Machine, inode: Inode, pfn: Pfn): void {
   const { frames, contents } = machine;
   const end = inode.size - frames.index(pfn) * PAGE_SIZE;
   if (end < PAGE_SIZE) frames.setToken(pfn, contents.cutAt(machine, frames.token(pfn), end));

@@ -44,8 +44,13 @@ const DMA32_END: number = 4096 * MIB_PAGES;
 const LOW_RESERVED: number = MIB_PAGES;
 const RESERVED_MOST: number = 48 * MIB_PAGES;
 
+/** Gives a block of free memory to its zone, at boot. */
+export type FreeBlock = (m: Machine, zone: Zone, pfn: Pfn, order: number) => void;
+
+const freeAtTail: FreeBlock = (m, zone, pfn, order) => freeOnePage(m.frames, zone, pfn, order, MIGRATE_MOVABLE, true);
+
 /** Builds m.nodes and m.zones, frees what is not reserved, sets watermarks. Returns the first frame behind the kernel. */
-export function buildZones(m: Machine): Pfn {
+export function buildZones(m: Machine, freeBlock: FreeBlock = freeAtTail): Pfn {
   const kernel = kernelRange(m);
   let start = 0;
   const nodes = m.config.nodes ?? [{ bytes: m.config.ramBytes }];
@@ -56,7 +61,7 @@ export function buildZones(m: Machine): Pfn {
   }
   for (let pfn = 0; pfn < kernel.lowEnd; pfn++) reserve(m, pfn as Pfn);
   for (let pfn = kernel.start; pfn < kernel.end; pfn++) reserve(m, pfn as Pfn);
-  for (const zone of m.zones) freeZone(m, zone, kernel);
+  for (const zone of m.zones) freeZone(m, zone, kernel, freeBlock);
   buildZonelists(m);
   setupPerZoneWmarks(m);
   return kernel.end as Pfn;
@@ -147,18 +152,18 @@ function buildZonelists(m: Machine): void {
   }
 }
 
-function freeZone(m: Machine, zone: Zone, kernel: KernelRange): void {
+function freeZone(m: Machine, zone: Zone, kernel: KernelRange, freeBlock: FreeBlock): void {
   const end = zone.startPfn + zone.spannedPages;
-  freeRange(m, zone, Math.max(zone.startPfn, kernel.lowEnd), Math.min(end, kernel.start));
-  freeRange(m, zone, Math.max(zone.startPfn, kernel.end), end);
+  freeRange(m, zone, Math.max(zone.startPfn, kernel.lowEnd), Math.min(end, kernel.start), freeBlock);
+  freeRange(m, zone, Math.max(zone.startPfn, kernel.end), end, freeBlock);
   m.totalPages += zone.managedPages;
 }
 
-function freeRange(m: Machine, zone: Zone, start: number, end: number): void {
+function freeRange(m: Machine, zone: Zone, start: number, end: number, freeBlock: FreeBlock): void {
   for (let pfn = start; pfn < end; ) {
     let order = MAX_PAGE_ORDER;
     while (pfn % (1 << order) !== 0 || pfn + (1 << order) > end) order -= 1;
-    freeOnePage(m.frames, zone, pfn as Pfn, order, MIGRATE_MOVABLE, true);
+    freeBlock(m, zone, pfn as Pfn, order);
     zone.managedPages += 1 << order;
     pfn += 1 << order;
   }

@@ -12,6 +12,8 @@
  * DIFFERS: [vdso] and [vvar] are not mapped; a user sees two or three regions fewer in maps, none of which is charged.
  *          The stack is made where it ends up, not moved there.
  */
+
+import { execMmap } from '../mm/active_mm.ts';
 import { E2BIG, ENOENT, ENOMEM, ETXTBSY, type SysResult } from '../mm/errno.ts';
 import { openInode, putFile } from '../mm/file.ts';
 import { filemapRead } from '../mm/filemap.ts';
@@ -95,7 +97,7 @@ export function execve(machine: Machine, paths: Paths, p: Process, image: ExecIm
   const program = openExec(machine, paths, image.program.path);
   if (typeof program === 'number') return program;
   const old = p.mm;
-  const mm = newMm(machine, p.task.memcg);
+  const mm = newMm(machine, p.task.memcg, old);
   if (mm === null) return giveUp(machine, program, -ENOMEM);
   copyLimits(mm, old);
   mm.owner = p.task;
@@ -108,7 +110,8 @@ export function execve(machine: Machine, paths: Paths, p: Process, image: ExecIm
   }
 
   // From here on there is no way back.
-  p.task.mm = mm;
+  execMmap(machine, p.task, mm);
+  mm.exeFile = program;
   if (old.owner === p.task) old.owner = null;
   mmPut(machine, old);
   if (p.exeFile !== null) endExe(machine, p.exeFile);
@@ -199,7 +202,7 @@ class ArgumentStack {
     this.vma = newVma(machine, mm, start, (start + 1) as Vpn, VM_STACK_FLAGS, start as number as Pgoff, null);
     if (this.vma === null || vmEnoughMemory(machine, mm, 1) < 0) return -ENOMEM;
     mm.vmas.insert(this.vma);
-    vmStatAccount(mm, VM_STACK_FLAGS, 1);
+    vmStatAccount(mm, VM_STACK_FLAGS, 1, null);
 
     const pointers = (Math.max(1, image.argv.length) + image.envp.length) * POINTER_BYTES;
     const limit = Math.max(Math.min(MOST_ARGUMENT_LIMIT, Math.floor(mm.rlimitStack / 4)), LEAST_ARGUMENT_LIMIT);

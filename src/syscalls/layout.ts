@@ -14,6 +14,8 @@ const LEAST_GAP = 128 * 2 ** 20;
 
 /** mmap goes down from here. */
 export function mmapBase(machine: Machine, mm: Mm): Vaddr {
+  const { pickMmapLayout } = machine.generation;
+  if (pickMmapLayout !== undefined) return pickMmapLayout(mm);
   const guard = machine.sysctl.stackGuardGap * PAGE_SIZE;
   const mostGap = Math.floor(TASK_SIZE / 6) * 5;
   const gap = Math.min(Math.max(mm.rlimitStack + guard, LEAST_GAP), mostGap);

@@ -32,6 +32,7 @@ import * as fileCalls from './file_calls.ts';
 import { mmapBase } from './layout.ts';
 import { Paths } from './paths.ts';
 import { FileTable, Process } from './process.ts';
+import { Since } from './since.ts';
 import { CLONE_FILES, CLONE_VM } from './uapi.ts';
 import { storeByte, type UserBuffer, UserReader } from './user_copy.ts';
 
@@ -42,11 +43,13 @@ export class System {
   readonly paths: Paths;
   /** Those that live, by pid. */
   readonly processes: Map<number, Process> = new Map();
+  private readonly since: Since;
   private nextPid = 1;
 
   constructor(machine: Machine) {
     this.machine = machine;
     this.paths = new Paths(machine);
+    this.since = new Since(machine.generation.version);
   }
 
   // processes
@@ -121,7 +124,10 @@ export class System {
     const file = (flags & MAP_ANONYMOUS) === 0 ? p.files.get(fd) : null;
     if (file === undefined) return this.leave(-EBADF);
     const pgoff = ulong(offset) / PAGE_SIZE;
-    return this.leave(doMmap(this.machine, mm, ulong(addr), ulong(length), prot, flags, file, pgoff));
+    const refused = this.since.mapType(flags);
+    if (refused < 0) return this.leave(refused);
+    const known = this.since.mapFlags(flags);
+    return this.leave(doMmap(this.machine, mm, ulong(addr), ulong(length), prot, known, file, pgoff));
   }
 
   munmap(p: Process, addr: number, length: number): SysResult {
@@ -134,13 +140,17 @@ export class System {
 
   mremap(p: Process, addr: number, oldLength: number, newLength: number, flags: number, newAddr = 0): SysResult {
     const mm = this.enter(p);
+    const refused = this.since.mremapFlags(flags);
+    if (refused < 0) return this.leave(refused);
     return this.leave(
       doMremap(this.machine, mm, ulong(addr), ulong(oldLength), ulong(newLength), flags, ulong(newAddr)),
     );
   }
 
   madvise(p: Process, addr: number, length: number, advice: number): SysResult {
-    return this.leave(doMadvise(this.machine, this.enter(p), ulong(addr), ulong(length), advice));
+    const mm = this.enter(p);
+    const refused = this.since.advice(advice);
+    return this.leave(refused < 0 ? refused : doMadvise(this.machine, mm, ulong(addr), ulong(length), advice));
   }
 
   mlock(p: Process, addr: number, length: number): SysResult {
@@ -149,6 +159,8 @@ export class System {
 
   mlock2(p: Process, addr: number, length: number, flags: number): SysResult {
     const mm = this.enter(p);
+    const refused = this.since.call('mlock2');
+    if (refused < 0) return this.leave(refused);
     if ((flags & ~MLOCK_ONFAULT) !== 0) return this.leave(-EINVAL);
     return this.leave(doMlock(this.machine, mm, ulong(addr), ulong(length), (flags & MLOCK_ONFAULT) !== 0));
   }
@@ -158,7 +170,9 @@ export class System {
   }
 
   mlockall(p: Process, flags: number): SysResult {
-    return this.leave(doMlockall(this.machine, this.enter(p), flags));
+    const mm = this.enter(p);
+    const refused = this.since.mlockallFlags(flags);
+    return this.leave(refused < 0 ? refused : doMlockall(this.machine, mm, flags));
   }
 
   munlockall(p: Process): SysResult {
@@ -197,6 +211,8 @@ export class System {
 
   remapFilePages(p: Process, addr: number, length: number, prot: number, pgoff: number, flags: number): SysResult {
     const mm = this.enter(p);
+    const refused = this.since.call('remap_file_pages');
+    if (refused < 0) return this.leave(refused);
     return this.leave(doRemapFilePages(this.machine, mm, ulong(addr), ulong(length), prot, ulong(pgoff), flags));
   }
 
@@ -208,7 +224,8 @@ export class System {
   }
   memfdCreate(p: Process, name: string, flags: number): SysResult {
     this.enter(p);
-    return this.leave(fileCalls.memfdCreate(this.machine, p.files, name, flags));
+    const refused = this.since.call('memfd_create');
+    return this.leave(refused < 0 ? refused : fileCalls.memfdCreate(this.machine, p.files, name, flags));
   }
   close(p: Process, fd: number): SysResult {
     this.enter(p);
@@ -252,7 +269,9 @@ export class System {
   }
   fallocate(p: Process, fd: number, mode: number, offset: number, length: number): SysResult {
     this.enter(p);
-    return this.leave(fileCalls.fallocate(this.machine, p.files.get(fd), mode, offset, length));
+    const file = p.files.get(fd);
+    const refused = this.since.fallocate(mode, file?.inode.kind === 'tmpfs');
+    return this.leave(refused < 0 ? refused : fileCalls.fallocate(this.machine, file, mode, offset, length));
   }
   fsync(p: Process, fd: number): SysResult {
     this.enter(p);
@@ -264,7 +283,10 @@ export class System {
   }
   fadvise64(p: Process, fd: number, offset: number, length: number, advice: number): SysResult {
     this.enter(p);
-    return this.leave(fileCalls.fadvise64(this.machine, p.files.get(fd), offset, length, advice));
+    const refused = this.since.call('fadvise64');
+    return this.leave(
+      refused < 0 ? refused : fileCalls.fadvise64(this.machine, p.files.get(fd), offset, length, advice),
+    );
   }
 
   // the machine's owner

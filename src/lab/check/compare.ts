@@ -514,7 +514,7 @@ function coreFlags(flags: string, latitude: boolean): string {
  * Disk files that start outside the cache and are read through readahead, and those written by more than a page at a time: their
  * folios are as large as file system and device have it.
  */
-function readaheadFiles(program: MmpProgram): ReadonlySet<string> {
+export function readaheadFiles(program: MmpProgram): ReadonlySet<string> {
   const disk = program.files.filter((f) => f.kind === 'disk');
   if (disk.length === 0) return new Set();
   const calls = program.steps.filter((step): step is MmpCall => step !== 'snapshot');

@@ -1,28 +1,78 @@
 /**
- * Linux 2.4.19 and 2.4.18.
+ * Linux 2.4.19, and 2.4.18 with the switches in which it differs.
  *
  * Linux     2.4.19, 2.4.18
  */
+import { bdflush_2_4 } from '../bdflush.ts';
+import { handlePteFault24 } from '../faults_2_4.ts';
 import { newFileVmas_2_4 } from '../file_vmas_2_4.ts';
+import { knownAdvice } from '../known_advice.ts';
+import { oomSaysGoOn24 } from '../oom_2_4.ts';
 import { newPhysical_2_4 } from '../page_alloc_2_4.ts';
-import type { Generation } from '../parts.ts';
+import type { Generation, Switches } from '../parts.ts';
+import { fileRead24 } from '../readahead_2_4.ts';
+import { LRU_NAMES_2_4, newGlobalLru } from '../reclaim/lru_2_4.ts';
+import { noWorkingset } from '../reclaim/no_workingset.ts';
+import { newVmscan24 } from '../reclaim/vmscan_2_4.ts';
+import { newNoRmap } from '../rmap/no_rmap.ts';
 import { newSlab_2_4 } from '../slab_2_4.ts';
 import { newState_2_4 } from '../state_2_4.ts';
+import { getSwapPage, scanSwapMap24 } from '../swap/scan_swap_map.ts';
+import { shmemSwapin24, swapinReadahead24 } from '../swap/swap_2_4.ts';
+import { tryToUnuse24 } from '../swap/unuse_2_4.ts';
+import { getUnmappedArea24 } from '../unmapped_area_2_4.ts';
 import { linux_6_1 } from './linux_6.ts';
+
+const switches_2_4_19: Switches = {
+  ...linux_6_1.switches,
+  anonExclusive: false,
+  forkCopiesFileEntries: true,
+  indexesAnon: false,
+  mmlistInForkOrder: true,
+  refillCountsMoved: true,
+  unevictableList: false,
+  mlockHalfOfMemory: true,
+  writeNotify: false,
+  mergesFiles: false,
+  freeingDrains: false,
+  swapSlotsCache: false,
+  swapScanMap: true,
+  swapinWritable: false,
+  zoneInPageFlags: true,
+  pagesPinInodes: false,
+};
 
 export const linux_2_4_19: Generation = {
   ...linux_6_1,
   version: '2.4.19',
   family: 'linux-2.4',
+  cgroups: false,
+  newRmap: newNoRmap,
+  newLru: newGlobalLru,
+  newReclaim: newVmscan24,
+  newWorkingset: noWorkingset,
+  lruvecs: 'node',
+  lruNames: LRU_NAMES_2_4,
+  handlePteFault: handlePteFault24,
+  getUnmappedArea: getUnmappedArea24,
+  allocSwapSlot: (machine) => getSwapPage(machine, scanSwapMap24),
+  swapinReadahead: swapinReadahead24,
+  swapClusterReadahead: shmemSwapin24,
+  tryToUnuse: tryToUnuse24,
+  fileRead: fileRead24,
+  knownAdvice: knownAdvice('2.4.19'),
+  writeback: bdflush_2_4,
+  outOfMemory: oomSaysGoOn24,
+  sysctl: { thpEnabled: false },
+  switches: switches_2_4_19,
   newPhysical: newPhysical_2_4,
   newSlab: newSlab_2_4,
   newFileVmas: newFileVmas_2_4,
   newState: newState_2_4,
-  switches: { ...linux_6_1.switches, zoneInPageFlags: true, pagesPinInodes: false },
 };
 
 export const linux_2_4_18: Generation = {
   ...linux_2_4_19,
   version: '2.4.18',
-  switches: { ...linux_2_4_19.switches, zoneInPageFlags: false },
+  switches: { ...switches_2_4_19, refillCountsMoved: false, zoneInPageFlags: false },
 };

@@ -28,6 +28,7 @@ import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
 import { mlockVmaPage, munlockVmaPage } from '../mlock.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, updateHiwaterRss } from '../mm.ts';
+import { mmlistAdd } from '../mmlist.ts';
 import { compoundHead, putPage } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
@@ -314,9 +315,12 @@ class AnonVmaRmap implements Rmap {
   private walkEntries(pfn: Pfn, what: number): void {
     const owner = this.ownerOf(pfn);
     const index = this.frames.index(pfn);
+    const { work } = this.machine;
     if (owner instanceof AnonVma) {
       const { tree } = owner;
+      work.anonVmasMet += 1;
       for (let avc = tree.firstIn(index, index); avc !== null; avc = tree.nextIn(avc, index, index)) {
+        work.chainsMet += 1;
         if (!this.visitVma(pfn, avc.vma, vmaAddress(avc.vma, index), what)) return;
       }
     } else if (owner !== null) {
@@ -329,9 +333,11 @@ class AnonVmaRmap implements Rmap {
 
   /** One candidate. True: go on with the next. */
   private visitVma(pfn: Pfn, vma: Vma, vpn: Vpn, what: number): boolean {
+    const { pageTables, work } = this.machine;
+    work.vmasVisited += 1;
     if (what === WALK_REFERENCED && !this.mayCount(vma)) return true;
     if (what === WALK_MKCLEAN && (vma.vmFlags & VM_SHARED) === 0) return true;
-    const { pageTables } = this.machine;
+    work.ptesVisited += 1;
     const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
     if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
     if (what === WALK_REFERENCED) return this.referencedOne(pfn, vma, slot);
@@ -403,6 +409,7 @@ class AnonVmaRmap implements Rmap {
       pageTables.setSwap(slot, entry, exclusive);
       mm.rss[MM_ANONPAGES]! -= 1;
       mm.rss[MM_SWAPENTS]! += 1;
+      mmlistAdd(machine, mm, null);
     }
     this.remove(pfn, vma);
     putPage(machine, pfn);

@@ -20,6 +20,7 @@
  *     Good at: memory that was evicted in the order in which it is used. Bad at: everything else, so windows shrink fast.
  */
 import { waitOnPageLocked } from '../block.ts';
+import { dropBuffers } from '../buffer.ts';
 import { bugOn } from '../bug.ts';
 import type { VmFault } from '../fault.ts';
 import { folioPages } from '../folio.ts';
@@ -27,7 +28,15 @@ import type { Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { memCgroupCharge, modPageState } from '../memcg.ts';
 import { allocPages, compoundHead, getPage, putPage } from '../page_alloc.ts';
-import { PG_dirty, PG_locked, PG_readahead, PG_swapbacked, PG_swapcache, PG_writeback } from '../page_flags.ts';
+import {
+  PG_dirty,
+  PG_locked,
+  PG_private,
+  PG_readahead,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_writeback,
+} from '../page_flags.ts';
 import { NO_SLOT, PTRS_PER_TABLE } from '../page_table.ts';
 import { NO_PFN, NO_SWAP, type Pfn, type SwapEntry, swpEntry, swpOffset, type Vpn } from '../units.ts';
 import type { Vma } from '../vma.ts';
@@ -119,6 +128,8 @@ function takeOut(machine: Machine, pfn: Pfn, shadow: number): SwapEntry {
   const entry = frames.private_(pfn) as SwapEntry;
   bugOn(!frames.has(pfn, PG_swapcache) || frames.has(pfn, PG_writeback), 'a page leaves the swap cache written', pfn);
   bugOn(swapCacheGet(machine, entry) !== pfn, "a page's slot names the page", pfn);
+  // Before 2.6: what was attached for its I/O goes with the slot.
+  if (frames.has(pfn, PG_private)) dropBuffers(machine, pfn);
   const pages = folioPages(machine, pfn);
   const area = machine.swap.areaOf(entry);
   for (let i = 0; i < pages; i++) area.setShadow(swpOffset(entry) + i, shadow);
@@ -187,6 +198,8 @@ export function swapinReadahead(machine: Machine, entry: SwapEntry, gfp: Gfp, fa
 
 /** The aligned block of slots around `entry`. tmpfs reads in this way whatever the disk. */
 export function swapClusterReadahead(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
+  const { swapClusterReadahead: other } = machine.generation;
+  if (other !== undefined) return other(machine, entry, gfp);
   const wanted = swpOffset(entry);
   const pages = clusterWindow(machine, wanted);
   if (pages > 1) {

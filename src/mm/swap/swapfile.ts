@@ -31,6 +31,7 @@ import {
   SwapInfo,
 } from './area.ts';
 import { allocHugeSlots, reclaimFullClusters, setupClusters, slotFreedInCluster } from './clusters.ts';
+import { slotFreedInMap } from './scan_swap_map.ts';
 import { disableSlotsCache, returnSlot, SlotScan, SlotsCache, setupFreeClusters } from './slots_cache.ts';
 import { memCgroupTryChargeSwap, memCgroupUnchargeSwap } from './swap_cgroup.ts';
 import { deleteFromSwapCache } from './swap_state.ts';
@@ -69,6 +70,8 @@ export class SwapAreas {
   /** 6.18: the solid-state area and offset where the CPU takes its next slot. */
   currentType = -1;
   currentOffset = NO_OFFSET;
+  /** Before 3.16: the area whose turn it is (swap_list.next). */
+  listNext: SwapInfo | null = null;
   /** 6.1. */
   readonly slotsCache: SlotsCache = new SlotsCache();
   readonly scan: SlotScan = new SlotScan();
@@ -106,6 +109,7 @@ export class SwapAreas {
     this.nrSwapPages += area.pages;
     this.totalSwapPages += area.pages;
     insertByPriority(this.active, area);
+    if (this.active[0] === area) this.listNext = area;
     area.writeok = true;
     if (area.inusePages < area.pages) this.addAvail(area);
   }
@@ -119,6 +123,7 @@ export class SwapAreas {
       this.leastPriority += 1;
     }
     this.active.splice(at, 1);
+    if (at === 0 || this.listNext === area) this.listNext = this.active[0] ?? null;
     this.nrSwapPages -= area.pages;
     this.totalSwapPages -= area.pages;
   }
@@ -140,8 +145,9 @@ export function swapon(machine: Machine, config: SwapConfig): number {
   area.blockDevice = !(config.file ?? false);
   swap.areas[type] = area;
   if (rotational) swap.nrRotate += 1;
-  if (!machine.generation.switches.swapSlotsCache) setupClusters(area);
-  else if (!rotational) setupFreeClusters(area);
+  const { swapSlotsCache, swapScanMap } = machine.generation.switches;
+  if (!swapSlotsCache && !swapScanMap) setupClusters(area);
+  else if (!rotational && !swapScanMap) setupFreeClusters(area);
   swap.enable(area);
   swap.slotsCache.enabled = true;
   return type;
@@ -155,7 +161,10 @@ export function swapoff(machine: Machine, type: number): number {
   if (machine.sysctl.overcommitMemory === 2 && !fitsWithout(machine, area)) return -ENOMEM;
   swap.disable(area);
   disableSlotsCache(machine);
-  const refused = tryToUnuse(machine, area);
+  const task = machine.current;
+  task.swapoff = true;
+  const refused = (machine.generation.tryToUnuse ?? tryToUnuse)(machine, area);
+  task.swapoff = false;
   if (refused < 0) swap.enable(area);
   swap.slotsCache.enabled = swap.active.length > 0;
   if (refused < 0) return refused;
@@ -207,7 +216,8 @@ export function swapRangeAlloc(machine: Machine, area: SwapInfo): void {
   area.inusePages += 1;
   if (area.inusePages < area.pages) return;
   machine.swap.dropAvail(area);
-  if (!machine.generation.switches.swapSlotsCache && vmSwapFull(machine)) area.reclaimWork = true;
+  const { swapSlotsCache, swapScanMap } = machine.generation.switches;
+  if (!swapSlotsCache && !swapScanMap && vmSwapFull(machine)) area.reclaimWork = true;
 }
 
 /** One slot of the area is free. */
@@ -317,7 +327,8 @@ function setOrFree(machine: Machine, area: SwapInfo, entry: SwapEntry, usage: nu
   area.setUsage(offset, 0);
   memCgroupUnchargeSwap(machine, entry);
   swapRangeFree(machine, area, offset);
-  slotFreedInCluster(area, offset);
+  if (machine.generation.switches.swapScanMap) slotFreedInMap(machine, area, offset);
+  else slotFreedInCluster(area, offset);
 }
 
 /** How many need the slot, with COUNT_CONTINUED when there are more than 62; 0xbf for a page of tmpfs (__swap_count). */

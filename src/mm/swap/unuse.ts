@@ -10,7 +10,7 @@
  */
 import { waitOnPageLocked, waitOnPageWriteback } from '../block.ts';
 import { bugOn } from '../bug.ts';
-import { ENOMEM } from '../errno.ts';
+import { EINTR, ENOMEM } from '../errno.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
@@ -25,13 +25,14 @@ import { NO_OFFSET, type SwapInfo } from './area.ts';
 import { swapCacheGet } from './swap_state.ts';
 import { folioFreeSwap, swapCount, swapFree } from './swapfile.ts';
 
-/** 0, or -ENOMEM when a page could not be brought back. */
+/** 0, or -ENOMEM when a page could not be brought back, or -EINTR. */
 export function tryToUnuse(machine: Machine, area: SwapInfo): number {
   while (area.inusePages > 0) {
     const before = area.inusePages;
     const refused = shmemUnuse(machine, area.type);
     if (refused < 0) return refused;
     for (const mm of machine.mms) {
+      if (machine.generation.switches.swapoffActivates && machine.current.killed) return -EINTR;
       if (area.inusePages === 0) break;
       const failed = unuseMm(machine, mm, area);
       if (failed < 0) return failed;
@@ -120,6 +121,7 @@ function mapBack(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pfn): 
   machine.rmap.addAnon(pfn, vma, vpn, exclusive);
   tables.setPresent(slot, pfn, (vma.vmFlags & VM_ACCESS_FLAGS) !== 0 ? PTE_PRESENT : PTE_PROTNONE);
   swapFree(machine, entry);
+  if (machine.generation.switches.swapoffActivates) machine.lru.activate(pfn);
 }
 
 function lockWritten(machine: Machine, pfn: Pfn): void {

@@ -164,7 +164,7 @@ function verifySlots(
 
 /** Returns how many slots are taken. */
 function verifyClusters(machine: Machine, area: SwapInfo, wrong: string[]): number {
-  const old = machine.generation.switches.swapSlotsCache;
+  const { swapSlotsCache: old, swapScanMap } = machine.generation.switches;
   const { clusters } = area;
   const lists = new Map<number, number>();
   for (let list = CLUSTER_FREE; list <= CLUSTER_FULL; list++) {
@@ -182,7 +182,7 @@ function verifyClusters(machine: Machine, area: SwapInfo, wrong: string[]): numb
       if (usage !== 0) count += 1;
       if (usage !== 0 && usage !== SWAP_MAP_BAD) taken += 1;
     }
-    if (old && area.rotational) continue;
+    if (swapScanMap || (old && area.rotational)) continue;
     const flag = clusters.flag(cluster);
     if (clusters.count(cluster) !== count) {
       wrong.push(`swap ${area.type}: cluster ${cluster} counts ${clusters.count(cluster)}, taken ${count}`);
