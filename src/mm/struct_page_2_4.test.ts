@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { System } from '../syscalls/system.ts';
+import { openInode } from './file.ts';
+import { filemapGetPage, filemapRead, filemapWrite } from './filemap.ts';
 import { GFP_KERNEL } from './gfp.ts';
 import { Machine } from './machine.ts';
 import { allocPages } from './page_alloc.ts';
@@ -27,7 +29,7 @@ import {
 } from './page_flags_2_4.ts';
 import { dumpMemMap, memMapBytes, structPage, structPageBytes, structPageFields } from './struct_page_2_4.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from './uapi.ts';
-import { NO_PFN, type Pfn, type Vpn, vpnOf } from './units.ts';
+import { NO_PFN, type Pfn, type Pgoff, type Vpn, vpnOf } from './units.ts';
 import { frameAt } from './who.ts';
 
 const MIB = 2 ** 20;
@@ -146,7 +148,7 @@ test('[2.4 struct page, flags] the top 8 bits are the number of the zone in zone
   expect(word(24 * 256 + 100) & (1 << 11)).toBe(1 << 11);
   expect([zoneTableIndex(0, 2), zoneTableIndex(3, 1), MAX_NR_NODES_2_4]).toEqual([2, 10, 85]);
   setPageZone(machine.frames, 5000 as Pfn, 255);
-  expect(zoneBits(word(5000))).toBe(255);
+  expect(machine.frames.zoneIndex(5000 as Pfn)).toBe(255);
 });
 
 test('[2.4 struct page, flags] 2.4.18 names the zone with a pointer, and its word has no zone', () => {
@@ -208,13 +210,12 @@ test('[2.4 struct page, flags] a free page, a reserved one, a page of the kernel
 });
 
 test('[2.4 struct page, flags] a page of a file: offset, hash links, list of its mapping, count; dirty only when the page is', () => {
-  const { machine, system, p } = world();
+  const { machine, system } = world();
   system.paths.createFile('/lib/x', 4 * 4096, 'disk');
-  const fd = system.open(p, '/lib/x', 2);
-  system.read(p, fd, 3 * 4096);
-  const mapping = [...machine.inodes.values()].find(({ name }) => name.includes('lib/x'))!.mapping;
-  const pfn = mapping.pages.load(2) as unknown as number;
-  const page = structPage(machine, (pfn - 1) as Pfn);
+  const { mapping } = [...machine.inodes.values()].find(({ name }) => name.includes('lib/x'))!;
+  const file = openInode(machine, mapping.host, true, true, false);
+  filemapRead(machine, file, 0, 3 * 4096, null);
+  const page = structPage(machine, filemapGetPage(machine, mapping, 2 as Pgoff));
   expect([page.mapping, page.index, page.indexUse, page.list, page.lru === 'none', page.buffers]).toEqual([
     mapping.host.name,
     2,
@@ -224,7 +225,7 @@ test('[2.4 struct page, flags] a page of a file: offset, hash links, list of its
     0,
   ]);
   expect(page.pprevHash).not.toBe(null);
-  system.pwrite(p, fd, 4096, 2 * 4096);
+  filemapWrite(machine, file, 2 * 4096, 4096, null);
   const written = structPage(machine, page.pfn);
   // write(2) dirties the buffer; PG_dirty is for stores through a mapping.
   expect([written.buffers, written.count - page.count, written.list, written.flagNames.includes('PG_dirty')]).toEqual([
