@@ -345,6 +345,8 @@ export interface Switches {
   readonly coldReadahead: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
+  /** Areas without a priority of their own get ones below this: -2 the first, in 2.4 -1. */
+  readonly swapLeastPriority: number;
   /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
   readonly zoneInPageFlags: boolean;
   /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */

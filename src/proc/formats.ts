@@ -5,6 +5,8 @@
  * Linux     6.18, 6.1: fs/proc/task_mmu.c, fs/proc/meminfo.c, mm/vmstat.c, mm/memcontrol.c
  */
 import type { Machine } from '../mm/machine.ts';
+import type { Mm } from '../mm/mm.ts';
+import { maps_2_4, meminfo_2_4, swaps_2_4 } from './linux_2_4.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -23,6 +25,10 @@ export interface ProcFormat {
   readonly memcgSwapEvents: boolean;
   readonly vmstat: VmstatNames;
   readonly meminfo: readonly string[];
+  /** Kernels that print these files in a form of their own. */
+  readonly meminfoText?: (machine: Machine) => string;
+  readonly mapsText?: (mm: Mm) => string;
+  readonly swapsText?: (machine: Machine) => string;
 }
 
 export interface VmstatNames {
@@ -140,9 +146,18 @@ const format_6_1: ProcFormat = {
   ),
 };
 
+const format_2_4: ProcFormat = {
+  ...format_6_1,
+  meminfoText: meminfo_2_4,
+  mapsText: maps_2_4,
+  swapsText: swaps_2_4,
+};
+
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.18', format_6_18],
   ['6.1', format_6_1],
+  ['2.4.19', format_2_4],
+  ['2.4.18', format_2_4],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */
