@@ -1,11 +1,15 @@
 import { expect, test } from 'vitest';
+import { newInode, openInode } from './file.ts';
+import { filemapGetPage, filemapRead } from './filemap.ts';
 import { GFP_HIGHUSER, GFP_KERNEL } from './gfp.ts';
 import { Highmem_2_4, LAST_PKMAP, LAST_PKMAP_PAE, PAGE_OFFSET, PKMAP_BASE, POOL_SIZE } from './highmem_2_4.ts';
 import { Machine } from './machine.ts';
 import { allocPages } from './page_alloc.ts';
+import { filemapFdatasync, setPageDirty } from './page_cache_2_4.ts';
 import { pageHighMem } from './page_flags_2_4.ts';
+import { slab24 } from './slab_2_4.ts';
 import { state24 } from './state_2_4.ts';
-import { NO_PFN, type Pfn } from './units.ts';
+import { NO_PFN, type Pfn, type Pgoff } from './units.ts';
 
 /** High memory from 24 MiB on. */
 function world(): { machine: Machine; highmem: Highmem_2_4; high: (n: number) => Pfn } {
@@ -74,7 +78,7 @@ test('a bounce page is low; when memory is short one of 32 serves, and goes back
   expect([pageHighMem(machine, bounce), highmem.emergencyPagesLeft, highmem.emergencyBhs]).toEqual([
     false,
     POOL_SIZE,
-    POOL_SIZE - 1,
+    POOL_SIZE,
   ]);
   expect(highmem.createBounce(9 as Pfn)).toBe(9);
   highmem.bounceEnd(bounce);
@@ -100,4 +104,19 @@ test('a machine without high memory keeps no pool, and user pages come from high
   const { machine } = world();
   expect(pageHighMem(machine, allocPages(machine, GFP_HIGHUSER, 0))).toBe(true);
   expect(pageHighMem(machine, allocPages(machine, GFP_KERNEL, 0))).toBe(false);
+});
+
+test('a read into high memory goes through a low page and a buffer head, which are free again when it is done', () => {
+  const { machine, highmem } = world();
+  const file = openInode(machine, newInode(machine, '/f', 'disk', 4096), true, false, false);
+  const low = () => machine.zones[0]!.freePages + machine.zones[1]!.freePages;
+  filemapRead(machine, file, 0, 4096, null);
+  const pfn = filemapGetPage(machine, file.mapping, 0 as Pgoff);
+  expect([pageHighMem(machine, pfn), highmem.bounceMisses]).toEqual([true, 0]);
+  const [before, heads] = [low(), slab24(machine).cache('buffer_head').active];
+  setPageDirty(machine, pfn);
+  filemapFdatasync(machine, state24(machine).pageCache, file.mapping);
+  expect([before - low(), slab24(machine).cache('buffer_head').active - heads]).toEqual([1, 1]);
+  machine.advance(1e9);
+  expect([before - low(), slab24(machine).cache('buffer_head').active - heads, machine.verify()]).toEqual([0, 0, []]);
 });

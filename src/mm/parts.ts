@@ -213,6 +213,9 @@ export interface PageHooks {
   onDropBuffers(pfn: Pfn): void;
   /** The kernel copies to or from the page. */
   onCopy(pfn: Pfn): void;
+  /** The device begins to read or write the page, and is done. */
+  onIoStart(pfn: Pfn): void;
+  onIoEnd(pfn: Pfn): void;
   /** fsync: writes what is dirty, and waits. */
   fsync(mapping: AddressSpace): void;
 }
