@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: runs bench/*.ts, each bundled as the product is and in a process of its own.
- * `npm run bench -- frames` runs bench/frames.ts only.
+ * `npm run bench -- frames` runs bench/frames.ts only. Words behind a name that begin with `--` are for the bench.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
@@ -15,7 +15,8 @@ const { bundleOptions } = await import('./build.mjs');
 const folder = join(root, 'bench');
 const all = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.ts')) : [];
 const names = all.map((name) => basename(name, '.ts')).sort();
-const wanted = process.argv.slice(2);
+const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0 || names.length === 0) {
   console.error(`revmap: no bench ${unknown.join(', ')}; there are: ${names.join(', ') || 'none yet'}`);
@@ -27,7 +28,7 @@ for (const name of wanted.length > 0 ? wanted : names) {
   const outfile = join(root, 'dist', `.bench-${name}-${process.pid}.js`);
   await build({ ...bundleOptions, entryPoints: [`bench/${name}.ts`], outfile, sourcemap: false });
   console.log(`bench/${name}.ts`);
-  const { status } = spawnSync(process.execPath, ['--expose-gc', outfile], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['--expose-gc', outfile, ...options], { cwd: root, stdio: 'inherit' });
   rmSync(outfile);
   if (status !== 0) process.exitCode = 1;
 }

@@ -1,10 +1,17 @@
 /**
- * `npm run docs:coverage`: writes docs/coverage.md from what the files of src/ say about themselves: the `Linux` lines
- * of their headers, and their DIFFERS and SINCE remarks. With --check it writes nothing, and fails if the page is old.
+ * `npm run docs:coverage`: writes docs/coverage.md. It begins with what the texts say that the project began with (scripts/seeds.ts)
+ * and what each old kernel must show (scripts/observables.ts), each with its file and tests; then comes what the files of src/ say
+ * about themselves: the `Linux` lines of their headers, and their DIFFERS and SINCE remarks.
+ *
+ * With --check it writes nothing, and fails if the page is old. In both cases it fails if a point has no test, or a test that it names
+ * or a file is not there.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { OBSERVABLES, type Observables } from './observables.ts';
+import { type Point, SEEDS, type Seed } from './seeds.ts';
 import { root } from './setup.mjs';
+import { type Titles, titlesOf, titleWith } from './titles.ts';
 
 interface Fact {
   /** `3.16` or `6.1, 6.18`; empty where the header names none. */
@@ -75,24 +82,64 @@ export function remarksOf(code: string): Remark[] {
   return found;
 }
 
-function pageOf(files: string[], tests: Map<string, string[]>): string {
-  const rows: string[] = [];
+/** Tests that a cell names. */
+const SHOWN = 4;
+
+/** What the page needs to know of the tests, and what it found missing. */
+class Evidence {
+  readonly missing: string[] = [];
+  private readonly tests: readonly Titles[];
+
+  constructor(tests: readonly Titles[]) {
+    this.tests = tests;
+  }
+
+  /** Every test whose title has `wanted`, as links; `of` says who wants it, if there is none. */
+  titled(wanted: string, of: string): string {
+    const found = this.tests.flatMap((test) => {
+      const title = titleWith(test, wanted);
+      return title === null ? [] : [`${cell(title)} (${link(test.file)})`];
+    });
+    if (found.length === 0) this.missing.push(`${of}: no test has the title ${wanted}`);
+    const more = found.length > SHOWN ? [`and ${found.length - SHOWN} more`] : [];
+    return [...found.slice(0, SHOWN), ...more].join('<br>') || '**missing**';
+  }
+}
+
+/** Text for a cell of a table: no bar ends it, no bracket begins a link. */
+function cell(text: string): string {
+  return text.replace(/[|[\]<>*_]/g, (letter) => `\\${letter}`);
+}
+
+function pageOf(files: string[], tests: Map<string, string[]>, evidence: Evidence): string {
   const remarks: Record<Remark['kind'], string[]> = { DIFFERS: [], SINCE: [] };
+  const rows: string[] = [];
   for (const file of files) {
     const code = readFileSync(join(root, file), 'utf8');
-    const tested = (tests.get(file) ?? []).map(link).join(' ') || 'none by name';
-    for (const { version, source, name } of factsOf(code)) {
-      rows.push(`| ${name === '' ? 'the file' : `\`${name}\``} | ${version} ${source} | ${link(file)} | ${tested} |`);
-    }
+    const facts = factsOf(code);
+    if (facts.length > 0) rows.push(fileRow(file, facts, tests.get(file) ?? []));
     for (const { kind, line, text } of remarksOf(code)) remarks[kind].push(`- ${link(file, line)} ${text}`);
   }
   return `# What of Linux is here, and where?
 
 Written by \`npm run docs:coverage\` from the files themselves; do not edit it.
 
-| in Linux | version and file | here | tests that import it |
-| --- | --- | --- | --- |
-${rows.sort().join('\n')}
+- [What the texts say that it began with](#what-do-the-texts-say-that-it-began-with): each point, its file, its tests
+- [What each old kernel must show](#what-must-each-old-kernel-show): each mechanism, its tests
+- [Which functions of Linux are where](#which-functions-of-linux-are-where)
+- [Where we knowingly leave Linux](#where-do-we-knowingly-leave-linux), and [what changed between kernels](#what-changed-between-kernels)
+
+## What do the texts say that it began with?
+
+${SEEDS.map((seed) => seedTable(seed, evidence)).join('\n')}
+## What must each old kernel show?
+
+${OBSERVABLES.map((kernel) => observablesTable(kernel, evidence)).join('\n')}
+## Which functions of Linux are where?
+
+| here | in Linux | tests that import it |
+| --- | --- | --- |
+${rows.join('\n')}
 
 ## Where do we knowingly leave Linux?
 
@@ -102,6 +149,49 @@ ${remarks.DIFFERS.join('\n') || 'Nowhere yet.'}
 
 ${remarks.SINCE.join('\n') || 'Nothing noted yet.'}
 `;
+}
+
+function seedTable({ title, kernel, points }: Seed, evidence: Evidence): string {
+  return `### ${title}: ${kernel}
+
+| it says | here | test |
+| --- | --- | --- |
+${points.map((point) => pointRow(title, point, evidence)).join('\n')}
+`;
+}
+
+function pointRow(title: string, { what, file, tests, why }: Point, evidence: Evidence): string {
+  const path = `src/${file}`;
+  const of = `${title}: ${what}`;
+  if (!existsSync(join(root, path))) evidence.missing.push(`${of}: no file ${path}`);
+  if (tests.length === 0 && why === undefined) evidence.missing.push(`${of}: no test`);
+  const found = tests.map((wanted) => evidence.titled(wanted, of));
+  return `| ${what} | ${link(path)} | ${found.join('<br>') || why} |`;
+}
+
+function observablesTable({ tag, rows, vectors, stories }: Observables, evidence: Evidence): string {
+  const titles = [
+    ...rows.map((row) => [row, `[${tag} ${row}]`]),
+    ...vectors.map((vector) => [`figures: ${vector}`, `[${tag} vector ${vector}]`]),
+    ...stories.map((story) => [`life of a page: ${story}`, `[${tag} story ${story}]`]),
+  ];
+  return `### Linux ${tag}
+
+| mechanism | test |
+| --- | --- |
+${titles.map(([what, wanted]) => `| ${cell(what!)} | ${evidence.titled(wanted!, `Linux ${tag}`)} |`).join('\n')}
+`;
+}
+
+/** One row for a file: `6.18 mm/rmap.c: anon_vma_fork anon_vma_clone`, and so on. */
+function fileRow(file: string, facts: readonly Fact[], tests: readonly string[]): string {
+  const names = new Map<string, string[]>();
+  for (const { version, source, name } of facts) {
+    const key = `${version} ${source}`.trim();
+    names.set(key, [...(names.get(key) ?? []), ...(name === '' ? [] : [`\`${name}\``])]);
+  }
+  const sources = [...names].map(([key, all]) => (all.length === 0 ? key : `${key}: ${all.join(' ')}`));
+  return `| ${link(file)} | ${sources.join('<br>')} | ${tests.map((test) => link(test)).join(' ') || 'none by name'} |`;
 }
 
 function link(file: string, line?: number): string {
@@ -134,7 +224,10 @@ function main(): void {
   const tests = all.filter((file) => file.endsWith('.test.ts'));
   const files = all.filter((file) => file.startsWith('src/') && !file.endsWith('.test.ts'));
   const path = join(root, 'docs', 'coverage.md');
-  const page = pageOf(files, testsByFile(tests));
+  const evidence = new Evidence(tests.map((file) => titlesOf(file, readFileSync(join(root, file), 'utf8'))));
+  const page = pageOf(files, testsByFile(tests), evidence);
+  for (const line of evidence.missing) console.error(line);
+  if (evidence.missing.length > 0) process.exitCode = 1;
   if (!process.argv.includes('--check')) {
     writeFileSync(path, page);
   } else if (!existsSync(path) || readFileSync(path, 'utf8') !== page) {

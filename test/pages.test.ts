@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { factsOf, remarksOf } from '../scripts/coverage.ts';
 import { examplesOf } from '../scripts/examples.ts';
+import { titlesOf, titleWith } from '../scripts/titles.ts';
 
 const page = `# A page
 
@@ -72,3 +73,36 @@ test('coverage: remarks go on over the comment lines below them', () => {
     { kind: 'SINCE', line: 14, text: '3.7: the tree was a list before.' },
   ]);
 });
+
+const tests = titlesOf(
+  'a.test.ts',
+  `
+describe('a chain', () => {
+  test.each([1, 2])('it\\'s %d long', () => {});
+  for (const { row, why } of [{ row: 'tag bit', why: 'the lowest' }]) test(\`[2.6 \${row}] \${why} bit\`, () => {});
+  test(
+    "on a line of its own",
+    () => contest('not a title'),
+  );
+  test(title, () => {});
+});
+`,
+);
+
+test('titles: the first arguments of test and describe, whatever the quotes', () => {
+  assert.deepEqual(tests.titles, ['a chain', "it's %d long", `[2.6 \${row}] \${why} bit`, 'on a line of its own']);
+});
+
+for (const { why, wanted, found } of [
+  { why: 'a part of it', wanted: 'line of', found: 'on a line of its own' },
+  { why: 'what fills a placeholder stands in the file', wanted: '[2.6 tag bit]', found: '[2.6 tag bit]' },
+  {
+    why: 'and so does what fills the next',
+    wanted: '[2.6 tag bit] the lowest bit',
+    found: '[2.6 tag bit] the lowest bit',
+  },
+  { why: 'nothing in the file fills it so', wanted: '[2.6 rmap]', found: null },
+  { why: 'no title has it', wanted: 'not a title', found: null },
+]) {
+  test(`titles: ${why}`, () => assert.equal(titleWith(tests, wanted), found));
+}

@@ -5,6 +5,7 @@
  * shared object. Whatever reclaim, fork, copy-on-write, writeback and truncation do, a load must give the model's token.
  */
 
+import { ENOMEM } from '../src/mm/errno.ts';
 import { truncateSetsize } from '../src/mm/fallocate.ts';
 import { newInode, openInode, putFile } from '../src/mm/file.ts';
 import { filemapRead, filemapWrite } from '../src/mm/filemap.ts';
@@ -15,10 +16,11 @@ import { Machine } from '../src/mm/machine.ts';
 import { doMadvise } from '../src/mm/madvise.ts';
 import { loadPage, readToken, storePage } from '../src/mm/memory.ts';
 import { doMlock, doMunlock } from '../src/mm/mlock.ts';
-import { doMmap, doMunmap } from '../src/mm/mmap.ts';
+import { doMmap, doMunmap, doRemapFilePages } from '../src/mm/mmap.ts';
 import { doMprotect } from '../src/mm/mprotect.ts';
 import { doMremap } from '../src/mm/mremap.ts';
 import { doMsync } from '../src/mm/msync.ts';
+import { NO_SLOT, PTE_FILE } from '../src/mm/page_table.ts';
 import { swapoff, swapon } from '../src/mm/swap/swapfile.ts';
 import type { Task } from '../src/mm/task.ts';
 import { dropCaches } from '../src/mm/truncate.ts';
@@ -30,6 +32,7 @@ import {
   MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_NONBLOCK,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
@@ -39,6 +42,7 @@ import {
 } from '../src/mm/uapi.ts';
 import { type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
 import { verify } from '../src/mm/verify.ts';
+import { linearPageIndex, type Vma } from '../src/mm/vma.ts';
 import { frameAt } from '../src/mm/who.ts';
 import { vfsFsync } from '../src/mm/writeback.ts';
 
@@ -104,6 +108,8 @@ export class RandomProgram {
   private nextPid = 100;
   private swapType = 0;
   readonly log: string[] = [];
+  /** remap_file_pages changes the order of pages inside a VMA. */
+  private readonly nonlinear: boolean;
 
   constructor(seed: number, kernel: string) {
     const random = new Random(seed);
@@ -112,7 +118,7 @@ export class RandomProgram {
     // Without cgroups the machine itself is as small as a limit would be.
     const ramBytes = generationNamed(kernel).cgroups
       ? (2 + random.next(3)) * 1024 * 1024
-      : (5 + random.next(4)) * 256 * 1024;
+      : (12 + random.next(14)) * 64 * 1024;
     this.machine = new Machine({
       kernel,
       ramBytes,
@@ -125,9 +131,10 @@ export class RandomProgram {
       },
     });
     const { machine } = this;
+    this.nonlinear = machine.generation.remapFilePages !== doRemapFilePages;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
-    const memcg = machine.newCgroup('test');
-    if (random.next(3) > 0) memcg.memory.max = 100 + random.next(150);
+    const memcg = machine.generation.cgroups ? machine.newCgroup('test') : machine.rootMemcg;
+    if (random.next(3) > 0 && machine.generation.cgroups) memcg.memory.max = 100 + random.next(150);
     const mm = newMm(machine, memcg)!;
     const task = newTask(machine, this.nextPid++, 'init', mm, memcg, null)!;
     task.oomScoreAdj = -1000;
@@ -141,6 +148,12 @@ export class RandomProgram {
     const at = random.next(this.tasks.length);
     const { task } = this.tasks[at]!;
     this.machine.current = task;
+    if (this.nonlinear && random.next(16) === 0) {
+      this.remapPages(at);
+      this.machine.current = this.machine.idle;
+      this.dropKilled();
+      return;
+    }
     const what = random.next(100);
     if (what < 16) this.map(at);
     else if (what < 52) this.touch(at, random.next(2) === 0);
@@ -299,6 +312,7 @@ export class RandomProgram {
     const [start, pages] = this.range();
     const advice = [MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED][random.next(5)]!;
     this.log.push(`${task.pid} madvise(${start}, ${pages}, ${advice})`);
+    if (machine.generation.knownAdvice?.has(advice) === false) return;
     const locked = new Set<number>();
     for (const vma of task.mm!.vmas) {
       if ((vma.vmFlags & 0x2000) === 0) continue;
@@ -366,6 +380,38 @@ export class RandomProgram {
         cells.delete(target + i);
       }
     }
+  }
+
+  private remapPages(at: number): void {
+    const { random, machine } = this;
+    const { task, cells } = this.tasks[at]!;
+    // Somewhere inside a shared mapping, or nowhere.
+    const sharedPages = [...cells].filter(([, cell]) => cell.shared).map(([page]) => page);
+    const start = sharedPages.length > 0 ? sharedPages[random.next(sharedPages.length)]! : random.next(ARENA_PAGES);
+    const pages = 1 + random.next(4);
+    const pgoff = random.next(FILE_PAGES);
+    this.log.push(`${task.pid} remap_file_pages(${start}, ${pages}, ${pgoff})`);
+    const flags = random.next(2) === 0 ? MAP_NONBLOCK : 0;
+    const addr = (ARENA + start) * 4096;
+    const result = machine.generation.remapFilePages(machine, task.mm!, addr, pages * 4096, 0, pgoff, flags);
+    for (let i = 0; i < pages; i++) {
+      const cell = cells.get(start + i);
+      if (cell === undefined) continue;
+      const vma = task.mm!.vmas.findExact((ARENA + start + i) as Vpn);
+      if (vma === null) cells.delete(start + i);
+      else if (result === 0) cell.index = pgoff + i;
+      else if (result === -ENOMEM) cell.index = this.indexAt(task, vma, start + i);
+    }
+  }
+
+  /** A call that ran out of memory on the way has changed the first pages. */
+  private indexAt(task: Task, vma: Vma, page: number): number {
+    const { pageTables, frames } = this.machine;
+    const vpn = (ARENA + page) as Vpn;
+    const slot = pageTables.slotOf(task.mm!.pageTables, vpn);
+    if (slot !== NO_SLOT && pageTables.has(slot, PTE_FILE)) return pageTables.filePgoff(slot);
+    if (slot !== NO_SLOT && pageTables.isPresent(slot)) return frames.index(pageTables.pfn(slot));
+    return linearPageIndex(vma, vpn);
   }
 
   private protect(at: number): void {
@@ -477,9 +523,21 @@ export class RandomProgram {
       this.tasks.splice(at, 1);
     }
     if (this.tasks.length > 0) return;
-    const memcg = this.machine.newCgroup(`again${this.nextPid}`);
-    const mm = newMm(this.machine, memcg)!;
-    this.tasks.push({ task: newTask(this.machine, this.nextPid++, 'init', mm, memcg, null)!, cells: new Map() });
+    const { machine } = this;
+    const memcg = machine.generation.cgroups ? machine.newCgroup(`again${this.nextPid}`) : machine.rootMemcg;
+    for (let tries = 0; tries < 8; tries++) {
+      const mm = newMm(machine, memcg)!;
+      const task = newTask(machine, this.nextPid++, 'init', mm, memcg, null);
+      if (task !== null) {
+        this.tasks.push({ task, cells: new Map() });
+        return;
+      }
+      // Only the cache is left to be in the way of a stack.
+      mmPut(machine, mm);
+      dropCaches(machine, 3);
+      machine.advance(1_000_000_000);
+    }
+    throw new Error('no memory for a process, though nobody is there');
   }
 
   private forgetUnmapped(at: number): void {

@@ -38,7 +38,7 @@ export class Space {
   constructor(config: SpaceConfig = {}) {
     const { limit, swap, swapBytes, ...rest } = config;
     this.machine = new Machine({ kernel: '6.18', ramBytes: 16 * MIB, ...rest });
-    this.memcg = this.machine.newCgroup('test');
+    this.memcg = this.machine.generation.cgroups ? this.machine.newCgroup('test') : this.machine.rootMemcg;
     if (swap !== undefined) swapon(this.machine, { bytes: swapBytes ?? 16 * MIB, device: swap });
     if (limit !== undefined) this.memcg.memory.max = limit;
     this.mm = newMm(this.machine, this.memcg)!;

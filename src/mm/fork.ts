@@ -22,6 +22,7 @@ import { PG_anon_exclusive, PG_swapbacked } from './page_flags.ts';
 import {
   NO_SLOT,
   PTE_DIRTY,
+  PTE_FILE,
   PTE_MARKER,
   PTE_RW,
   PTE_SPECIAL,
@@ -43,6 +44,7 @@ import {
   VM_MAYSHARE,
   VM_MAYWRITE,
   VM_MIXEDMAP,
+  VM_NONLINEAR,
   VM_PFNMAP,
   VM_SHARED,
   VM_UFFD_WP,
@@ -94,6 +96,7 @@ export function newTask(
   parent: Task | null,
 ): Task | null {
   const task = new Task(pid, comm, mm, memcg, parent);
+  task.startNs = machine.clock.now;
   if (allocKernelStack(machine, task) < 0) return null;
   for (let i = 0; i < TASK_OBJECTS.length; i++) {
     if (machine.slab.alloc(machine, TASK_OBJECTS[i]!, memcg, GFP_KERNEL) === 0) continue;
@@ -194,7 +197,9 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
 
 function needsCopy(machine: Machine, vma: Vma): boolean {
   if (machine.generation.switches.forkCopiesFileEntries) return true;
-  return vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0;
+  return (
+    vma.anonVma !== null || (vma.vmFlags & (VM_PFNMAP | VM_MIXEDMAP | VM_NONLINEAR | VM_UFFD_WP | VM_MAYBE_GUARD)) !== 0
+  );
 }
 
 /** Copies the entries of `src` into `dst`. 0 or -ENOMEM. */
@@ -217,7 +222,7 @@ export function copyPageRange(machine: Machine, dst: Vma, src: Vma): number {
     if (pageTables.slotAlloc(machine, dst.vmMm, at) === NO_SLOT) return -ENOMEM;
     for (let vpn = at; vpn < tableEnd; vpn++) {
       const slot = pageTables.slotOf(from, vpn);
-      if (!pageTables.isNone(slot)) copyEntry(machine, dst, src, slot, pageTables.slotOf(dst.vmMm.pageTables, vpn));
+      if (!pageTables.isNone(slot)) copyEntry(machine, dst, src, slot, vpn);
     }
     at = tableEnd;
   }
@@ -232,8 +237,9 @@ function anyEntry(machine: Machine, vma: Vma, start: Vpn, end: Vpn): boolean {
   return false;
 }
 
-function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: number): void {
+function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, vpn: Vpn): void {
   const { pageTables, frames } = machine;
+  const to = pageTables.slotOf(dst.vmMm.pageTables, vpn);
   const { rss } = dst.vmMm;
   if (pageTables.isSwap(from)) {
     const entry = pageTables.swapEntry(from);
@@ -244,6 +250,10 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
     rss[MM_SWAPENTS]! += 1;
     return;
   }
+  if (pageTables.has(from, PTE_FILE)) {
+    pageTables.setFile(to, pageTables.filePgoff(from));
+    return;
+  }
   if (pageTables.has(from, PTE_MARKER)) {
     pageTables.setPresent(to, 0 as Pfn, PTE_MARKER);
     return;
@@ -252,7 +262,7 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, to: numbe
   const cow = (src.vmFlags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE && (src.vmFlags & VM_MAYSHARE) === 0;
   if (!pageTables.has(from, PTE_SPECIAL)) {
     getPage(machine, pfn);
-    machine.rmap.dup(pfn, dst);
+    machine.rmap.dup(pfn, dst, vpn);
     if (frames.isAnon(pfn)) {
       frames.clear(pfn, PG_anon_exclusive);
       rss[MM_ANONPAGES]! += 1;

@@ -55,6 +55,8 @@ export interface NodeConfig {
 export interface MachineConfig {
   /** `6.18`, `6.1`, or a family such as `linux-6`, which means its newest. */
   kernel: string;
+  /** A recipe of one's own instead of the one that `kernel` names: a release with one part or switch exchanged. */
+  generation?: Generation;
   /** Bytes of memory; one node. */
   ramBytes: number;
   /** Several nodes instead. */
@@ -231,7 +233,7 @@ export class Machine {
 
   constructor(config: MachineConfig) {
     this.config = config;
-    this.generation = generationNamed(config.kernel);
+    this.generation = config.generation ?? generationNamed(config.kernel);
     this.sysctl = { ...SYSCTL_DEFAULTS, ...this.generation.sysctl, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));

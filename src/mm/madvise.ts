@@ -38,6 +38,7 @@ import {
   PG_young,
 } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { isNonlinear } from './rmap/nonlinear.ts';
 import { lockAndSplitFolio } from './split_folio.ts';
 import { readSwapCacheAsync } from './swap/swap_state.ts';
 import { folioFreeSwap, freeSwapAndCache } from './swap/swapfile.ts';
@@ -95,7 +96,7 @@ import {
 import { linearPageIndex, type Vma } from './vma.ts';
 import { isSharedMaywrite, vmaModifyFlags } from './vma_merge.ts';
 import { xaIsValue, xaToValue } from './xarray.ts';
-import { drainBeforeFreeing, zapPageRange } from './zap.ts';
+import { drainBeforeFreeing, zapNonlinear, zapPageRange } from './zap.ts';
 
 const ADDRESS_END = 2 ** 64;
 const PMD_PAGES = 512;
@@ -267,7 +268,9 @@ function madviseDontneedFree(machine: Machine, vma: Vma, start: Vpn, end: Vpn, b
   const forbidden = behavior === MADV_DONTNEED_LOCKED ? VM_PFNMAP : VM_PFNMAP | VM_LOCKED;
   if ((vma.vmFlags & forbidden) !== 0) return -EINVAL;
   if (behavior !== MADV_FREE) {
-    zapPageRange(machine, vma, start, end);
+    // Of a nonlinear VMA the order stays.
+    if (isNonlinear(vma)) zapNonlinear(machine, vma, start, end, 0, Number.POSITIVE_INFINITY);
+    else zapPageRange(machine, vma, start, end);
     if (machine.generation.switches.dontneedFreesTables) dropEmptyTables(machine, vma, start, end);
     if ((vma.vmFlags & VM_LOCKED) !== 0) drainBeforeFreeing(machine);
     return 0;

@@ -44,6 +44,13 @@ export class Mm {
   mmapBase: Vaddr = TASK_SIZE;
   /** Where bottom-up searches begin (TASK_UNMAPPED_BASE). */
   mmapLegacyBase: Vaddr = (Math.ceil(TASK_SIZE / 3 / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
+  /** Where the last search ended, null for the base; and the pages of the largest hole that it passed by (before 3.8). */
+  freeAreaCache: Vpn | null = null;
+  cachedHoleSize = 0;
+  /** The swap token (2.6): global faults at the last swap-in, the interval before that, and how much this one wants the token. */
+  faultstamp = 0;
+  lastInterval = 0;
+  tokenPriority = 0;
   taskSize: Vaddr = TASK_SIZE;
   startBrk: Vaddr = 0 as Vaddr;
   brk: Vaddr = 0 as Vaddr;
@@ -81,10 +88,6 @@ export class Mm {
   rlimitAs = Number.POSITIVE_INFINITY;
   rlimitData = Number.POSITIVE_INFINITY;
   rlimitMemlock = Number.POSITIVE_INFINITY;
-  /** 2.6: what it has of a claim to the swap token; faults of all at its last swap-in, and since the one before. */
-  tokenPriority = 0;
-  faultstamp = 0;
-  lastInterval = 0;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */
   exiting = false;
   /** 2.4: the next page that swap_out looks at; the end of user space when it has seen all. */

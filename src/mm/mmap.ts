@@ -217,7 +217,7 @@ function anonVmFlags(machine: Machine, base: VmFlags, flags: number): TypedFlags
 }
 
 /** Maps `pages` pages at `start`, whatever was there before. 0 or -errno. */
-function mmapRegion(
+export function mmapRegion(
   machine: Machine,
   mm: Mm,
   file: File | null,

@@ -20,7 +20,7 @@ import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { mmPopulate } from './mmap.ts';
 import { unmapRange } from './munmap.ts';
-import { NO_SLOT, PTE_TLB } from './page_table.ts';
+import { NO_SLOT, PTE_SPECIAL, PTE_TLB } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOfLength, type Vpn, vpnOf } from './units.ts';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
@@ -408,7 +408,8 @@ function movePageTables(machine: Machine, vma: Vma, from: Vpn, to: Vpn, pages: n
     if (huge && (left < TABLE_PAGES || pageTables.slotOf(mm.pageTables, target) !== NO_SLOT)) {
       splitHugePmd(machine, vma, hugeStart(at));
     }
-    if (left < TABLE_PAGES || !pageTables.moveTable(machine, mm, at, target)) {
+    const byEntry = left < TABLE_PAGES || machine.rmap.entryMoved !== undefined;
+    if (byEntry || !pageTables.moveTable(machine, mm, at, target)) {
       if (!moveEntries(machine, mm, at, target, left)) return at - from;
     }
     at = next;
@@ -426,6 +427,8 @@ function moveEntries(machine: Machine, mm: Mm, from: Vpn, to: Vpn, pages: number
     if (pageTables.isNone(slot)) continue;
     // Whatever it says, frame or swap entry: it says it there from now on.
     pageTables.setPresent(target, pageTables.pfn(slot), pageTables.bits[slot]! & ~PTE_TLB);
+    if (pageTables.isPresent(target) && !pageTables.has(target, PTE_SPECIAL))
+      machine.rmap.entryMoved?.(pageTables.pfn(target), slot, mm, (to + i) as Vpn);
     pageTables.setNone(slot);
   }
   return true;

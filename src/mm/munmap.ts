@@ -92,6 +92,7 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
     if ((vma.vmFlags & VM_LOCKED) !== 0) mm.lockedVm -= vma.pages;
     freeVma(machine, vma);
   }
+  machine.generation.areaUnmapped?.(mm, before, behind);
   vmUnacctMemory(machine, accounted);
 }
 

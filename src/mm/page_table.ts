@@ -13,6 +13,7 @@
  *   present   PTE_PRESENT | PTE_RW? | PTE_YOUNG? | PTE_DIRTY? | PTE_SPECIAL?    value = frame
  *   protnone  PTE_PROTNONE | (RW never) | YOUNG? | DIRTY?                      value = frame; the kernel calls it present, the CPU faults
  *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
+ *   file      PTE_FILE                                                         value = page of the file: a nonlinear mapping (before 4.0)
  *   marker    PTE_MARKER                                                       a guard region, value = 0
  *   huge      present, and PTE_HUGE, in all 512 entries of the table            a mapping of 2 MiB, values ascend (decision 0008)
  *
@@ -23,7 +24,7 @@
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { allocPageTablePage, freePageTablePage } from './page_alloc.ts';
-import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
+import { NO_PFN, type Pfn, type Pgoff, type SwapEntry, type Vpn } from './units.ts';
 
 export const PTE_PRESENT = 1;
 export const PTE_RW = 2;
@@ -44,6 +45,8 @@ export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
  * for its split (pgtable_trans_huge_deposit). Rights are the same in all; young and dirty is what any of them is.
  */
 export const PTE_HUGE = 2048;
+/** Nothing is here now, but this page of the file shall be when somebody comes (remap_file_pages before 4.0). */
+export const PTE_FILE = 4096;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
@@ -213,6 +216,10 @@ export class PageTables {
     this.bits[slot] = exclusive ? PTE_SWAP | PTE_SWP_EXCLUSIVE : PTE_SWAP;
     this.value[slot] = entry;
   }
+  setFile(slot: number, pgoff: Pgoff): void {
+    this.bits[slot] = PTE_FILE;
+    this.value[slot] = pgoff;
+  }
   isNone(slot: number): boolean {
     return this.bits[slot] === 0;
   }
@@ -248,6 +255,9 @@ export class PageTables {
   }
   swapEntry(slot: number): SwapEntry {
     return this.value[slot]! as SwapEntry;
+  }
+  filePgoff(slot: number): Pgoff {
+    return this.value[slot]! as Pgoff;
   }
 
   // mappings of 2 MiB

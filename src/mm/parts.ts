@@ -39,8 +39,8 @@ export interface Rmap {
   /** An anonymous page that came back from swap (page_add_anon_rmap). */
   addAnon(pfn: Pfn, vma: Vma, vpn: Vpn, exclusive: boolean): void;
   addFile(pfn: Pfn, vma: Vma): void;
-  /** fork maps the page once more, in `dst` (page_dup_rmap). */
-  dup(pfn: Pfn, dst: Vma): void;
+  /** fork maps the page once more, in `dst` at `vpn` (page_dup_rmap). */
+  dup(pfn: Pfn, dst: Vma, vpn: Vpn): void;
   /** One mapping less (page_remove_rmap). */
   remove(pfn: Pfn, vma: Vma): void;
   /** Copy-on-write found `vma` to be the only user (page_move_anon_rmap). Of a large folio all frames move, and `pfn` is exclusive. */
@@ -66,12 +66,19 @@ export interface Rmap {
   unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
-  /** Meets every VMA that may map the page (candidates), with the address it would have there. Stops when `visit` says false. */
+  /**
+   * Meets every VMA that may map the page (candidates), with the address it would have there: NO_VPN if it can have none in
+   * a VMA that is met all the same. Stops when `visit` says false.
+   */
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void;
   /** The walk looks through every address space (2.4), so nobody asks it without need. */
   readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
+  /** mremap: the entry in slot `from` is at page `to` of `mm` now. For kernels whose pages know their entries (2.5). */
+  entryMoved?(pfn: Pfn, from: number, mm: Mm, to: Vpn): void;
+  /** A sentence for each broken promise; left out: common code checks what there is. */
+  verify?(): string[];
 }
 
 /** The lists on which pages wait to be reclaimed (mm/swap.c). */
@@ -297,12 +304,26 @@ export interface Generation {
   ) => void;
   /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
   readonly sysctl?: Partial<Sysctl>;
-  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
-  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
-  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
-  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
+  /** remap_file_pages(2): a new mapping (4.0), or another order of pages in the old one. 0 or -errno. */
+  readonly remapFilePages: (
+    machine: Machine,
+    mm: Mm,
+    addr: number,
+    size: number,
+    prot: number,
+    pgoff: number,
+    flags: number,
+  ) => number;
   /** MADV_ values that madvise knows; left out: all of 6.x that the switches do not name. */
   readonly knownAdvice?: ReadonlySet<number>;
+  /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
+  readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
+  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
+  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** So many pages may be promised to a process; left out: by vm_account.ts. */
+  readonly enoughMemory?: (machine: Machine, pages: number) => boolean;
+  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
+  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
@@ -350,6 +371,10 @@ export interface Switches {
   readonly unevictableList: boolean;
   /** Areas without a priority of their own get ones below this: -2 the first, in 2.4 -1. */
   readonly swapLeastPriority: number;
+  /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
+  readonly mergeAnyAnonVma: boolean;
+  /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */
+  readonly zapYoung: 'accessed' | 'referenced' | 'lost';
   /** The top bits of page->flags name the zone. 2.4.18: a pointer of each page does. */
   readonly zoneInPageFlags: boolean;
   /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */

@@ -20,9 +20,10 @@ import {
 } from './page_flags.ts';
 import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
+import { isNonlinear } from './rmap/nonlinear.ts';
 import { swpSwapcount } from './swap/swapfile.ts';
 import { verifySwap } from './swap/verify_swap.ts';
-import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
+import { NO_PFN, NO_VPN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
 import { verifyFiles } from './verify_files.ts';
 import { verifyHuge } from './verify_huge.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
@@ -37,10 +38,13 @@ const WALKS_ALL_EVERY = 61;
 /** What is wrong with the machine; nothing, if the list is empty. */
 export function verify(machine: Machine): string[] {
   const found: string[] = [];
+  // Walks made here are not the kernel's.
+  const work = { ...machine.work };
   found.push(...machine.physical.verify());
   for (const mm of machine.mms) found.push(...verifyAddressSpace(machine, mm));
   verifyMappings(machine, found);
-  verifyAnonVmas(machine, found);
+  if (machine.rmap.verify !== undefined) found.push(...machine.rmap.verify());
+  else verifyAnonVmas(machine, found);
   verifyLists(machine, found);
   verifyCharges(machine, found);
   found.push(...verifyFiles(machine));
@@ -48,6 +52,7 @@ export function verify(machine: Machine): string[] {
   found.push(...verifyHuge(machine));
   if (machine.state !== null) found.push(...machine.state.verify(machine));
   found.push(...(machine.reclaim.verify?.() ?? []));
+  Object.assign(machine.work, work);
   return found;
 }
 
@@ -119,7 +124,8 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   const where = `entry ${vpn.toString(16)} of mm ${vma.vmMm.id}`;
   if (frames.refcount(compoundHead(machine, pfn)) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
   const { switches } = machine.generation;
-  const indexed = switches.indexesAnon || !frames.isAnon(pfn);
+  // In a nonlinear VMA pages stand where they like.
+  const indexed = frames.isAnon(pfn) ? switches.indexesAnon : !isNonlinear(vma);
   if (indexed && frames.index(pfn) !== linearPageIndex(vma, vpn)) {
     found.push(
       `${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`,
@@ -145,7 +151,7 @@ function verifyWalk(machine: Machine, pfn: Pfn, want: number, found: string[]): 
   const { pageTables } = machine;
   let met = 0;
   machine.rmap.walk(pfn, (vma, vpn) => {
-    const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+    const slot = vpn === NO_VPN ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
     if (slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn) met += 1;
     return true;
   });

@@ -7,8 +7,9 @@
  */
 import type { File } from './fs.ts';
 import type { Mm } from './mm.ts';
+import type { VmSet } from './prio_tree.ts';
 import type { AnonVma, AnonVmaChain } from './rmap/anon_vma.ts';
-import type { Pgoff, Vpn } from './units.ts';
+import { NO_VPN, type Pgoff, type Vpn } from './units.ts';
 import type { VmFlags } from './vm_flags.ts';
 import { type VmOps, vmOpsOf, vmPageProt } from './vm_ops.ts';
 import { VmaLinks } from './vma_tree.ts';
@@ -22,9 +23,13 @@ export class Vma {
   vmPgoff: Pgoff;
   /** What is mapped; null is private anonymous memory. Shared anonymous memory maps an unnamed tmpfs file. */
   vmFile: File | null;
+  /** Before 2.6.34 it is a list (AnonVmaList), which only anon_vma_list.ts looks into. */
   anonVma: AnonVma | null = null;
   /** Every anon_vma whose pages may be mapped here; the kernel's list head is the last element. */
   anonVmaChain: AnonVmaChain[] = [];
+  /** Neighbours on the anon_vma's list, where it is one (anon_vma_node, before 2.6.34). */
+  anonVmaNext: Vma | null = null;
+  anonVmaPrev: Vma | null = null;
   /** Where the last swap fault was, and how often readahead hit: vma->swap_readahead_info. */
   swapRaVpn: Vpn = 0 as Vpn;
   swapRaWin = 0;
@@ -40,6 +45,10 @@ export class Vma {
   readonly tree: VmaLinks = new VmaLinks();
   /** Links of the file's interval tree (address_space.i_mmap). */
   readonly shared: IntervalLinks<Vma> = { left: null, right: null, parent: null, subtreeLast: 0, priority: 0 };
+  /** The same where i_mmap is a priority search tree (before 3.7); null while it is not linked. */
+  vmSet: VmSet | null = null;
+  /** Of a nonlinear VMA: how many of its pages reclaim has passed (vm_private_data). */
+  nonlinearCursor = 0;
 
   /** 2.4: neighbours on the file's list of private, or of shared mappings (file_vmas_2_4.ts). */
   vmNextShare: Vma | null = null;
@@ -83,6 +92,12 @@ export interface IntervalLinks<T> {
 /** Where in `vma` page `index` of the object is, which `vma` shows. */
 export function vmaAddress(vma: Vma, index: Pgoff): Vpn {
   return (vma.vmStart + (index - vma.vmPgoff)) as Vpn;
+}
+
+/** The same, or NO_VPN if `vma` shows another part of the object: Linux's -EFAULT. */
+export function vmaAddressWithin(vma: Vma, index: Pgoff): Vpn {
+  const vpn = vmaAddress(vma, index);
+  return vpn >= vma.vmStart && vpn < vma.vmEnd ? vpn : NO_VPN;
 }
 
 /** The other way: which page of its object `vpn` shows (linear_page_index). */

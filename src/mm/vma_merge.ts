@@ -63,7 +63,8 @@ export function vmaMergeNewRange(
   const { prev, next } = req;
   let left: boolean;
   let right: boolean;
-  if (forMmap && !machine.generation.switches.mergeUnfaulted) {
+  const { mergeUnfaulted, mergeAnyAnonVma } = machine.generation.switches;
+  if (forMmap && !mergeUnfaulted && !mergeAnyAnonVma) {
     right = !justExpand && canMergeBefore(machine, req, req.anonVma);
     left = canMergeAfter(machine, req, right ? next!.anonVma : req.anonVma);
   } else {
@@ -234,6 +235,7 @@ function isMergeableVma(machine: Machine, vma: Vma, req: MergeRequest): boolean 
  */
 function isMergeableAnonVma(machine: Machine, neighbour: Vma, anonVma: AnonVma | null, req: MergeRequest): boolean {
   const other = neighbour.anonVma;
+  if (machine.generation.switches.mergeAnyAnonVma) return anonVma === null || other === null || anonVma === other;
   if (machine.generation.switches.mergeUnfaulted) {
     if (other === null && anonVma !== null) return !hasUncowedParents(req.middle) && !hasUncowedParents(req.copiedFrom);
     if (other !== null && anonVma === null) return !hasUncowedParents(neighbour);

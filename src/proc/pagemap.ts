@@ -9,7 +9,7 @@
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { compoundHead } from '../mm/page_alloc.ts';
-import { NO_SLOT, PTE_MARKER, PTE_SPECIAL } from '../mm/page_table.ts';
+import { NO_SLOT, PTE_FILE, PTE_MARKER, PTE_SPECIAL } from '../mm/page_table.ts';
 import { swpOffset, swpType, type Vpn } from '../mm/units.ts';
 import { procFormat } from './formats.ts';
 
@@ -26,6 +26,11 @@ const PTE_MARKER_GUARD = 1n << 2n;
 /** The 8-byte entries of `pages` pages from `start`, as the file holds them from offset start * 8. */
 export function pagemap(machine: Machine, mm: Mm, start: Vpn, pages: number): BigUint64Array {
   const entries = new BigUint64Array(pages);
+  const { own } = procFormat(machine);
+  if (own?.pagemapEntry !== undefined) {
+    for (let i = 0; i < pages; i++) entries[i] = own.pagemapEntry(machine, mm, (start + i) as Vpn);
+    return entries;
+  }
   const end = (start + pages) as Vpn;
   const { pageTables } = machine;
   let at = pageTables.nextTable(mm.pageTables, start, end);
@@ -50,6 +55,7 @@ export function pagemapEntry(machine: Machine, mm: Mm, vpn: Vpn): bigint {
     const asked = huge ? compoundHead(machine, pfn) : pfn;
     return entry | (frames.isAnon(pfn) ? 0n : PM_FILE) | (frames.mapcount(asked) === 1 ? PM_MMAP_EXCLUSIVE : 0n);
   }
+  if (pageTables.has(slot, PTE_FILE)) return 0n;
   if (pageTables.has(slot, PTE_MARKER)) {
     const guard = procFormat(machine).guardBit ? PM_GUARD_REGION : 0n;
     return PM_SWAP | guard | (PTE_MARKER_GUARD << MAX_SWAPFILES_SHIFT) | SWP_PTE_MARKER;

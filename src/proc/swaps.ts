@@ -12,8 +12,8 @@ import { sum } from './vmstat.ts';
 const WIDE = 10000000;
 
 export function swaps(machine: Machine): string {
-  const { swapsText } = procFormat(machine);
-  if (swapsText !== undefined) return swapsText(machine);
+  const { own } = procFormat(machine);
+  if (own?.swaps !== undefined) return own.swaps(machine);
   let text = 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n';
   for (const area of areasOf(machine)) {
     // A zram device is a disk without a seek; what lies on a machine's own disk is a file there.

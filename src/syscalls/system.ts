@@ -19,7 +19,7 @@ import type { MemCgroup } from '../mm/memcg.ts';
 import { loadPage } from '../mm/memory.ts';
 import { doMlock, doMlockall, doMunlock, doMunlockall } from '../mm/mlock.ts';
 import { type Mm, TASK_SIZE } from '../mm/mm.ts';
-import { doBrk, doMmap, doMunmap, doRemapFilePages } from '../mm/mmap.ts';
+import { doBrk, doMmap, doMunmap } from '../mm/mmap.ts';
 import { doMprotect } from '../mm/mprotect.ts';
 import { doMremap } from '../mm/mremap.ts';
 import { doMincore, doMsync } from '../mm/msync.ts';
@@ -213,7 +213,8 @@ export class System {
     const mm = this.enter(p);
     const refused = this.since.call('remap_file_pages');
     if (refused < 0) return this.leave(refused);
-    return this.leave(doRemapFilePages(this.machine, mm, ulong(addr), ulong(length), prot, ulong(pgoff), flags));
+    const { remapFilePages } = this.machine.generation;
+    return this.leave(remapFilePages(this.machine, mm, ulong(addr), ulong(length), prot, ulong(pgoff), flags));
   }
 
   // files

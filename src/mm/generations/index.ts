@@ -4,6 +4,7 @@
 import { InputError } from '../bug.ts';
 import type { Generation } from '../parts.ts';
 import { linux_2_4_18, linux_2_4_19 } from './linux_2_4.ts';
+import { linux_2_5_59 } from './linux_2_5.ts';
 import { linux_2_6_24, linux_2_6_26 } from './linux_2_6.ts';
 import { linux_3_16 } from './linux_3.ts';
 import { linux_6_1, linux_6_18 } from './linux_6.ts';
@@ -15,6 +16,7 @@ export const GENERATIONS: readonly Generation[] = [
   linux_3_16,
   linux_2_6_26,
   linux_2_6_24,
+  linux_2_5_59,
   linux_2_4_19,
   linux_2_4_18,
 ];

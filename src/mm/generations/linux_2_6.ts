@@ -1,22 +1,43 @@
 /**
- * Linux 2.6.26, and 2.6.24 with the switches in which it differs.
+ * Linux 2.6.26 and 2.6.24.
  *
  * Linux     2.6.26, 2.6.24
  */
+import { handlePteFault26 } from '../faults_2_6.ts';
 import { flusher_2_6 } from '../flusher_2_6.ts';
+import { remapFilePagesNonlinear } from '../fremap.ts';
 import { outOfMemory_2_6 } from '../oom_2_6.ts';
 import { newPhysical_2_6 } from '../page_alloc_2_6.ts';
-import type { Generation, Switches } from '../parts.ts';
+import type { FileVmas, Generation, Switches } from '../parts.ts';
+import { PrioTree } from '../prio_tree.ts';
 import { ondemandReadahead_2_6 } from '../readahead_2_6.ts';
 import { LRU_NAMES_2_6, newTwoListLru } from '../reclaim/lru_2_6.ts';
 import { noWorkingset } from '../reclaim/no_workingset.ts';
 import { newVmscan_2_6 } from '../reclaim/vmscan_2_6.ts';
+import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
+import { newObjectRmap_2_6_24, newObjectRmap_2_6_26 } from '../rmap/object_rmap.ts';
 import { newState_2_6 } from '../state_2_6.ts';
 import { allocSwapSlot_2_6, swapGroupReadahead, swapinReadahead_2_6 } from '../swap/swap_2_6.ts';
+import {
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_NORMAL,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+} from '../uapi.ts';
+import { areaUnmapped26, getUnmappedArea26, pickMmapLayout26 } from '../unmapped_area_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
 
 const switches_2_6_26: Switches = {
   ...linux_6_1.switches,
+  anonExclusive: false,
+  mergeAnyAnonVma: true,
+  zapYoung: 'referenced',
+  freeingDrains: true,
+  mlocksSwappedIn: false,
   reclaimAllocatesBlocks: true,
   shmemWritesLater: true,
   swapoffActivates: true,
@@ -29,11 +50,33 @@ const switches_2_6_26: Switches = {
   loneSwapinWaits: false,
 };
 
+/** i_mmap a priority search tree, i_mmap_nonlinear a list. */
+export function newFileVmas_2_6(): FileVmas {
+  return new NonlinearFileVmas(new PrioTree());
+}
+
 export const linux_2_6_26: Generation = {
   ...linux_6_1,
   version: '2.6.26',
   family: 'linux-2.6',
   cgroups: false,
+  newRmap: newObjectRmap_2_6_26,
+  newFileVmas: newFileVmas_2_6,
+  handlePteFault: handlePteFault26,
+  remapFilePages: remapFilePagesNonlinear,
+  getUnmappedArea: getUnmappedArea26,
+  pickMmapLayout: pickMmapLayout26,
+  areaUnmapped: areaUnmapped26,
+  knownAdvice: new Set([
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_DONTNEED,
+    MADV_REMOVE,
+    MADV_DONTFORK,
+    MADV_DOFORK,
+  ]),
   newPhysical: newPhysical_2_6,
   newLru: newTwoListLru,
   newReclaim: newVmscan_2_6,
@@ -54,6 +97,7 @@ export const linux_2_6_26: Generation = {
 export const linux_2_6_24: Generation = {
   ...linux_2_6_26,
   version: '2.6.24',
+  newRmap: newObjectRmap_2_6_24,
   switches: {
     ...switches_2_6_26,
     repeatEnds: false,

@@ -8,6 +8,7 @@ import { handlePteFault } from '../faults.ts';
 import { flusher_6 } from '../flusher.ts';
 import { newIntervalFileVmas } from '../interval_tree.ts';
 import { LRU_NAMES } from '../lruvec.ts';
+import { doRemapFilePages } from '../mmap.ts';
 import { outOfMemory } from '../oom.ts';
 import { newPhysical_6 } from '../page_alloc_6.ts';
 import type { Generation, Switches } from '../parts.ts';
@@ -36,6 +37,8 @@ const switches_6_18: Switches = {
   aroundLeavesMarker: true,
   coldReadahead: false,
   unevictableList: true,
+  mergeAnyAnonVma: false,
+  zapYoung: 'accessed',
   mmlistInForkOrder: false,
   refillCountsMoved: true,
   mlockHalfOfMemory: false,
@@ -105,6 +108,7 @@ export const linux_6_18: Generation = {
   getUnmappedArea,
   allocSwapSlot: allocSlotFromClusters,
   swapinReadahead,
+  remapFilePages: doRemapFilePages,
   writeback: flusher_6,
   outOfMemory,
   slabSizes: slabSizes_6_18,

@@ -337,9 +337,10 @@ class AnonVmaRmap implements Rmap {
     work.vmasVisited += 1;
     if (what === WALK_REFERENCED && !this.mayCount(vma)) return true;
     if (what === WALK_MKCLEAN && (vma.vmFlags & VM_SHARED) === 0) return true;
-    work.ptesVisited += 1;
     const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
-    if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
+    if (slot === NO_SLOT) return true;
+    work.ptesVisited += 1;
+    if (!pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
     if (what === WALK_REFERENCED) return this.referencedOne(pfn, vma, slot);
     if (what === WALK_UNMAP) return this.unmapOne(pfn, vma, slot);
     if (pageTables.testAndClear(slot, PTE_DIRTY | PTE_RW)) this.found += 1;

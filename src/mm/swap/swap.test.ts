@@ -5,6 +5,7 @@ import type { Machine } from '../machine.ts';
 import { MemCgroup, MemcgStock } from '../memcg.ts';
 import { MemMap } from '../memmap.ts';
 import { MM_SWAPENTS } from '../mm.ts';
+import { mmlistAdd } from '../mmlist.ts';
 import {
   PG_dirty,
   PG_locked,
@@ -142,6 +143,7 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
     disk: { name: 'vda' },
     inodes: new Map(),
     mms: [],
+    initMm: { mmlistNext: null, mmlistPrev: null },
     current: { mm: null, memalloc: false },
     fault: {},
     lru: { add: () => undefined, drain: () => undefined },
@@ -150,7 +152,9 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
     freeFrames: Array.from({ length: FRAMES - 1 }, (_, i) => (FRAMES - 1 - i) as Pfn),
     submitted: [],
   };
-  return machine as unknown as Stub;
+  const stub = machine as unknown as Stub;
+  Object.assign(stub.initMm, { mmlistNext: stub.initMm, mmlistPrev: stub.initMm });
+  return stub;
 }
 
 /** A page with one reference, uptodate and locked, as reclaim holds it. */
@@ -538,7 +542,9 @@ class Program {
         swapRaHits: 0,
       } as unknown as Vma;
       this.mms.push(mm);
-      m.mms.push({ ...mm, rss: mm.rss, vmas: { first: () => mm.vma, next: () => null } } as never);
+      const stub = { ...mm, rss: mm.rss, vmas: { first: () => mm.vma, next: () => null }, mmlistNext: null };
+      m.mms.push(stub as never);
+      mmlistAdd(m, stub as never, null);
     }
   }
   random(below: number): number {

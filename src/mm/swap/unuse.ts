@@ -4,9 +4,6 @@
  * Owns      the walk through the page tables and page caches for entries of one area.
  * Promises  When it returns 0, no slot of the area is in use.
  * Linux     6.18 mm/swapfile.c: try_to_unuse unuse_mm unuse_pte_range unuse_pte find_next_to_unuse
- *
- * DIFFERS: address spaces are met in the order of their making, in Linux in that of mmlist; which frame a page comes back to
- *          depends on it, and nothing else.
  */
 import { waitOnPageLocked, waitOnPageWriteback } from '../block.ts';
 import { bugOn } from '../bug.ts';
@@ -14,6 +11,7 @@ import { EINTR, ENOMEM } from '../errno.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
+import { mmlist } from '../mmlist.ts';
 import { compoundHead, getPage, putPage } from '../page_alloc.ts';
 import { PG_locked } from '../page_flags.ts';
 import { PTE_PRESENT, PTE_PROTNONE, PTE_SWP_EXCLUSIVE } from '../page_table.ts';
@@ -31,7 +29,7 @@ export function tryToUnuse(machine: Machine, area: SwapInfo): number {
     const before = area.inusePages;
     const refused = shmemUnuse(machine, area.type);
     if (refused < 0) return refused;
-    for (const mm of machine.mms) {
+    for (const mm of mmlist(machine.initMm)) {
       if (machine.generation.switches.swapoffActivates && machine.current.killed) return -EINTR;
       if (area.inusePages === 0) break;
       const failed = unuseMm(machine, mm, area);
@@ -58,7 +56,8 @@ function dropFromCache(machine: Machine, area: SwapInfo): void {
 
 function unuseMm(machine: Machine, mm: Mm, area: SwapInfo): number {
   for (let vma = mm.vmas.first(); vma !== null; vma = mm.vmas.next(vma)) {
-    if (vma.anonVma === null) continue;
+    // Kernels that copy every entry at fork have no anon_vma to ask.
+    if (vma.anonVma === null && !machine.generation.switches.forkCopiesFileEntries) continue;
     const failed = unuseVma(machine, vma, area);
     if (failed < 0) return failed;
   }

@@ -1,0 +1,10 @@
+/**
+ * What try_to_unmap says in kernels before 5.12, where a page that cannot be unmapped is told from one that could be later.
+ *
+ * Linux     2.6.24 include/linux/rmap.h: SWAP_SUCCESS SWAP_AGAIN SWAP_FAIL
+ */
+export const SWAP_SUCCESS = 0;
+export const SWAP_AGAIN = 1;
+export const SWAP_FAIL = 2;
+
+export type SwapVerdict = typeof SWAP_SUCCESS | typeof SWAP_AGAIN | typeof SWAP_FAIL;

@@ -1,0 +1,18 @@
+/** Random programs on tiny machines of every kernel. `REVMAP_SEEDS=2000 npm run bench -- random` runs more of them. */
+import { expect, test } from 'vitest';
+import { GENERATIONS } from '../src/mm/generations/index.ts';
+import { runRandom, STEPS } from './random_run.ts';
+
+const seeds = Number(process.env['REVMAP_SEEDS'] ?? 12);
+const first = Number(process.env['REVMAP_FIRST_SEED'] ?? 1);
+
+for (const { version } of GENERATIONS) {
+  test(`${version}: every promise holds after each of ${STEPS} steps, and every token is read back, for ${seeds} seeds`, () => {
+    for (let seed = first; seed < first + seeds; seed++) runRandom(seed, version).end();
+  }, 3_600_000);
+
+  test(`${version}: the same seed gives the same machine, to the bit`, () => {
+    const [once, twice] = [1, 2].map(() => runRandom(first, version, false).machine.stateHash());
+    expect(once).toBe(twice);
+  });
+}
