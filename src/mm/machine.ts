@@ -263,7 +263,7 @@ export class Machine {
     this.slab.registerShrinker(this.shadowNodes);
     this.slab.registerShrinker(this.vfs);
     this.slab.registerShrinker(new DeferredSplitShrinker());
-    this.swap = new SwapAreas();
+    this.swap = new SwapAreas(this.generation.switches.swapLeastPriority);
     this.disk = newDisk('vda', config.disk);
     this.rmap = this.generation.newRmap(this);
     this.lru = this.generation.newLru(this);

@@ -219,6 +219,9 @@ export interface PageHooks {
   onDropBuffers(pfn: Pfn): void;
   /** The kernel copies to or from the page. */
   onCopy(pfn: Pfn): void;
+  /** The device begins to read or write the page, and is done. */
+  onIoStart(pfn: Pfn): void;
+  onIoEnd(pfn: Pfn): void;
   /** fsync: writes what is dirty, and waits. */
   fsync(mapping: AddressSpace): void;
 }
@@ -367,6 +370,8 @@ export interface Switches {
   readonly coldReadahead: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
+  /** Areas without a priority of their own get ones below this: -2 the first, in 2.4 -1. */
+  readonly swapLeastPriority: number;
   /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
   readonly mergeAnyAnonVma: boolean;
   /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */

@@ -7,6 +7,7 @@
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { Pfn, Vpn } from '../mm/units.ts';
+import { maps_2_4, meminfo_2_4, swaps_2_4 } from './linux_2_4.ts';
 import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
 import { meminfo_2_6, vmstat_2_6, zoneinfo_2_6 } from './linux_2_6_stat.ts';
 import { kpageFlags3, pagemapEntry3, smaps3, vmstat3, zoneinfo3 } from './linux_3.ts';
@@ -42,6 +43,8 @@ export interface OwnFiles {
   vmstat?(machine: Machine): string;
   zoneinfo?(machine: Machine): string;
   smaps?(machine: Machine, mm: Mm): string;
+  meminfo?(machine: Machine): string;
+  swaps?(machine: Machine): string;
   pagemapEntry?(machine: Machine, mm: Mm, vpn: Vpn): bigint;
   meminfo?(machine: Machine): string;
   kpageFlags?(machine: Machine, pfn: Pfn): number;
@@ -197,10 +200,21 @@ const format_2_6: ProcFormat = {
   },
 };
 
+const format_2_4: ProcFormat = {
+  ...format_6_1,
+  own: {
+    maps: (_machine, mm) => maps_2_4(mm),
+    meminfo: (machine) => meminfo_2_4(machine),
+    swaps: (machine) => swaps_2_4(machine),
+  },
+};
+
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.18', format_6_18],
   ['6.1', format_6_1],
   ['3.16', format_3_16],
+  ['2.4.19', format_2_4],
+  ['2.4.18', format_2_4],
   ['2.6.26', format_2_6],
   ['2.6.24', format_2_6],
   ['2.5.59', format_2_6],
