@@ -62,8 +62,6 @@ export interface Rmap {
   referencedVmFlags: number;
   /** Takes the page out of every page table. True if nobody maps it any more. */
   tryToUnmap(pfn: Pfn): boolean;
-  /** In kernels that tell: 1 (SWAP_AGAIN) when that left entries which the next try may take, 2 (SWAP_FAIL) when one must stay. */
-  unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
   /**

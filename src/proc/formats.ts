@@ -5,6 +5,10 @@
  * Linux     6.18, 6.1: fs/proc/task_mmu.c, fs/proc/meminfo.c, mm/vmstat.c, mm/memcontrol.c
  */
 import type { Machine } from '../mm/machine.ts';
+import type { Mm } from '../mm/mm.ts';
+import type { Vpn } from '../mm/units.ts';
+import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
+import { meminfo_2_6, vmstat_2_6, zoneinfo_2_6 } from './linux_2_6_stat.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -23,6 +27,18 @@ export interface ProcFormat {
   readonly memcgSwapEvents: boolean;
   readonly vmstat: VmstatNames;
   readonly meminfo: readonly string[];
+  /** Files of another form altogether; what is left out has the common one. */
+  readonly own?: OwnFiles;
+}
+
+/** A release's own way to write a file. */
+export interface OwnFiles {
+  maps?(machine: Machine, mm: Mm): string;
+  smaps?(machine: Machine, mm: Mm): string;
+  pagemapEntry?(machine: Machine, mm: Mm, vpn: Vpn): bigint;
+  vmstat?(machine: Machine): string;
+  meminfo?(machine: Machine): string;
+  zoneinfo?(machine: Machine): string;
 }
 
 export interface VmstatNames {
@@ -140,9 +156,25 @@ const format_6_1: ProcFormat = {
   ),
 };
 
+/** A form is a list of functions: those it names load us, so they are called, not read, when this line runs. */
+const format_2_6: ProcFormat = {
+  ...format_6_1,
+  own: {
+    maps: (machine, mm) => maps26(machine, mm),
+    smaps: (machine, mm) => smaps26(machine, mm),
+    pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
+    vmstat: (machine) => vmstat_2_6(machine),
+    meminfo: (machine) => meminfo_2_6(machine),
+    zoneinfo: (machine) => zoneinfo_2_6(machine),
+  },
+};
+
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.18', format_6_18],
   ['6.1', format_6_1],
+  ['2.6.26', format_2_6],
+  ['2.6.24', format_2_6],
+  ['2.5.59', format_2_6],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */

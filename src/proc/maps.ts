@@ -18,6 +18,8 @@ const DISK_DEVICE = 'fe:00';
 const TMPFS_DEVICE = '00:01';
 
 export function maps(machine: Machine, mm: Mm): string {
+  const { own } = procFormat(machine);
+  if (own?.maps !== undefined) return own.maps(machine, mm);
   let text = '';
   for (const vma of mm.vmas) text += `${mapsLine(machine, vma)}\n`;
   return text;

@@ -26,6 +26,11 @@ const PTE_MARKER_GUARD = 1n << 2n;
 /** The 8-byte entries of `pages` pages from `start`, as the file holds them from offset start * 8. */
 export function pagemap(machine: Machine, mm: Mm, start: Vpn, pages: number): BigUint64Array {
   const entries = new BigUint64Array(pages);
+  const { own } = procFormat(machine);
+  if (own?.pagemapEntry !== undefined) {
+    for (let i = 0; i < pages; i++) entries[i] = own.pagemapEntry(machine, mm, (start + i) as Vpn);
+    return entries;
+  }
   const end = (start + pages) as Vpn;
   const { pageTables } = machine;
   let at = pageTables.nextTable(mm.pageTables, start, end);

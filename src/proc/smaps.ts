@@ -270,7 +270,8 @@ export function vmFlagsText(machine: Machine, vma: Vma): string {
 }
 
 export function smaps(machine: Machine, mm: Mm): string {
-  const { thpEligibleWidth } = procFormat(machine);
+  const { own, thpEligibleWidth } = procFormat(machine);
+  if (own?.smaps !== undefined) return own.smaps(machine, mm);
   let text = '';
   for (const vma of mm.vmas) {
     text += `${mapsLine(machine, vma)}\n${kibLine('Size', vma.pages * 4)}${kibLine('KernelPageSize', 4)}${kibLine('MMUPageSize', 4)}`;
