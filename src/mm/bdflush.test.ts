@@ -47,7 +47,7 @@ describe('[2.4 bdflush/kupdate] percent', () => {
   /** 4096 − 96 pages of DMA and 6141 − 141 of Normal. */
   const TEN_THOUSAND = { ramBytes: (4096 + 6141) * PAGE_SIZE };
 
-  test('[2.4 bdflush/kupdate] of 10000 buffer pages: above 3000 bdflush is woken, above 6000 writers write', () => {
+  test('[2.4 vector bdflush] of 10000 buffer pages: above 3000 bdflush is woken, above 6000 writers write', () => {
     const { machine } = new Space24(TEN_THOUSAND);
     const state = bdflush(machine);
     expect(nrFreeBufferPages(machine)).toBe(10000);
@@ -63,7 +63,7 @@ describe('[2.4 bdflush/kupdate] percent', () => {
     state.nrDirty = 0;
   });
 
-  test('[2.4 bdflush/kupdate] of 10000 buffer pages: bdflush stops at 2000, after whole rounds of 512', () => {
+  test('[2.4 vector bdflush] of 10000 buffer pages: bdflush stops at 2000, after whole rounds of 512', () => {
     const s = new Space24(TEN_THOUSAND);
     write(s, s.file('disk', 0), 0, 3001);
     s.machine.advance(1);

@@ -236,7 +236,7 @@ test('[2.4 story Anonymous page, swapped out and in] shared after fork: read bac
   expect(s.machine.verify()).toEqual([]);
 });
 
-test('[2.4 story Clean file page, read() twice then evicted]', () => {
+test('[2.4 story Clean file page] read() twice, then evicted', () => {
   const s = new Space24();
   const { frames } = s.machine;
   const file = s.file('disk', 1);
