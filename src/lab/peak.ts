@@ -84,7 +84,8 @@ function lookAt(replay: Replay): PeakBreakdown {
 
 /** Resident pages of the region that are the process's own. */
 function anonymousPages(replay: Replay, vma: Vma): number {
-  if (vma.anonVma === null) return 0;
+  // 2.4 has no anon_vma to tell by.
+  if (vma.anonVma === null && replay.machine.generation.switches.indexesAnon) return 0;
   const { pageTables, frames } = replay.machine;
   const root = vma.vmMm.pageTables;
   let pages = 0;

@@ -323,6 +323,7 @@ export class Replay {
   private tick(p: ReplayProcess): void {
     const { ticks } = p.decoder;
     this.rawAccesses += ticks;
+    p.process.task.cpuNs += ticks * ACCESS_NS;
     this.machine.advance(ticks * ACCESS_NS);
     this.onTick();
     if (this.machine.clock.now >= this.machine.sliceEnd) this.chooseNext();

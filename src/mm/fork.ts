@@ -96,6 +96,7 @@ export function newTask(
   parent: Task | null,
 ): Task | null {
   const task = new Task(pid, comm, mm, memcg, parent);
+  task.startNs = machine.clock.now;
   if (allocKernelStack(machine, task) < 0) return null;
   for (let i = 0; i < TASK_OBJECTS.length; i++) {
     if (machine.slab.alloc(machine, TASK_OBJECTS[i]!, memcg, GFP_KERNEL) === 0) continue;

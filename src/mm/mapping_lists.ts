@@ -31,8 +31,8 @@ export class MappingLists {
 
   constructor(frames: number) {
     this.frames = frames;
-    this.next = new Int32Array(frames + 64 * LISTS).fill(DETACHED);
-    this.prev = new Int32Array(frames + 64 * LISTS).fill(DETACHED);
+    this.next = withHeads(new Int32Array(frames).fill(DETACHED), 64 * LISTS);
+    this.prev = withHeads(new Int32Array(frames).fill(DETACHED), 64 * LISTS);
     this.which = new Uint8Array(frames);
   }
 
@@ -44,6 +44,11 @@ export class MappingLists {
   add(pfn: Pfn, mappingId: number, list: number): void {
     bugOn(this.next[pfn] !== DETACHED, 'a page is on one list of its mapping', pfn);
     const head = this.head(mappingId, list);
+    if (head >= this.next.length) {
+      const more = head + 64 * LISTS - this.next.length;
+      this.next = withHeads(this.next, more);
+      this.prev = withHeads(this.prev, more);
+    }
     const first = this.next[head]!;
     this.next[pfn] = first;
     this.prev[pfn] = head;
@@ -69,7 +74,7 @@ export class MappingLists {
 
   /** The page at the tail, the first that came; NO_PFN: the list is empty. */
   last(mappingId: number, list: number): Pfn {
-    const at = this.prev[this.head(mappingId, list)]!;
+    const at = this.prev[this.head(mappingId, list)] ?? this.frames;
     return (at >= this.frames ? NO_PFN : at) as Pfn;
   }
 
@@ -77,26 +82,19 @@ export class MappingLists {
   pages(mappingId: number, list: number): Pfn[] {
     const pages: Pfn[] = [];
     const head = this.head(mappingId, list);
-    for (let at = this.next[head]!; at !== head; at = this.next[at]!) pages.push(at as Pfn);
+    for (let at = this.next[head] ?? head; at !== head; at = this.next[at]!) pages.push(at as Pfn);
     return pages;
   }
 
   private head(mappingId: number, list: number): number {
-    const head = this.frames + mappingId * LISTS + list;
-    if (head >= this.next.length) {
-      this.next = grown(this.next, head);
-      this.prev = grown(this.prev, head);
-    }
-    if (this.next[head] === DETACHED) {
-      this.next[head] = head;
-      this.prev[head] = head;
-    }
-    return head;
+    return this.frames + mappingId * LISTS + list;
   }
 }
 
-function grown(column: Int32Array, row: number): Int32Array {
-  const wider = new Int32Array(row + 1 + 64 * LISTS).fill(DETACHED);
+/** The column with so many rows more, each the head of an empty list. */
+function withHeads(column: Int32Array, more: number): Int32Array {
+  const wider = new Int32Array(column.length + more);
   wider.set(column);
+  for (let row = column.length; row < wider.length; row++) wider[row] = row;
   return wider;
 }

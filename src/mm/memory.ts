@@ -87,6 +87,7 @@ function accessError(vma: Vma, flags: number): boolean {
 export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const task = machine.current;
   machine.clock.spend(FAULT_NS);
+  task.cpuNs += FAULT_NS;
   if (machine.trace.on) machine.trace.emit(machine.clock.now, 'page_fault_user', vpn * 4096, flags);
   const result = machine.generation.handlePteFault(machine, vma, vpn, flags);
   // SINCE 6.5: a fault that starts again is counted once. Before, each attempt was.

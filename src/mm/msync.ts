@@ -9,13 +9,13 @@ import type { AddressSpace, File } from './fs.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { PG_uptodate } from './page_flags.ts';
-import { NO_SLOT, PTE_FILE, PTE_MARKER } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_MARKER } from './page_table.ts';
 import { swapCacheGet } from './swap/swap_state.ts';
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from './uapi.ts';
 import { NO_PFN, PAGE_SIZE, type Pgoff, pagesOf, pagesOfLength, type SwapEntry, type Vpn, vpnOf } from './units.ts';
 import { VM_LOCKED, VM_SHARED } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
-import { vfsFsync } from './writeback.ts';
+import { folioMarkDirty, vfsFsync } from './writeback.ts';
 import { xaIsPage, xaIsValue, xaToPfn, xaToValue } from './xarray.ts';
 
 const ADDRESS_END = 2 ** 64;
@@ -40,12 +40,28 @@ export function doMsync(machine: Machine, mm: Mm, addr: number, length: number, 
     if ((flags & MS_INVALIDATE) !== 0 && (vma.vmFlags & VM_LOCKED) !== 0) return -EBUSY;
     const file = vma.vmFile;
     const to = Math.min(end, vma.vmEnd) as Vpn;
+    if (!machine.generation.switches.writeNotify) filemapSync(machine, vma, start, to);
     if ((flags & MS_SYNC) !== 0 && file !== null && (vma.vmFlags & VM_SHARED) !== 0) {
       syncPages(machine, file, linearPageIndex(vma, start), to - start);
     }
     start = to;
   }
   return hole;
+}
+
+/** SINCE 2.6.19: before, only the entries knew what was stored through a mapping, until somebody asked them. */
+function filemapSync(machine: Machine, vma: Vma, start: Vpn, end: Vpn): void {
+  if (vma.vmFile === null || (vma.vmFlags & VM_SHARED) === 0) return;
+  const { pageTables } = machine;
+  const root = vma.vmMm.pageTables;
+  for (let at = pageTables.nextTable(root, start, end); at < end; ) {
+    const slot = pageTables.slotOf(root, at);
+    if (pageTables.isPresent(slot) && pageTables.testAndClear(slot, PTE_DIRTY)) {
+      folioMarkDirty(machine, pageTables.pfn(slot));
+    }
+    at = (at + 1) as Vpn;
+    if (at % 512 === 0) at = pageTables.nextTable(root, at, end);
+  }
 }
 
 function syncPages(machine: Machine, file: File, first: Pgoff, pages: number): void {

@@ -62,8 +62,6 @@ export interface Rmap {
   referencedVmFlags: number;
   /** Takes the page out of every page table. True if nobody maps it any more. */
   tryToUnmap(pfn: Pfn): boolean;
-  /** In kernels that tell: 1 (SWAP_AGAIN) when that left entries which the next try may take, 2 (SWAP_FAIL) when one must stay. */
-  unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
   /**
@@ -320,6 +318,8 @@ export interface Generation {
   readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
   /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
   readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** So many pages may be promised to a process; left out: by vm_account.ts. */
+  readonly enoughMemory?: (machine: Machine, pages: number) => boolean;
   /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
   readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
   readonly writeback: WritebackPart;

@@ -5,13 +5,26 @@
  */
 import { Pdflush } from './flusher_2_6.ts';
 import type { Machine } from './machine.ts';
+import type { Mm } from './mm.ts';
 import type { GenerationState } from './parts.ts';
+import { SwapToken } from './swap/swap_token.ts';
 
 export class State_2_6 implements GenerationState {
   readonly pdflush: Pdflush;
+  readonly swapToken: SwapToken = new SwapToken();
 
   constructor(machine: Machine) {
     this.pdflush = new Pdflush(machine);
+  }
+
+  /** `mm` is about to read from swap, and wants the token. */
+  grabSwapToken(_machine: Machine, mm: Mm): void {
+    this.swapToken.grab(mm);
+  }
+
+  /** A mapping of `mm` counts as used. */
+  holdsSwapToken(mm: Mm): boolean {
+    return this.swapToken.protects(mm);
   }
 
   verify(_machine: Machine): string[] {

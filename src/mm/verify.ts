@@ -38,6 +38,8 @@ const WALKS_ALL_EVERY = 61;
 /** What is wrong with the machine; nothing, if the list is empty. */
 export function verify(machine: Machine): string[] {
   const found: string[] = [];
+  // Walks made here are not the kernel's.
+  const work = { ...machine.work };
   found.push(...machine.physical.verify());
   for (const mm of machine.mms) found.push(...verifyAddressSpace(machine, mm));
   verifyMappings(machine, found);
@@ -50,6 +52,7 @@ export function verify(machine: Machine): string[] {
   found.push(...verifyHuge(machine));
   if (machine.state !== null) found.push(...machine.state.verify(machine));
   found.push(...(machine.reclaim.verify?.() ?? []));
+  Object.assign(machine.work, work);
   return found;
 }
 

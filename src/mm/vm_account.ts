@@ -20,7 +20,10 @@ const USER_RESERVE_PAGES = (128 * 1024 * 1024) / PAGE_SIZE;
 
 /** Commits `pages` more (fewer, if negative). 0, or -ENOMEM and nothing is committed. The caller is root. */
 export function vmEnoughMemory(machine: Machine, mm: Mm, pages: number): number {
+  const { enoughMemory } = machine.generation;
+  if (enoughMemory !== undefined && pages > 0 && !enoughMemory(machine, pages)) return -ENOMEM;
   machine.committedPages += pages;
+  if (enoughMemory !== undefined) return 0;
   const mode = machine.sysctl.overcommitMemory;
   if (mode === OVERCOMMIT_ALWAYS) return 0;
   if (mode === OVERCOMMIT_GUESS) {

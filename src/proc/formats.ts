@@ -8,6 +8,7 @@ import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { Vpn } from '../mm/units.ts';
 import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
+import { meminfo_2_6, vmstat_2_6, zoneinfo_2_6 } from './linux_2_6_stat.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -35,6 +36,9 @@ export interface OwnFiles {
   maps?(machine: Machine, mm: Mm): string;
   smaps?(machine: Machine, mm: Mm): string;
   pagemapEntry?(machine: Machine, mm: Mm, vpn: Vpn): bigint;
+  vmstat?(machine: Machine): string;
+  meminfo?(machine: Machine): string;
+  zoneinfo?(machine: Machine): string;
 }
 
 export interface VmstatNames {
@@ -159,6 +163,9 @@ const format_2_6: ProcFormat = {
     maps: (machine, mm) => maps26(machine, mm),
     smaps: (machine, mm) => smaps26(machine, mm),
     pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
+    vmstat: (machine) => vmstat_2_6(machine),
+    meminfo: (machine) => meminfo_2_6(machine),
+    zoneinfo: (machine) => zoneinfo_2_6(machine),
   },
 };
 

@@ -34,6 +34,8 @@ const VMALLOC_TOTAL_KIB = 34359738367;
 const HUGE_PAGE_KIB = 2048;
 
 export function meminfo(machine: Machine): string {
+  const { own } = procFormat(machine);
+  if (own?.meminfo !== undefined) return own.meminfo(machine);
   const numbers = meminfoKib(machine);
   let text = '';
   for (const name of procFormat(machine).meminfo) {

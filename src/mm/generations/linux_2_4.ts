@@ -4,6 +4,7 @@
  * Linux     2.4.19, 2.4.18
  */
 import { bdflush_2_4 } from '../bdflush.ts';
+import { vmEnoughMemory24 } from '../enough_memory_2_4.ts';
 import { handlePteFault24 } from '../faults_2_4.ts';
 import { newFileVmas_2_4 } from '../file_vmas_2_4.ts';
 import { knownAdvice } from '../known_advice.ts';
@@ -59,6 +60,7 @@ export const linux_2_4_19: Generation = {
   swapinReadahead: swapinReadahead24,
   swapClusterReadahead: shmemSwapin24,
   tryToUnuse: tryToUnuse24,
+  enoughMemory: vmEnoughMemory24,
   fileRead: fileRead24,
   knownAdvice: knownAdvice('2.4.19'),
   writeback: bdflush_2_4,

@@ -30,7 +30,7 @@ import { freeFolio, gfpZone } from '../page_alloc.ts';
 import { PAGE_ALLOC_COSTLY_ORDER } from '../page_alloc_2_6.ts';
 import { PG_active, PG_lru } from '../page_flags.ts';
 import type { Reclaim } from '../parts.ts';
-import { SwapToken } from '../swap/swap_token.ts';
+import { state_2_6 } from '../state_2_6.ts';
 import { Task } from '../task.ts';
 import { NO_PFN, type Pfn } from '../units.ts';
 import {
@@ -96,7 +96,6 @@ export class Vmscan_2_6 implements Reclaim {
   /** vm.zone_reclaim_mode: 0, or RECLAIM_ bits. */
   zoneReclaimMode = 0;
   readonly shrinkers: Shrinker_2_6[] = newShrinkers_2_6();
-  readonly swapToken: SwapToken = new SwapToken();
   /** PGREFILL_ZONE … PGSCAN_DIRECT_ZONE, by zone type. */
   readonly zoneEvents: Float64Array = new Float64Array(4 * MAX_NR_ZONES);
   kswapdSteal = 0;
@@ -143,7 +142,7 @@ export class Vmscan_2_6 implements Reclaim {
     let priority = DEF_PRIORITY_2_6;
     for (; priority >= 0; priority--) {
       sc.nrScanned = 0;
-      if (priority === 0) this.swapToken.disable();
+      if (priority === 0) state_2_6(machine).swapToken.disable();
       reclaimed += this.shrinkZones(sc, zonelist, priority);
       shrinkSlab_2_6(machine, this.shrinkers, sc.nrScanned, sc.gfp, lruPages);
       totalScanned += sc.nrScanned;
@@ -436,8 +435,9 @@ export class Vmscan_2_6 implements Reclaim {
     const { machine } = this;
     const was = machine.current;
     machine.current = this.kswapdTask;
-    const interrupted = this.swapToken.interrupted;
-    this.swapToken.interrupted = was.mm;
+    const { swapToken } = state_2_6(machine);
+    const { interrupted } = swapToken;
+    swapToken.interrupted = was.mm;
     let order = pgdat.kswapdOrder;
     for (;;) {
       pgdat.kswapdOrder = 0;
@@ -450,7 +450,7 @@ export class Vmscan_2_6 implements Reclaim {
     pgdat.kswapdOrder = 0;
     pgdat.kswapdAwake = false;
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_sleep', pgdat.nid);
-    this.swapToken.interrupted = interrupted;
+    swapToken.interrupted = interrupted;
     machine.current = was;
   }
 
@@ -478,7 +478,7 @@ export class Vmscan_2_6 implements Reclaim {
     let totalScanned = 0;
     let reclaimed = 0;
     for (let priority = DEF_PRIORITY_2_6; priority >= 0; priority--) {
-      if (priority === 0) this.swapToken.disable();
+      if (priority === 0) state_2_6(machine).swapToken.disable();
       const endZone = this.highestToScan(pgdat, order, priority);
       if (endZone < 0) return true;
       let allOk = true;

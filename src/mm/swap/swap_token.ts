@@ -11,7 +11,6 @@
  */
 import type { Machine } from '../machine.ts';
 import type { Mm } from '../mm.ts';
-import type { Reclaim } from '../parts.ts';
 
 export class SwapToken {
   holder: Mm | null = null;
@@ -48,13 +47,13 @@ export class SwapToken {
     this.holder = null;
   }
 
-  /** A mapping of `mm` counts as used: it holds the token, is not who reclaims, and waits in a fault of its own. */
-  protects(mm: Mm, reclaimer: Mm | null): boolean {
-    return this.holder === mm && mm !== reclaimer && this.interrupted === mm;
+  /** A mapping of `mm` counts as used: it holds the token, and kswapd runs while it waits in a fault of its own. */
+  protects(mm: Mm): boolean {
+    return this.holder === mm && this.interrupted === mm;
   }
 }
 
 /** The machine's token; null in kernels that have none. */
 export function swapTokenOf(machine: Machine): SwapToken | null {
-  return (machine.reclaim as Reclaim & { swapToken?: SwapToken }).swapToken ?? null;
+  return (machine.state as { swapToken?: SwapToken } | null)?.swapToken ?? null;
 }
