@@ -74,6 +74,9 @@ export interface Rmap {
   readonly walksAll?: boolean;
   /** Meets every entry that maps a frame of the anonymous folio, by VMA, ascending. Entries may be changed on the way. */
   walkFolio(head: Pfn, visit: (vma: Vma, vpn: Vpn, slot: number) => void): void;
+  /** For people: what the page's owner is, and where the VMA stands in it. Left out: as in 6.x. */
+  objectOf?(pfn: Pfn): string;
+  placeOf?(pfn: Pfn, vma: Vma): string;
   /** mremap: the entry in slot `from` is at page `to` of `mm` now. For kernels whose pages know their entries (2.5). */
   entryMoved?(pfn: Pfn, from: number, mm: Mm, to: Vpn): void;
   /** A sentence for each broken promise; left out: common code checks what there is. */
