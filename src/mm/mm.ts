@@ -88,10 +88,6 @@ export class Mm {
   rlimitAs = Number.POSITIVE_INFINITY;
   rlimitData = Number.POSITIVE_INFINITY;
   rlimitMemlock = Number.POSITIVE_INFINITY;
-  /** 2.6: what it has of a claim to the swap token; faults of all at its last swap-in, and since the one before. */
-  tokenPriority = 0;
-  faultstamp = 0;
-  lastInterval = 0;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */
   exiting = false;
   /** 2.4: the next page that swap_out looks at; the end of user space when it has seen all. */

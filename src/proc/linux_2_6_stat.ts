@@ -110,8 +110,8 @@ function slabPages(machine: Machine, zone: Zone, reclaimable: boolean): number {
   let pages = 0;
   for (const name of Object.keys(machine.slab.caches) as SlabName[]) {
     const cache = machine.slab.caches[name];
-    if (cache.reclaimable !== reclaimable) continue;
     for (const pfn of cache.slabs) {
+      if (machine.slab.isReclaimable(pfn) !== reclaimable) continue;
       if (machine.frames.zoneIndex(pfn) === zone.index) pages += 2 ** compoundOrder(machine, pfn);
     }
   }
@@ -317,7 +317,7 @@ export function slabinfo_2_6(machine: Machine): string {
     const cache = machine.slab.caches[name];
     const slabs = cache.slabs.length;
     text +=
-      `${name.padEnd(17)} ${n(cache.active, 6)} ${n(cache.room, 6)} ${n(cache.size, 6)} ${n(cache.objectsPerSlab, 4)}` +
+      `${name.padEnd(17)} ${n(cache.active, 6)} ${n(cache.room, 6)} ${n(cache.size, 6)} ${n(Math.floor((4096 * 2 ** cache.order) / cache.size), 4)}` +
       ` ${n(2 ** cache.order, 4)} : tunables ${n(0, 4)} ${n(0, 4)} ${n(0, 4)}` +
       ` : slabdata ${n(slabs, 6)} ${n(slabs, 6)} ${n(0, 6)}\n`;
   }
