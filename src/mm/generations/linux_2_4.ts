@@ -65,7 +65,7 @@ export const linux_2_4_19: Generation = {
   knownAdvice: knownAdvice('2.4.19'),
   writeback: bdflush_2_4,
   outOfMemory: oomSaysGoOn24,
-  sysctl: { thpEnabled: false },
+  sysctl: { thpEnabled: false, stackGuardGap: 0, maxMapCount: 65536 },
   switches: switches_2_4_19,
   newPhysical: newPhysical_2_4,
   newSlab: newSlab_2_4,
