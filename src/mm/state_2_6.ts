@@ -5,7 +5,6 @@
  */
 import { Pdflush } from './flusher_2_6.ts';
 import type { Machine } from './machine.ts';
-import type { Mm } from './mm.ts';
 import type { GenerationState } from './parts.ts';
 import { SwapToken } from './swap/swap_token.ts';
 
@@ -15,16 +14,6 @@ export class State_2_6 implements GenerationState {
 
   constructor(machine: Machine) {
     this.pdflush = new Pdflush(machine);
-  }
-
-  /** `mm` is about to read from swap, and wants the token. */
-  grabSwapToken(_machine: Machine, mm: Mm): void {
-    this.swapToken.grab(mm);
-  }
-
-  /** A mapping of `mm` counts as used. */
-  holdsSwapToken(mm: Mm): boolean {
-    return this.swapToken.protects(mm);
   }
 
   verify(_machine: Machine): string[] {

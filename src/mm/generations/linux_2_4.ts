@@ -40,6 +40,7 @@ const switches_2_4_19: Switches = {
   swapScanMap: true,
   swapinWritable: false,
   zoneInPageFlags: true,
+  swapLeastPriority: 0,
   pagesPinInodes: false,
 };
 

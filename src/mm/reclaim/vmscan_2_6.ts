@@ -561,10 +561,25 @@ export class Vmscan_2_6 implements Reclaim {
     return 0;
   }
 
-  /** DIFFERS: MADV_PAGEOUT is not there to ask for it; its pages go back as they came. */
+  /** MADV_PAGEOUT is not there to ask for it; who studies the verdict on single pages does. */
   reclaimPages(pages: Pfn[]): number {
-    for (const pfn of pages) this.machine.lru.putback(pfn);
-    return 0;
+    const { machine } = this;
+    const { frames, current } = machine;
+    const sc = this.takeControl(GFP_KERNEL, 0, false);
+    for (let i = 0; i < pages.length; i++) {
+      frames.clear(pages[i]!, PG_active);
+      frames.listAdd(pages[i]!, sc.isolated);
+    }
+    const was = current.memalloc;
+    current.memalloc = true;
+    const freed = shrinkPageList_2_6(machine, sc, false);
+    current.memalloc = was;
+    for (let pfn = frames.listLast(sc.isolated); pfn !== NO_PFN; pfn = frames.listLast(sc.isolated)) {
+      frames.listDel(pfn);
+      this.putBack(pfn);
+    }
+    this.idle.push(sc);
+    return freed;
   }
 
   zoneReclaimablePages(zone: Zone): number {

@@ -374,6 +374,21 @@ export class PteChainRmap implements Rmap {
     });
   }
 
+  objectOf(pfn: Pfn): string {
+    let blocks = 0;
+    for (let block = this.chains.get(pfn) ?? null; block !== null; block = block.next) blocks += 1;
+    return blocks === 0 ? 'its only entry' : `a chain of ${blocks} blocks of ${this.nrPte} entries`;
+  }
+  placeOf(pfn: Pfn, vma: Vma): string {
+    let number = 0;
+    for (let block = this.chains.get(pfn) ?? null; block !== null; block = block.next) {
+      number += 1;
+      for (const slot of block.entries)
+        if (slot !== NO_ENTRY && this.vmaOf(slot) === vma) return `in block ${number} of its chain`;
+    }
+    return 'the direct entry';
+  }
+
   addNewHuge(head: Pfn): void {
     bugOn(true, 'there are no huge pages of anonymous memory', head);
   }

@@ -112,12 +112,12 @@ describe('[2.6 swap token]', () => {
 
   test('[2.6 swap token] pages of the holder count as used while it waits in a fault', () => {
     const { machine, mm: own } = new World();
-    const state = state_2_6(machine);
-    state.grabSwapToken(machine, own);
-    expect(state.holdsSwapToken(own)).toBe(false);
-    state.swapToken.interrupted = own;
-    expect(state.holdsSwapToken(own)).toBe(true);
-    expect(state.holdsSwapToken(mm(0))).toBe(false);
+    const { swapToken } = state_2_6(machine);
+    swapToken.grab(own);
+    expect(swapToken.protects(own, null)).toBe(false);
+    swapToken.interrupted = own;
+    expect(swapToken.protects(own, null)).toBe(true);
+    expect([swapToken.protects(own, own), swapToken.protects(mm(0), null)]).toEqual([false, false]);
   });
 });
 

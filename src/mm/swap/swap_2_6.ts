@@ -20,6 +20,7 @@ import { NO_PFN, type Pfn, type SwapEntry, swpEntry, swpOffset } from '../units.
 import { SWAP_MAP_BAD } from './area.ts';
 import { getSwapPage, scanSwapMap } from './scan_swap_map.ts';
 import { deleteFromSwapCache, readSwapCacheAsync } from './swap_state.ts';
+import { swapTokenOf } from './swap_token.ts';
 import { swpSwapcount } from './swapfile.ts';
 
 /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
@@ -27,8 +28,9 @@ export function allocSwapSlot_2_6(machine: Machine): SwapEntry {
   return getSwapPage(machine, scanSwapMap);
 }
 
-/** For a fault, which has asked for the swap token before. */
-export function swapinReadahead_2_6(machine: Machine, entry: SwapEntry, gfp: Gfp, _fault: VmFault): Pfn {
+/** A fault asks for the swap token first; swapoff does not. */
+export function swapinReadahead_2_6(machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault): Pfn {
+  if (!machine.current.swapoff) swapTokenOf(machine)?.grab(fault.vma.vmMm);
   return swapGroupReadahead(machine, entry, gfp);
 }
 

@@ -47,9 +47,9 @@ export class SwapToken {
     this.holder = null;
   }
 
-  /** A mapping of `mm` counts as used: it holds the token, and kswapd runs while it waits in a fault of its own. */
-  protects(mm: Mm): boolean {
-    return this.holder === mm && this.interrupted === mm;
+  /** A mapping of `mm` counts as used: it holds the token, is not who reclaims, and waits in a fault of its own. */
+  protects(mm: Mm, reclaimer: Mm | null): boolean {
+    return this.holder === mm && mm !== reclaimer && this.interrupted === mm;
   }
 }
 
