@@ -114,7 +114,7 @@ function touch(machine: Machine, vma: Vma, vpn: Vpn, write: boolean): boolean {
     if (write) pageTables.set(slot, PTE_YOUNG | PTE_DIRTY);
     return true;
   }
-  if (pageTables.has(slot, PTE_SPECIAL)) return true;
+  if (pageTables.has(slot, PTE_SPECIAL) || !machine.generation.switches.populateTouches) return true;
   const pfn = compoundHead(machine, pageTables.pfn(slot));
   if (write && !pageTables.has(slot, PTE_DIRTY) && !frames.has(pfn, PG_dirty)) folioMarkDirty(machine, pfn);
   machine.lru.markAccessed(pfn);

@@ -33,6 +33,7 @@ const switches_2_4_19: Switches = {
   refillCountsMoved: true,
   unevictableList: false,
   mlockHalfOfMemory: true,
+  populateTouches: false,
   writeNotify: false,
   mergesFiles: false,
   freeingDrains: false,
