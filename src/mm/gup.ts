@@ -122,7 +122,7 @@ function touch(machine: Machine, vma: Vma, vpn: Vpn, write: boolean): boolean {
     if (write) pageTables.set(slot, PTE_YOUNG | PTE_DIRTY);
     return true;
   }
-  if (pageTables.has(slot, PTE_SPECIAL)) return true;
+  if (pageTables.has(slot, PTE_SPECIAL) || !machine.generation.switches.populateTouches) return true;
   const pfn = compoundHead(machine, pageTables.pfn(slot));
   const { switches } = machine.generation;
   if (!switches.mlockBatch && (vma.vmFlags & VM_LOCKED) !== 0) mlockFollowedPage(machine, pfn);

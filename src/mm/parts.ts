@@ -353,6 +353,8 @@ export interface Switches {
   readonly mmlistInForkOrder: boolean;
   /** refill_inactive stops after so many pages moved (2.4.19), not looked at (2.4.17; 2.4.18 was not seen). */
   readonly refillCountsMoved: boolean;
+  /** Faulting pages in for mlock marks them accessed and dirty, as a use of them would (FOLL_TOUCH, 2.6). */
+  readonly populateTouches: boolean;
   /** At most half of memory may be locked, by whomever (before 2.6.9). */
   readonly mlockHalfOfMemory: boolean;
   /** The first store to a page of a shared file mapping is noticed (2.6.19). */

@@ -68,4 +68,12 @@ export const RULES_2_4: readonly Rule[] = [
     fits: isCutOtherwise,
     spreads: true,
   },
+  {
+    id: 'brk up to a stack',
+    kernels: ['linux-2.4'],
+    source: '2.4 §11',
+    says: 'brk leaves one page to the region above, be it a stack or not; 6.x leaves the gap that a stack may grow into',
+    fits: (o, sofar) => o.kind === 'call' && o.call.name === 'brk' && sofar.hasStack,
+    spreads: true,
+  },
 ];

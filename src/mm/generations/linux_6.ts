@@ -43,6 +43,7 @@ const switches_6_18: Switches = {
   mmlistInForkOrder: false,
   refillCountsMoved: true,
   mlockHalfOfMemory: false,
+  populateTouches: true,
   writeNotify: true,
   mergesFiles: true,
   zoneInPageFlags: true,
