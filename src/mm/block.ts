@@ -144,6 +144,8 @@ export function submit(machine: Machine, request: IoRequest): void {
     machine.io.release(request);
     return;
   }
+  const hooks = machine.pageHooks;
+  if (hooks !== null) for (let i = 0; i < request.count; i++) hooks.onIoStart(request.pfns[i]! as Pfn);
   const device = request.device!;
   const reads = request.kind === READ_FILE || request.kind === READ_SWAP;
   machine.events[reads ? PGPGIN : PGPGOUT]! += request.count * KIB_PER_PAGE;
@@ -193,6 +195,7 @@ export function runIoDone(machine: Machine, id: number): void {
   if (request.counted) request.device!.writesPending -= 1;
   for (let i = 0; i < request.count; i++) {
     const pfn = request.pfns[i]! as Pfn;
+    machine.pageHooks?.onIoEnd(pfn);
     if (request.kind === READ_FILE) endFileRead(machine, pfn);
     else if (request.kind === WRITE_FILE) endFileWrite(machine, pfn, request.tokens[i]! as Token);
     else if (request.kind === READ_SWAP) endSwapRead(machine, pfn, request.entry);

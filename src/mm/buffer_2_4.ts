@@ -9,9 +9,11 @@
  *
  * Owns      when the buffers of a page may go.
  * Promises  1. A page keeps its buffers while one is dirty or locked.
- *           2. The first visit to a dirty buffer starts no I/O. A high page is written only if the caller may bounce.
- * Linux     2.4.19 fs/buffer.c: try_to_free_buffers sync_page_buffers balance_dirty_state; mm/filemap.c: try_to_release_page
+ *           2. The first visit to a dirty buffer starts no I/O.
+ * Linux     2.4.19 fs/buffer.c: try_to_free_buffers sync_page_buffers; mm/filemap.c: try_to_release_page;
+ *           mm/page_alloc.c: nr_free_buffer_pages
  */
+import { bdflush, DIRTY_OK } from './bdflush.ts';
 import { waitOnPageWriteback } from './block.ts';
 import { dropBuffers } from './buffer.ts';
 import { BH_Dirty, BH_Launder, BH_Lock, BH_Wait_IO, type BufferStates } from './buffer_state_2_4.ts';
@@ -21,13 +23,8 @@ import type { Machine } from './machine.ts';
 import { PG_private } from './page_flags.ts';
 import { state24 } from './state_2_4.ts';
 import type { Pfn } from './units.ts';
-import { NR_FILE_DIRTY } from './vmstat.ts';
 import { clearPageDirtyForIo, startWriting } from './writeback.ts';
 import { ZONE_HIGHMEM } from './zone.ts';
-
-/** bdf_prm.b_un: dirty pages in percent of memory from which bdflush is woken, and from which whoever dirties must write. */
-const NFRACT = 30;
-const NFRACT_SYNC = 60;
 
 /** Frees what a file system keeps with a locked page; false if it must stay. */
 export function tryToReleasePage(machine: Machine, pfn: Pfn, gfp: Gfp): boolean {
@@ -44,7 +41,8 @@ export function tryToFreeBuffers_2_4(machine: Machine, pfn: Pfn, gfp: Gfp): bool
     }
     if ((mask & __GFP_IO) === 0 || !syncPageBuffers(machine, buffers, pfn)) break;
   }
-  if (balanceDirtyState(machine) >= 0) machine.generation.writeback.wakeupFlusher(machine);
+  const flusher = bdflush(machine);
+  if (flusher.dirtyState(machine) !== DIRTY_OK) flusher.wakeup(machine);
   return false;
 }
 
@@ -72,13 +70,4 @@ export function nrFreeBufferPages(machine: Machine): number {
   for (const zone of machine.zones)
     if (zone.type < ZONE_HIGHMEM) pages += Math.max(0, zone.spannedPages - zone.wmarkHigh);
   return pages;
-}
-
-/** -1: few dirty pages. 0: bdflush should run. 1: whoever dirties should write. */
-export function balanceDirtyState(machine: Machine, nfract: number = NFRACT, nfractSync: number = NFRACT_SYNC): number {
-  let dirty = 0;
-  for (const pgdat of machine.nodes) dirty += pgdat.stat[NR_FILE_DIRTY]!;
-  const total = nrFreeBufferPages(machine);
-  if (dirty * 100 <= total * nfract) return -1;
-  return dirty * 100 > total * nfractSync ? 1 : 0;
 }

@@ -35,6 +35,8 @@ import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
 import { folioMapcount, folioMaybeMappedShared, folioPages, isLarge } from './folio.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import { hugeFault, wantsHuge } from './huge_memory.ts';
+import { isKsmPage, ksmMightNeedToCopy } from './ksm_page.ts';
+import { swapInCopy } from './ksm_swapin.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
 import { mlockVmaPage } from './mlock.ts';
@@ -345,6 +347,9 @@ function doSwapPage(machine: Machine): number {
     if (!holdsEntry(machine, pfn, entry)) return backOut(machine, pfn, entry, direct, result);
     if (write && !frames.has(pfn, PG_lru)) machine.lru.drain();
   }
+  if (inSwapCache && machine.ksm !== null && ksmMightNeedToCopy(machine, pfn, vma, vpn)) {
+    return result | swapInCopy(machine, vma, vpn, slot, entry, pfn, write);
+  }
   // Reading may have taken time and memory: somebody else may have brought the page in.
   const at = pageTables.slotOf(mm.pageTables, vpn);
   if (at !== slot || pageTables.bits[slot] !== bits || pageTables.value[slot] !== entry) {
@@ -453,6 +458,7 @@ function doWpPage(machine: Machine): number {
   const { vma, slot } = fault;
   if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN);
   const pfn = pageTables.pfn(slot);
+  if (isKsmPage(machine, pfn)) return wpPageCopy(machine, pfn);
   if (frames.isAnon(pfn)) {
     if (frames.has(pfn, PG_anon_exclusive) || isOnlyUser(machine, pfn)) return wpPageReuse(machine);
   } else if ((vma.vmFlags & VM_SHARED) !== 0) {

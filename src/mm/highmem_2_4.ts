@@ -19,9 +19,11 @@
  */
 import { bugOn } from './bug.ts';
 import { __GFP_IO, GFP_KERNEL, type Gfp } from './gfp.ts';
+import type { SlabObject } from './kmem_cache_2_4.ts';
 import type { Machine } from './machine.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import { pageHighMem } from './page_flags_2_4.ts';
+import { slab24 } from './slab_2_4.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn } from './units.ts';
 
 export const PAGE_OFFSET = 0xc0000000;
@@ -54,8 +56,11 @@ export class Highmem_2_4 {
   full = 0;
   private readonly emergencyPages: Pfn[] = [];
   emergencyBhs = POOL_SIZE;
-  /** Bounce pages in use, and for which page. */
-  private readonly bounces: Map<Pfn, Pfn> = new Map();
+  /** Bounce pages in use: for which page, and the buffer head of their own (null: one of the pool). */
+  private readonly bounces: Map<Pfn, { readonly of: Pfn; readonly head: SlabObject | null }> = new Map();
+  /** High pages under I/O, and the low page of each; how often there was none. */
+  private readonly underIo: Map<Pfn, Pfn> = new Map();
+  bounceMisses = 0;
 
   constructor(machine: Machine, pae: boolean = machine.frames.frames > 2 ** 20) {
     this.machine = machine;
@@ -154,23 +159,47 @@ export class Highmem_2_4 {
     return this.emergencyPages.length;
   }
 
-  /** A low page to do I/O for a high one; itself if it is low. NO_PFN: 2.4 would wait for one to come back. */
+  /** A low page and a buffer head to do I/O for a high page; itself if it is low. NO_PFN: 2.4 would wait for one to come back. */
   createBounce(pfn: Pfn, gfp: Gfp = GFP_KERNEL & ~__GFP_IO): Pfn {
     if (!pageHighMem(this.machine, pfn)) return pfn;
-    let page = allocPages(this.machine, gfp, 0);
+    const slab = slab24(this.machine);
+    const head = slab.kmemCacheAlloc(this.machine, slab.cache('buffer_head'), gfp);
+    let page = head === null && this.emergencyBhs === 0 ? NO_PFN : allocPages(this.machine, gfp, 0);
     if (page === NO_PFN) page = this.emergencyPages.pop() ?? NO_PFN;
-    if (page === NO_PFN) return NO_PFN;
-    if (this.emergencyBhs > 0) this.emergencyBhs -= 1;
-    this.bounces.set(page, pfn);
+    if (page === NO_PFN || (head === null && this.emergencyBhs === 0)) {
+      if (head !== null) slab.kmemCacheFree(this.machine, slab.cache('buffer_head'), head);
+      return NO_PFN;
+    }
+    if (head === null) this.emergencyBhs -= 1;
+    this.bounces.set(page, { of: pfn, head });
     return page;
   }
 
-  /** The I/O is done. What the pool lacks is its first. */
+  /** The I/O is done. What the pools lack is theirs first. */
   bounceEnd(page: Pfn): void {
-    if (!this.bounces.delete(page)) return;
-    if (this.emergencyBhs < POOL_SIZE) this.emergencyBhs += 1;
+    const bounce = this.bounces.get(page);
+    if (bounce === undefined) return;
+    this.bounces.delete(page);
+    const slab = slab24(this.machine);
+    if (bounce.head === null) this.emergencyBhs += 1;
+    else slab.kmemCacheFree(this.machine, slab.cache('buffer_head'), bounce.head);
     if (this.emergencyPages.length < POOL_SIZE) this.emergencyPages.push(page);
     else putPage(this.machine, page);
+  }
+
+  /** The disk knows the first 4 GiB at most, and its driver low memory alone. Nobody waits: then the page itself is used. */
+  onIoStart(pfn: Pfn): void {
+    if (!pageHighMem(this.machine, pfn)) return;
+    const page = this.createBounce(pfn, 0);
+    if (page === NO_PFN) this.bounceMisses += 1;
+    else this.underIo.set(pfn, page);
+  }
+
+  onIoEnd(pfn: Pfn): void {
+    const page = this.underIo.get(pfn);
+    if (page === undefined) return;
+    this.underIo.delete(pfn);
+    this.bounceEnd(page);
   }
 
   verify(): string[] {
@@ -184,6 +213,7 @@ export class Highmem_2_4 {
       mapped += 1;
       if (this.slotOf.get(pfn) !== slot) wrong.push(`frame ${pfn}: page->virtual does not name slot ${slot}`);
     }
+    if (this.underIo.size > this.bounces.size) wrong.push('a high page is under I/O through a page that has ended');
     if (mapped !== this.slotOf.size)
       wrong.push(`${this.slotOf.size} high pages have an address, ${mapped} slots a page`);
     return wrong;

@@ -21,13 +21,29 @@ import {
   PG_unevictable,
   PG_writeback,
 } from './page_flags.ts';
+import { NO_SLOT } from './page_table.ts';
 import type { Pfn } from './units.ts';
+import { VM_LOCKED } from './vm_flags.ts';
 
 export type PageKind = 'unreclaimable' | 'swappable' | 'syncable' | 'discardable';
 
 export interface KindOfPage {
   kind: PageKind;
   reason: string;
+}
+
+/** Before 2.6.28 a page does not know that it is locked: reclaim finds out from the regions that map it. */
+function lockedSomewhere(machine: Machine, pfn: Pfn): boolean {
+  const { pageTables, frames } = machine;
+  if (machine.generation.switches.unevictableList || frames.mapcount(pfn) === 0) return false;
+  let locked = false;
+  machine.rmap.walk(pfn, (vma, vpn) => {
+    const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+    const maps = slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
+    locked ||= maps && (vma.vmFlags & VM_LOCKED) !== 0;
+    return !locked;
+  });
+  return locked;
 }
 
 /** What reclaim could do with the frame. */
@@ -44,7 +60,8 @@ export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
   }
   if (frames.has(pfn, PG_table)) return is('unreclaimable', 'a page table');
   if (frames.has(pfn, PG_locked)) return is('unreclaimable', 'locked for I/O (PG_locked)');
-  if (frames.has(pfn, PG_mlocked)) return is('unreclaimable', 'in a locked region (PG_mlocked, VM_LOCKED)');
+  if (frames.has(pfn, PG_mlocked) || lockedSomewhere(machine, pfn))
+    return is('unreclaimable', 'in a locked region (PG_mlocked, VM_LOCKED)');
   if (frames.has(pfn, PG_unevictable))
     return is('unreclaimable', 'in a mapping whose pages must stay (PG_unevictable)');
   const word = frames.mapping(pfn);

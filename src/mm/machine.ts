@@ -14,6 +14,8 @@ import { VmFault } from './fault.ts';
 import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
+import type { Ksm } from './ksm.ts';
+import type { StableNode } from './ksm_page.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
@@ -144,7 +146,7 @@ export interface DiskConfig {
 const EMULATED_TLB: TlbConfig = { data: 256, code: 4096 };
 
 /** What an owner of pages is, behind the id in page->mapping. */
-export type MappingOwner = AddressSpace | AnonVma;
+export type MappingOwner = AddressSpace | AnonVma | StableNode;
 
 /** What pages hold, for those who need bytes; the default just counts stores. */
 export interface Contents {
@@ -204,6 +206,8 @@ export class Machine {
   readonly reclaim: Reclaim;
   readonly workingset: Workingset;
   readonly physical: Physical;
+  /** Merges equal pages; null: not in this kernel. */
+  readonly ksm: Ksm | null;
   /** What only this generation's machines have; null: nothing. */
   readonly state: GenerationState | null;
   readonly pageHooks: PageHooks | null;
@@ -259,12 +263,13 @@ export class Machine {
     this.slab.registerShrinker(this.shadowNodes);
     this.slab.registerShrinker(this.vfs);
     this.slab.registerShrinker(new DeferredSplitShrinker());
-    this.swap = new SwapAreas();
+    this.swap = new SwapAreas(this.generation.switches.swapLeastPriority);
     this.disk = newDisk('vda', config.disk);
     this.rmap = this.generation.newRmap(this);
     this.lru = this.generation.newLru(this);
     this.reclaim = this.generation.newReclaim(this);
     this.workingset = this.generation.newWorkingset(this);
+    this.ksm = this.generation.newKsm?.(this) ?? null;
     this.state = this.generation.newState?.(this) ?? null;
     this.pageHooks = this.state?.pageHooks ?? null;
     this.generation.writeback.startFlusher(this);

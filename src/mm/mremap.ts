@@ -24,7 +24,16 @@ import { NO_SLOT, PTE_SPECIAL, PTE_TLB } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOfLength, type Vpn, vpnOf } from './units.ts';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
-import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED } from './vm_flags.ts';
+import {
+  VM_ACCOUNT,
+  VM_DONTEXPAND,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
+  VM_MAYSHARE,
+  VM_MERGEABLE,
+  VM_PFNMAP,
+  VM_SHARED,
+} from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { copyVma, splitVma, vmaMergeExtend } from './vma_merge.ts';
 
@@ -323,6 +332,10 @@ function moveVma(machine: Machine, remap: Remap, vma: Vma): number {
     // SINCE 6.17: the whole VMA loses its lock; before, only what moved away, split off for that.
     const failed = splitAround(machine, vma, start, (start + oldPages) as Vpn);
     if (failed < 0) return failed;
+  }
+  // A merged page is found by the address that it was merged at.
+  if ((vma.vmFlags & VM_MERGEABLE) !== 0 && machine.ksm !== null) {
+    if (machine.ksm.unmerge(vma, start, (start + oldPages) as Vpn) < 0) return -ENOMEM;
   }
   const accounted = (vma.vmFlags & VM_ACCOUNT) !== 0;
   const charged = accounted ? (remap.dontunmap ? newPages : newPages - oldPages) : 0;

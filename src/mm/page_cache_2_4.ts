@@ -33,14 +33,14 @@ export class PageCache_2_4 implements PageHooks {
   readonly lists: MappingLists;
   readonly buffers: BufferStates;
   private readonly machine: Machine;
-  /** Told of each page that the kernel copies to or from; highmem_2_4.ts. */
-  private readonly copied: { onCopy(pfn: Pfn): void };
+  /** Told of each page that the kernel copies to or from, or a device: highmem_2_4.ts. */
+  private readonly highmem: Pick<PageHooks, 'onCopy' | 'onIoStart' | 'onIoEnd'>;
   /** swapper_space.nrpages. */
   swapcachePages = 0;
 
-  constructor(machine: Machine, copied: { onCopy(pfn: Pfn): void }) {
+  constructor(machine: Machine, highmem: Pick<PageHooks, 'onCopy' | 'onIoStart' | 'onIoEnd'>) {
     this.machine = machine;
-    this.copied = copied;
+    this.highmem = highmem;
     this.hash = new PageHash(machine.frames.frames);
     this.lists = new MappingLists(machine.frames.frames);
     this.buffers = new BufferStates(machine.frames);
@@ -87,7 +87,15 @@ export class PageCache_2_4 implements PageHooks {
   }
 
   onCopy(pfn: Pfn): void {
-    this.copied.onCopy(pfn);
+    this.highmem.onCopy(pfn);
+  }
+
+  onIoStart(pfn: Pfn): void {
+    this.highmem.onIoStart(pfn);
+  }
+
+  onIoEnd(pfn: Pfn): void {
+    this.highmem.onIoEnd(pfn);
   }
 
   fsync(mapping: AddressSpace): void {

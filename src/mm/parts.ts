@@ -9,6 +9,7 @@ import type { VmFault } from './fault.ts';
 import type { PageReader } from './filemap.ts';
 import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
+import type { Ksm } from './ksm.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
@@ -221,6 +222,9 @@ export interface PageHooks {
   onDropBuffers(pfn: Pfn): void;
   /** The kernel copies to or from the page. */
   onCopy(pfn: Pfn): void;
+  /** The device begins to read or write the page, and is done. */
+  onIoStart(pfn: Pfn): void;
+  onIoEnd(pfn: Pfn): void;
   /** fsync: writes what is dirty, and waits. */
   fsync(mapping: AddressSpace): void;
 }
@@ -266,6 +270,8 @@ export interface Generation {
   readonly newPhysical: (machine: Machine) => Physical;
   readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
+  /** KSM, stopped. Undefined: the kernel has none, or nobody would start it. */
+  readonly newKsm?: (machine: Machine) => Ksm;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */
   readonly newState: ((machine: Machine) => GenerationState) | null;
   /** One set of LRU lists for each memory cgroup and node, or zone. */
@@ -367,6 +373,8 @@ export interface Switches {
   readonly coldReadahead: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
+  /** Areas without a priority of their own get ones below this: -2 the first, in 2.4 -1. */
+  readonly swapLeastPriority: number;
   /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
   readonly mergeAnyAnonVma: boolean;
   /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */

@@ -2,11 +2,13 @@
  * Who maps a page, with the whole way from the frame to each entry.
  *
  * Promises  `mappers` are exactly the entries that map the frame; `inVain` are the VMAs that the walk meets for nothing.
- * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file; 2.6.24 mm/rmap.c: vma_address page_lock_anon_vma
+ * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file; mm/ksm.c: rmap_walk_ksm; 2.6.24 mm/rmap.c: vma_address
+ *           page_lock_anon_vma
  */
 import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';
-import type { Machine } from './machine.ts';
+import { StableNode } from './ksm_page.ts';
+import type { Machine, MappingOwner } from './machine.ts';
 import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
@@ -44,7 +46,7 @@ export interface WhoMaps {
   refcount: number;
   mapcount: number;
   /** page->mapping: the raw word, its tag bit, and what it points to. */
-  mapping: { word: number; anonBit: number; kind: 'none' | 'anon_vma' | 'inode'; id: number; name: string };
+  mapping: { word: number; anonBit: number; kind: 'none' | 'anon_vma' | 'inode' | 'ksm'; id: number; name: string };
   /** What the object is made of, in kernels where that is not a tree. */
   object?: string;
   index: number;
@@ -66,7 +68,11 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const mappers: WhoVma[] = [];
   const inVain: WhoVma[] = [];
   if (owner !== null || frames.mapcount(pfn) > 0) {
+    const known = new Set<Vma>();
     machine.rmap.walk(pfn, (vma, vpn) => {
+      // The walk of a merged page may come to a process twice.
+      if (owner instanceof StableNode && known.has(vma)) return true;
+      known.add(vma);
       const met = describe(machine, pfn, vma, vpn);
       (met.pte === null ? inVain : mappers).push(met);
       return true;
@@ -81,7 +87,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
     mapping: {
       word,
       anonBit: word & 1,
-      kind: owner === null ? 'none' : owner instanceof AddressSpace ? 'inode' : 'anon_vma',
+      kind: kindOf(owner),
       id: owner?.id ?? 0,
       name: owner instanceof AddressSpace ? owner.host.name : '',
     },
@@ -104,8 +110,14 @@ export function frameAt(machine: Machine, pageTables: Vma['vmMm'], vpn: Vpn): Pf
   return machine.pageTables.pfn(slot);
 }
 
-function ownerOf(machine: Machine, word: number): AnonVma | AddressSpace | null {
+function ownerOf(machine: Machine, word: number): MappingOwner | null {
   return machine.mappings[(word - (word & PAGE_MAPPING_FLAGS)) / 4] ?? null;
+}
+
+function kindOf(owner: MappingOwner | null): WhoMaps['mapping']['kind'] {
+  if (owner === null) return 'none';
+  if (owner instanceof AnonVma) return 'anon_vma';
+  return owner instanceof StableNode ? 'ksm' : 'inode';
 }
 
 function parentsOf(anonVma: AnonVma): number[] {

@@ -86,6 +86,8 @@ export class Zone {
   /** 2.4: somebody found it low, and kswapd has not made it balanced since. */
   needBalance = false;
   belowHigh = false;
+  /** Pages that scans of its lists have looked at since one of its pages was last freed (zone->pages_scanned, before 4.8). */
+  pagesScanned = 0;
 
   constructor(
     pgdat: PgData,

@@ -5,12 +5,15 @@
  */
 import type { Machine } from '../mm/machine.ts';
 import type { SwapInfo } from '../mm/swap/area.ts';
+import { procFormat } from './formats.ts';
 import { sum } from './vmstat.ts';
 
 /** Numbers this long take the place of a tab. */
 const WIDE = 10000000;
 
 export function swaps(machine: Machine): string {
+  const { own } = procFormat(machine);
+  if (own?.swaps !== undefined) return own.swaps(machine);
   let text = 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n';
   for (const area of areasOf(machine)) {
     // A zram device is a disk without a seek; what lies on a machine's own disk is a file there.

@@ -40,6 +40,7 @@ const switches_2_4_19: Switches = {
   swapScanMap: true,
   swapinWritable: false,
   zoneInPageFlags: true,
+  swapLeastPriority: 0,
   pagesPinInodes: false,
 };
 
@@ -65,7 +66,7 @@ export const linux_2_4_19: Generation = {
   knownAdvice: knownAdvice('2.4.19'),
   writeback: bdflush_2_4,
   outOfMemory: oomSaysGoOn24,
-  sysctl: { thpEnabled: false },
+  sysctl: { thpEnabled: false, maxMapCount: 65536 },
   switches: switches_2_4_19,
   newPhysical: newPhysical_2_4,
   newSlab: newSlab_2_4,

@@ -45,6 +45,7 @@ const switches_6_18: Switches = {
   writeNotify: true,
   mergesFiles: true,
   zoneInPageFlags: true,
+  swapLeastPriority: -1,
   pagesPinInodes: true,
   lruBatch: 31,
   ioCost: 32,

@@ -148,11 +148,12 @@ export class Vmscan24 implements Reclaim {
   }
 
   /** How many of `pages` are still wanted. */
-  private shrinkCaches(classzone: Zone, priority: number, gfp: Gfp, pages: number): number {
+  private shrinkCaches(classzone: Zone, priority: number, gfp: Gfp, asked: number): number {
     const { machine } = this;
     const lruvec = machine.rootMemcg.lruvecs[classzone.lruvec]!;
     const { work } = machine;
-    if (pages - kmemCacheReap(machine, gfp) <= 0) return 0;
+    const pages = asked - kmemCacheReap(machine, gfp);
+    if (pages <= 0) return 0;
     this.refillInactive(classzone, refillRatio(pages, lruvec.stat[LRU_ACTIVE]!, lruvec.stat[LRU_INACTIVE]!));
     const scannedBefore = work.pagesScanned;
     const visitedBefore = work.ptesVisited;

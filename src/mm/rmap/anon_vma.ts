@@ -19,6 +19,7 @@ import { GFP_KERNEL } from '../gfp.ts';
 import { type IntervalKeys, IntervalTree } from '../interval_tree.ts';
 import type { Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
+import { mpolEqual } from '../mempolicy.ts';
 import { VM_ACCESS_FLAGS, VM_STICKY } from '../vm_flags.ts';
 import type { IntervalLinks, Vma } from '../vma.ts';
 
@@ -171,6 +172,7 @@ function reusableAnonVma(old: Vma, a: Vma, b: Vma): AnonVma | null {
   const alike =
     a.vmEnd === b.vmStart &&
     a.vmFile === b.vmFile &&
+    mpolEqual(a.vmPolicy, b.vmPolicy) &&
     ((a.vmFlags ^ b.vmFlags) & ~(VM_ACCESS_FLAGS | VM_STICKY)) === 0 &&
     b.vmPgoff === a.vmPgoff + (b.vmStart - a.vmStart);
   return alike ? old.anonVma : null;
@@ -190,7 +192,12 @@ function allocAnonVma(machine: Machine, parent: AnonVma | null, memcg: MemCgroup
   return anonVma;
 }
 
-function putAnonVma(machine: Machine, anonVma: AnonVma): void {
+/** Somebody who is no VMA keeps it: a page that KSM merged is found through it. */
+export function getAnonVma(anonVma: AnonVma): void {
+  anonVma.refcount += 1;
+}
+
+export function putAnonVma(machine: Machine, anonVma: AnonVma): void {
   anonVma.refcount -= 1;
   if (anonVma.refcount > 0) return;
   machine.dropMapping(anonVma.id);

@@ -213,7 +213,8 @@ export class ObjectRmap implements Rmap {
     // The TLB forgets the entry, so that the next use is seen.
     if (machine.pageTables.testAndClear(slot, PTE_YOUNG)) referenced += 1;
     // Who holds the swap token, and waits in a fault just now, shall make progress.
-    if (swapTokenOf(machine)?.protects(vma.vmMm) ?? false) referenced += 1;
+    const held = vma.vmMm !== machine.current.mm && (swapTokenOf(machine)?.protects(vma.vmMm) ?? false);
+    if (held) referenced += 1;
     if (referenced > 0) this.referencedVmFlags |= vma.vmFlags & ~VM_LOCKED;
     this.mapcount -= 1;
     return referenced;

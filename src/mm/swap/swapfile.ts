@@ -64,7 +64,7 @@ export class SwapAreas {
   readonly avail: SwapInfo[] = [];
   nrSwapPages = 0;
   totalSwapPages = 0;
-  private leastPriority = -1;
+  private leastPriority: number;
   /** Areas on rotating disks. */
   nrRotate = 0;
   /** 6.18: the solid-state area and offset where the CPU takes its next slot. */
@@ -83,6 +83,11 @@ export class SwapAreas {
   readaheadPages = 0;
   /** The page that swap_state.ts found last was read in just now. */
   freshPage = false;
+
+  /** `leastPriority`: the first area without a priority gets one less. */
+  constructor(leastPriority: number = -1) {
+    this.leastPriority = leastPriority;
+  }
 
   areaOf(entry: SwapEntry): SwapInfo {
     return this.areas[swpType(entry)]!;
