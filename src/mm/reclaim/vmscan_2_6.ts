@@ -505,7 +505,9 @@ export class Vmscan_2_6 implements Reclaim {
           sc.mayWritepage = true;
       }
       if (allOk) return true;
-      if (totalScanned > 0 && priority < DEF_PRIORITY_2_6 - 2) congestionWait(machine, machine.disk, NAP_NS);
+      // DIFFERS: programs run while Linux's kswapd naps. Here its turn is one piece, and a nap without I/O would stop them for nothing.
+      const naps = totalScanned > 0 && priority < DEF_PRIORITY_2_6 - 2 && machine.io.pending > 0;
+      if (naps) congestionWait(machine, machine.disk, NAP_NS);
       if (reclaimed >= SWAP_CLUSTER_MAX) return false;
     }
     return false;
