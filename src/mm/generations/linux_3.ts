@@ -3,6 +3,7 @@
  *
  * Linux     3.16
  */
+import { Khugepaged } from '../khugepaged_3.ts';
 import { Ksm } from '../ksm.ts';
 import { faultByPolicy, newPhysical_3 } from '../page_alloc_3.ts';
 import type { Generation } from '../parts.ts';
@@ -15,6 +16,7 @@ export const linux_3_16: Generation = {
   family: 'linux-3',
   newPhysical: newPhysical_3,
   newKsm: (machine) => new Ksm(machine),
+  newKhugepaged: (machine) => new Khugepaged(machine),
   handlePteFault: faultByPolicy(linux_6_1.handlePteFault),
   getUnmappedArea: getUnmappedArea3,
   pickMmapLayout: pickMmapLayout3,
