@@ -57,7 +57,8 @@ function mayCollapse(vma: Vma): boolean {
   return isHugeSuitable(vma, (vma.vmEnd - HPAGE_PMD_NR) as Vpn);
 }
 
-function collapse(machine: Machine, vma: Vma, start: Vpn): Outcome {
+/** The 2 MiB from `start` on. */
+export function collapse(machine: Machine, vma: Vma, start: Vpn): Outcome {
   const { pageTables } = machine;
   const first = pageTables.slotOf(vma.vmMm.pageTables, start);
   if (first === NO_SLOT) return -EINVAL;

@@ -14,6 +14,7 @@ import { VmFault } from './fault.ts';
 import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
+import type { Khugepaged } from './khugepaged_3.ts';
 import type { Ksm } from './ksm.ts';
 import type { StableNode } from './ksm_page.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
@@ -206,6 +207,8 @@ export class Machine {
   readonly reclaim: Reclaim;
   readonly workingset: Workingset;
   readonly physical: Physical;
+  /** Looks for small pages that could be huge; null: not in this kernel. */
+  readonly khugepaged: Khugepaged | null;
   /** Merges equal pages; null: not in this kernel. */
   readonly ksm: Ksm | null;
   /** What only this generation's machines have; null: nothing. */
@@ -270,6 +273,7 @@ export class Machine {
     this.lru = this.generation.newLru(this);
     this.reclaim = this.generation.newReclaim(this);
     this.workingset = this.generation.newWorkingset(this);
+    this.khugepaged = this.generation.newKhugepaged?.(this) ?? null;
     this.ksm = this.generation.newKsm?.(this) ?? null;
     this.state = this.generation.newState?.(this) ?? null;
     this.pageHooks = this.state?.pageHooks ?? null;

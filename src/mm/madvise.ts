@@ -205,6 +205,7 @@ function adviseFlags(
   if (newFlags === vma.vmFlags) return vma;
   if (behavior === MADV_MERGEABLE && machine.ksm !== null && !machine.ksm.madviseMergeable(vma)) return vma;
   if (behavior === MADV_UNMERGEABLE && machine.ksm !== null && machine.ksm.unmerge(vma, start, end) < 0) return -EAGAIN;
+  if (behavior === MADV_HUGEPAGE) machine.khugepaged?.enter(machine);
   const { mergesFiles: merges } = machine.generation.switches;
   const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags, merges);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;

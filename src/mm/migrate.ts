@@ -48,7 +48,7 @@ import {
 import { NO_SLOT, PTE_DIRTY, PTE_MIGRATION, PTE_MIGRATION_WRITE, PTE_RW } from './page_table.ts';
 import { lockAndSplitFolio } from './split_folio.ts';
 import { swapDuplicate } from './swap/swapfile.ts';
-import { NO_PFN, type Pfn, type SwapEntry, swpOffset, type Vpn } from './units.ts';
+import { NO_PFN, NO_VPN, type Pfn, type SwapEntry, swpOffset, type Vpn } from './units.ts';
 import { VM_WRITE } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import {
@@ -210,7 +210,8 @@ function allReferencesKnown(machine: Machine, page: Pfn): boolean {
 function setMigrationEntries(machine: Machine, page: Pfn): void {
   const { frames, pageTables } = machine;
   machine.rmap.walk(page, (vma, vpn) => {
-    const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
+    // In a nonlinear mapping a page may stand anywhere; there it is not looked for, and so it stays.
+    const slot = vpn === NO_VPN ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
     if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.pfn(slot) !== page) return true;
     const write = pageTables.has(slot, PTE_RW);
     if (pageTables.has(slot, PTE_DIRTY)) folioMarkDirty(machine, page);
@@ -235,7 +236,7 @@ function setMigrationEntries(machine: Machine, page: Pfn): void {
 /** The way back: entries that wait for `old` map `fresh`. */
 export function removeMigrationPtes(machine: Machine, old: Pfn, fresh: Pfn): void {
   machine.rmap.walk(fresh, (vma, vpn) => {
-    removeMigrationPte(machine, vma, vpn, old, fresh);
+    if (vpn !== NO_VPN) removeMigrationPte(machine, vma, vpn, old, fresh);
     return true;
   });
 }

@@ -373,10 +373,13 @@ const VMA_FIELDS: {
   },
   {
     field: 'vm_private_data',
-    why: 'nobody needs it here',
-    act: (s) => s.store(8),
-    of: (vma) => vma.vmPrivateData,
-    want: 0,
+    why: 'only a nonlinear mapping has something to remember: how far reclaim has come',
+    act: (s) => {
+      s.map(20, 2);
+      s.vma(20).nonlinearCursor = 1;
+    },
+    of: (vma, s) => [vma.vmPrivateData, s.vma(20).vmPrivateData],
+    want: [0, 1],
   },
   {
     field: 'vm_policy',

@@ -9,6 +9,7 @@ import type { VmFault } from './fault.ts';
 import type { PageReader } from './filemap.ts';
 import type { AddressSpace, File } from './fs.ts';
 import type { Gfp } from './gfp.ts';
+import type { Khugepaged } from './khugepaged_3.ts';
 import type { Ksm } from './ksm.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
@@ -272,6 +273,8 @@ export interface Generation {
   readonly newPhysical: (machine: Machine) => Physical;
   readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;
+  /** Makes huge pages of small ones in the background. Undefined: not modelled for the kernel. */
+  readonly newKhugepaged?: (machine: Machine) => Khugepaged;
   /** KSM, stopped. Undefined: the kernel has none, or nobody would start it. */
   readonly newKsm?: (machine: Machine) => Ksm;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */

@@ -37,8 +37,6 @@ export class Vma {
   swapRaHits = 0;
   /** From which nodes its pages come (mempolicy.ts); null: as the task wants it. */
   vmPolicy: Mempolicy | null = null;
-  /** Whatever the owner of the mapping needs: where a scan of a nonlinear mapping goes on. */
-  vmPrivateData = 0;
   /** The VMAs before and behind it in its address space, by address. */
   vmPrev: Vma | null = null;
   vmNext: Vma | null = null;
@@ -69,6 +67,10 @@ export class Vma {
   /** vm_ops: what its file can do; null for private anonymous memory. */
   get vmOps(): VmOps | null {
     return vmOpsOf(this);
+  }
+  /** vm_private_data: whatever the owner of the mapping needs. Here only nonlinear ones need something, their cursor. */
+  get vmPrivateData(): number {
+    return this.nonlinearCursor;
   }
   /** PTE_ bits that an entry has before its page is looked at. */
   get vmPageProt(): number {

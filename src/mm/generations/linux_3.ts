@@ -7,6 +7,7 @@ import { handlePteFault_3 } from '../faults_3.ts';
 import { flusher_3 } from '../flusher_3.ts';
 import { remapFilePagesNonlinear } from '../fremap.ts';
 import { newIntervalFileVmas } from '../interval_tree.ts';
+import { Khugepaged } from '../khugepaged_3.ts';
 import { Ksm } from '../ksm.ts';
 import { tryCharge_3 } from '../memcg_3.ts';
 import { outOfMemory_3 } from '../oom_3.ts';
@@ -41,6 +42,7 @@ export const linux_3_16: Generation = {
   outOfMemory: outOfMemory_3,
   tryCharge: tryCharge_3,
   writeback: flusher_3,
+  newKhugepaged: (machine) => new Khugepaged(machine),
   getUnmappedArea: getUnmappedArea3,
   pickMmapLayout: pickMmapLayout3,
   switches: {
