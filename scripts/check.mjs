@@ -20,6 +20,12 @@ const steps = [
     args: ['--check'],
     means: 'docs/conformance.md says what the corpus says',
   },
+  {
+    name: 'differences',
+    run: 'docs:differences',
+    args: ['--check'],
+    means: 'what older kernels show otherwise is explained, and docs/differences.md says it',
+  },
   { name: 'docs', run: 'docs:check', means: 'every command and example in the docs' },
   { name: 'tests', run: 'test', means: 'the tests' },
 ];

@@ -5,6 +5,8 @@
  * shared object. Whatever reclaim, fork, copy-on-write, writeback and truncation do, a load must give the model's token.
  */
 
+import { MIGRATE_MOVABLE_3 } from '../src/mm/buddy_3.ts';
+import { WHOLE_ZONE } from '../src/mm/compaction.ts';
 import { ENOMEM } from '../src/mm/errno.ts';
 import { truncateSetsize } from '../src/mm/fallocate.ts';
 import { newInode, openInode, putFile } from '../src/mm/file.ts';
@@ -12,14 +14,19 @@ import { filemapRead, filemapWrite } from '../src/mm/filemap.ts';
 import { dupMm, exitTask, mmPut, newMm, newTask } from '../src/mm/fork.ts';
 import type { File, Inode } from '../src/mm/fs.ts';
 import { generationNamed } from '../src/mm/generations/index.ts';
+import { __GFP_DIRECT_RECLAIM, GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from '../src/mm/gfp.ts';
+import { KSM_RUN_MERGE } from '../src/mm/ksm.ts';
 import { Machine } from '../src/mm/machine.ts';
 import { doMadvise } from '../src/mm/madvise.ts';
 import { loadPage, readToken, storePage } from '../src/mm/memory.ts';
+import { isolateForMigration, migratePages, putbackMovablePages } from '../src/mm/migrate.ts';
 import { doMlock, doMunlock } from '../src/mm/mlock.ts';
 import { doMmap, doMunmap, doRemapFilePages } from '../src/mm/mmap.ts';
 import { doMprotect } from '../src/mm/mprotect.ts';
 import { doMremap } from '../src/mm/mremap.ts';
 import { doMsync } from '../src/mm/msync.ts';
+import { allocPages, putPage } from '../src/mm/page_alloc.ts';
+import { physical3 } from '../src/mm/page_alloc_3.ts';
 import { NO_SLOT, PTE_FILE } from '../src/mm/page_table.ts';
 import { swapoff, swapon } from '../src/mm/swap/swapfile.ts';
 import type { Task } from '../src/mm/task.ts';
@@ -28,7 +35,9 @@ import {
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_MERGEABLE,
   MADV_PAGEOUT,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -40,7 +49,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../src/mm/uapi.ts';
-import { type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
+import { NO_PFN, type Pfn, type Token, type Vpn, ZERO_TOKEN } from '../src/mm/units.ts';
 import { verify } from '../src/mm/verify.ts';
 import { linearPageIndex, type Vma } from '../src/mm/vma.ts';
 import { frameAt } from '../src/mm/who.ts';
@@ -65,6 +74,8 @@ export class Random {
 const ARENA = 0x10000;
 const ARENA_PAGES = 96;
 const FILE_PAGES = 24;
+/** Contents that several pages may have: above every token that a store makes here. */
+const EQUAL_TOKENS = 1_000_000_000;
 
 /** What a page of an object holds; shared by everyone who maps it. */
 class SharedObject {
@@ -100,6 +111,11 @@ function describe(cell: Cell | undefined): string {
   return `${cell.shared ? 'shared' : 'private'} ${object} own ${cell.own}${cell.writable ? ' writable' : ''}${cell.maybeZero ? ' maybe zero' : ''}`;
 }
 
+/** MiB more for every second machine that moves pages: compaction needs a few pageblocks. */
+function roomToMove(kernel: string, seed: number): number {
+  return generationNamed(kernel).newKsm !== undefined && seed % 2 === 1 ? 4 : 0;
+}
+
 export class RandomProgram {
   readonly machine: Machine;
   private readonly random: Random;
@@ -121,7 +137,7 @@ export class RandomProgram {
       : (12 + random.next(14)) * 64 * 1024;
     this.machine = new Machine({
       kernel,
-      ramBytes,
+      ramBytes: ramBytes + roomToMove(kernel, seed) * 1024 * 1024,
       reservedBytes: 256 * 1024,
       sysctl: {
         minFreeKbytes: 64,
@@ -131,15 +147,32 @@ export class RandomProgram {
       },
     });
     const { machine } = this;
+    if (roomToMove(kernel, seed) > 0) this.fragment();
     this.nonlinear = machine.generation.remapFilePages !== doRemapFilePages;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
     const memcg = machine.generation.cgroups ? machine.newCgroup('test') : machine.rootMemcg;
-    if (random.next(3) > 0 && machine.generation.cgroups) memcg.memory.max = 100 + random.next(150);
+    // Where page tables and slab are charged too, they take most of it.
+    const { chargesKernelMemory } = machine.generation.switches;
+    if (random.next(3) > 0 && machine.generation.cgroups) {
+      const extra = random.next(150);
+      memcg.memory.max = chargesKernelMemory ? 100 + extra : 12 + Math.floor(extra / 4);
+    }
     const mm = newMm(machine, memcg)!;
     const task = newTask(machine, this.nextPid++, 'init', mm, memcg, null)!;
     task.oomScoreAdj = -1000;
     this.tasks.push({ task, cells: new Map() });
     for (let i = 0; i < 2; i++) this.addFile(i);
+  }
+
+  /** A driver took most of memory page by page, and has given most of that back: what is free is in pieces. */
+  private fragment(): void {
+    const { machine, random } = this;
+    const taken: Pfn[] = [];
+    for (let left = Math.floor(machine.totalPages * 0.9); left > 0; left--) {
+      const pfn = allocPages(machine, GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM, 0);
+      if (pfn !== NO_PFN) taken.push(pfn);
+    }
+    for (const pfn of taken) if (random.next(8) > 0) putPage(machine, pfn);
   }
 
   /** One random call or access. Throws, with what it found, when a promise is broken. */
@@ -174,6 +207,7 @@ export class RandomProgram {
     this.machine.current = this.machine.idle;
     if (what >= 74 && what < 92) this.adoptCopies(at);
     this.dropKilled();
+    if (this.machine.ksm !== null && random.next(4) === 0) this.mergeOrMove(random.next(this.tasks.length));
   }
 
   /** Locking a private writable mapping of a file copies its pages at once: from then on they are the process's own. */
@@ -256,12 +290,12 @@ export class RandomProgram {
   }
 
   /** False: the task was killed. */
-  private touchPage(at: number, page: number, write: boolean): boolean {
+  private touchPage(at: number, page: number, write: boolean, content?: Token): boolean {
     const { machine } = this;
     const { task, cells } = this.tasks[at]!;
     const vpn = (ARENA + page) as Vpn;
     const cell = cells.get(page);
-    const token = write ? machine.newToken() : ZERO_TOKEN;
+    const token = write ? (content ?? machine.newToken()) : ZERO_TOKEN;
     const failed = write ? storePage(machine, task.mm!, vpn, token) : loadPage(machine, task.mm!, vpn);
     if (task.killed) {
       // Killed on the way: the access may have been made all the same, and others may see it.
@@ -498,6 +532,71 @@ export class RandomProgram {
     machine.current = machine.idle;
     if (swapoff(machine, this.swapType) < 0) return;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: this.random.next(2) === 0 ? 'disk' : 'zram' });
+  }
+
+  /** Kernels that merge equal pages and move pages: neither may be seen by a program. */
+  private mergeOrMove(at: number): void {
+    const { random, machine } = this;
+    const { task } = this.tasks[at]!;
+    machine.current = task;
+    const [start, pages] = this.range();
+    const what = random.next(8);
+    if (what < 2) {
+      this.log.push(`${task.pid} store of equal content(${start}, ${pages})`);
+      for (let page = start; page < start + pages; page++) {
+        if (!this.touchPage(at, page, true, (EQUAL_TOKENS + random.next(3)) as Token)) break;
+      }
+    } else if (what < 4) {
+      this.log.push(`${task.pid} madvise(${start}, ${pages}, mergeable)`);
+      machine.ksm!.setRun(KSM_RUN_MERGE);
+      const all = random.next(2) === 0;
+      doMadvise(
+        machine,
+        task.mm!,
+        (all ? ARENA : ARENA + start) * 4096,
+        (all ? ARENA_PAGES : pages) * 4096,
+        MADV_MERGEABLE,
+      );
+    } else if (what < 5) {
+      this.log.push(`${task.pid} madvise(${start}, ${pages}, unmergeable)`);
+      doMadvise(machine, task.mm!, (ARENA + start) * 4096, pages * 4096, MADV_UNMERGEABLE);
+    } else if (what < 6) {
+      this.log.push('ksmd runs');
+      machine.advance((1 + random.next(10)) * 20_000_000);
+    } else if (what < 7) {
+      this.log.push(`${task.pid} migrate(${start}, ${pages})`);
+      this.migrate(task, start, pages);
+    } else if (random.next(2) === 0) {
+      const order = 1 + random.next(4);
+      this.log.push(`2**${order} pages`);
+      const pfn = allocPages(machine, GFP_KERNEL, order);
+      if (pfn !== NO_PFN) putPage(machine, pfn);
+    } else {
+      this.log.push('compact_memory');
+      machine.current = machine.idle;
+      for (const compaction of physical3(machine).compaction) {
+        compaction.compactZone(WHOLE_ZONE, MIGRATE_MOVABLE_3, random.next(3));
+      }
+    }
+    machine.current = machine.idle;
+    this.dropKilled();
+  }
+
+  /** Each page of the range goes to whatever frame is free. */
+  private migrate(task: Task, start: number, pages: number): void {
+    const { machine } = this;
+    const isolated: Pfn[] = [];
+    machine.lru.drain();
+    for (let page = start; page < start + pages; page++) {
+      const pfn = frameAt(machine, task.mm!, (ARENA + page) as Vpn);
+      if (pfn !== null && isolateForMigration(machine, pfn)) isolated.push(pfn);
+    }
+    const target = {
+      alloc: () => allocPages(machine, GFP_HIGHUSER_MOVABLE, 0),
+      free: (pfn: Pfn) => putPage(machine, pfn),
+    };
+    migratePages(machine, isolated, target, this.random.next(3));
+    putbackMovablePages(machine, isolated);
   }
 
   // helpers

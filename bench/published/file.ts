@@ -1,7 +1,6 @@
 /** Reverse mapping of file pages: many windows of one file, and remap_file_pages in reverse. */
 import { newShmemFile, putFile } from '../../src/mm/file.ts';
 import { generationNamed } from '../../src/mm/generations/index.ts';
-import { doRemapFilePages } from '../../src/mm/mmap.ts';
 import type { FileVmas } from '../../src/mm/parts.ts';
 import { MAP_SHARED } from '../../src/mm/uapi.ts';
 import type { Vma } from '../../src/mm/vma.ts';
@@ -91,18 +90,32 @@ function windowsInList(): { vmas: number; met: Range } {
   return { vmas: vmas.size, met };
 }
 
+/** Entries that page_referenced() looks at when each page lists them. */
+function windowsInChains(): Range {
+  const { space } = windows({ kernel: '2.5.59' });
+  const { machine } = space;
+  const met = new Range();
+  sampled((page) => {
+    const before = machine.work.ptesVisited;
+    machine.rmap.pageReferenced(space.pfn(page), true, null);
+    met.add(machine.work.ptesVisited - before);
+  });
+  return met;
+}
+
 const databaseWindows: PublishedNumber = {
   name: 'A database’s windows on one file',
   source: '[I. Molnar on lkml](http://lkml.indiana.edu/hypermail/linux/kernel/0403.1/0275.html)',
   date: '2004-03-09',
   how:
     'A process maps a file of 512 MB through windows of 32 KB that do not stand in the file’s order, and touches each. Then the reverse ' +
-    'walk is sent from a page of every 16th window: with a list as i_mmap (2.6.26 with that part exchanged), with the priority tree of ' +
+    'walk is sent from a page of every 16th window: with pte_chains (2.5.59), with a list as i_mmap (2.6.26 with that part exchanged), with the priority tree of ' +
     '2.6.26, and with the interval tree of 3.7 and later.',
   run() {
     const list = windowsInList();
     const prio = windowsInTree('2.6.26');
     const interval = windowsInTree('6.18');
+    const chains = windowsInChains();
     return [
       exactly('VMAs of one process on one inode', 16_384, list.vmas),
       exactly(
@@ -110,6 +123,7 @@ const databaseWindows: PublishedNumber = {
         16_384,
         range(list.met.least, list.met.most),
       ),
+      exactly('entries that a pte_chain gives, 2.5.59', 1, range(chains.least, chains.most)),
       holds(
         'VMAs that the priority tree gives, 2.6.26',
         '–',
@@ -142,7 +156,8 @@ function reversed(kernel: string, pages: number): { vmas: number; failed: number
   space.storeAll(0, pages);
   let failed = 0;
   for (let i = 0; i < pages; i++) {
-    if (doRemapFilePages(machine, mm, (PAGE + i) * 4096, 4096, 0, pages - 1 - i, 0) < 0) failed += 1;
+    const failure = machine.generation.remapFilePages(machine, mm, (PAGE + i) * 4096, 4096, 0, pages - 1 - i, 0);
+    if (failure < 0) failed += 1;
   }
   space.loadAll(0, pages);
   return { vmas: mm.mapCount, failed };

@@ -31,8 +31,8 @@ A program and a recording of it make a comparison: x.mmp with x.6.18.rec, x.6.1.
 the first line of a recording says which kernel it speaks for. A program with two recordings
 counts twice. The exit code is 0 only if all are equal.
 
---record writes what the engine did: with --kernel as DIR/x.rec, without it as DIR/x.6.18.rec
-and DIR/x.6.1.rec. A program needs no recording for that.
+--record writes what the engine did: with --kernel as DIR/x.rec, without it for every kernel that
+the engine has: DIR/x.6.18.rec, DIR/x.6.1.rec, DIR/x.3.16.rec … A program needs no recording for that.
 
 --live runs each program on the kernel of this machine first, with the runner of oracle/runner (C,
 compiled when it is first needed), and compares with that. It needs root, a C compiler and a folder

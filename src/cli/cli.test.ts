@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeReady } from '../../scripts/setup.mjs';
+import { GENERATIONS } from '../mm/generations/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const zipf = join(root, 'examples', 'zipf.rvm.gz');
@@ -71,6 +72,65 @@ test('sweep: workers give what one thread gives', () => {
     return JSON.parse(stdout, (key, value) => (key === 'seconds' && typeof value === 'number' ? 0 : value));
   };
   expect(json('2')).toEqual(json('0'));
+});
+
+test('compare: JSON with the names that were promised', () => {
+  const { status, stdout, stderr } = revmap(['compare', zipf, '--limit', '24M', '--json', ...small]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const result = JSON.parse(stdout);
+  expect(result).toMatchObject({ recording: 'zipf', events: 685919, limits: [24 * 2 ** 20] });
+  expect(result.kernels).toEqual(result.runs.map((run: { kernel: string }) => run.kernel));
+  expect(result.runs.map((run: { family: string }) => run.family)).toEqual([
+    'linux-2.4',
+    'linux-2.6',
+    'linux-3',
+    'linux-6',
+  ]);
+  const promised =
+    'minor_faults major_faults swapped_in swapped_out read_again scanned_per_reclaimed ram_bytes peak_bytes';
+  for (const run of result.runs) {
+    for (const name of promised.split(' ')) expect(run[name], `${run.kernel} ${name}`).toEqual(expect.any(Number));
+    expect(Object.keys(run.work)).toContain('ptes_visited');
+    expect(run.cost.seconds).toBeGreaterThan(0);
+  }
+  expect(result.runs[0].refaults_anon).toBeNull();
+  expect(result.runs[3].refaults_anon).toEqual(expect.any(Number));
+  const [{ firsts }] = result.partings;
+  expect(Object.keys(firsts)).toContain('swapped_out');
+  expect(firsts.swapped_out[result.kernels[3]]).toMatchObject({ event: expect.any(Number), page: expect.any(String) });
+  expect(result.prices.access).toBe(1);
+});
+
+test('compare: a table, a picture and the partings in a pipe; a page where it was asked for', () => {
+  const args = ['compare', zipf, '--kernels', 'linux-6,6.1', '--limits', '32M,24M', '--report', 'c/x.html', ...small];
+  const { status, stdout, stderr } = revmap(args);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toContain('zipf on 2 kernels, 685,919 page events');
+  expect(stdout).toContain('a 6.18   b 6.1   * both');
+  expect(stdout).toMatch(/^ limit 24\.0 MiB +6\.18 +6\.1 $/m);
+  expect(stdout).toMatch(/^ made of +memory\.max +memory\.max $/m);
+  expect(stdout).toMatch(/^ scanned per reclaimed +[\d.]+ +[\d.]+ $/m);
+  expect(stdout).toMatch(/first time that a page is swapped out\n {4}6\.18 +at [\d,]+ \(\d+ %\)/);
+  expect(stdout).toContain('report: c/x.html');
+  expect(stdout).not.toContain('\x1b');
+  expect(readFileSync(join(folder, 'c/x.html'), 'utf8')).toContain('<h2>Where they part ways</h2>');
+});
+
+test('compare: workers give what one thread gives', () => {
+  const json = (workers: string) => {
+    const args = ['compare', zipf, '--limits', '28M', '--json', '--workers', workers, ...small];
+    return JSON.parse(revmap(args).stdout, (key, value) => (key === 'seconds' ? 0 : value));
+  };
+  expect(json('2')).toEqual(json('0'));
+});
+
+test('the help names the kernels and the prices', () => {
+  const { status, stdout } = revmap(['compare', '--help']);
+  expect(status).toBe(0);
+  for (const name of ['2.4.18', '2.6.26', '3.16', '6.18', 'linux-2.4', 'memory.max', 'mem='])
+    expect(stdout).toContain(name);
+  expect(stdout).toMatch(/page-table entry visited +10 ns/);
+  expect(revmap(['run', '--help']).stdout).toContain('2.4.19');
 });
 
 test('who: a page of the program, as text and as JSON', () => {
@@ -154,7 +214,8 @@ test("check --record: the engine's own recordings, which it is equal to", () => 
   expect(revmap(['check', program, '--record', 'one', '--kernel', '6.1']).status).toBe(0);
   expect(revmap(['check', program, '--record', 'both']).status).toBe(0);
   expect(readdirSync(join(folder, 'one'))).toEqual(['05-shared-anon-fork.rec']);
-  expect(readdirSync(join(folder, 'both'))).toEqual(['05-shared-anon-fork.6.1.rec', '05-shared-anon-fork.6.18.rec']);
+  const versions = GENERATIONS.map((g) => `05-shared-anon-fork.${g.version}.rec`);
+  expect(readdirSync(join(folder, 'both')).sort()).toEqual(versions.sort());
   const [header, ...lines] = readFileSync(join(folder, 'one', '05-shared-anon-fork.rec'), 'utf8').split('\n');
   expect(header).toContain('"kernel":"6.1"');
   // Of this program the engine's differs from the kernel's in the header only.
@@ -209,6 +270,14 @@ for (const { why, args, status, said } of [
   },
   { why: 'a bad kernel', args: ['run', zipf, '--kernel', '5.4'], status: 2, said: "unknown kernel '5.4'" },
   { why: 'a bad number', args: ['run', zipf, '--swappiness', '300'], status: 2, said: 'A whole number from 0 to 200' },
+  { why: 'a bad kernel among good ones', args: ['compare', zipf, '--kernels', '6.1,5.4'], status: 2, said: "'5.4'" },
+  {
+    why: 'a limit and limits',
+    args: ['compare', zipf, '--limit', '9M', '--limits', '8'],
+    status: 2,
+    said: '--limit and --limits say the same in two ways',
+  },
+  { why: 'a bad limit to compare', args: ['compare', zipf, '--limits', '9M..'], status: 2, said: 'is no range' },
   { why: 'bad limits', args: ['sweep', zipf, '--limits', '9M..'], status: 2, said: "'9M..' is no range" },
   { why: 'no program', args: ['check', 'none.mmp'], status: 1, said: 'revmap: none.mmp: no such file or folder\n' },
   {

@@ -71,7 +71,7 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
     `  flags      ${who.flags.join(' ') || 'none'}; list ${who.lru}; cgroup ${who.memcg}`,
     `  counts     refcount ${who.refcount}, mapcount ${who.mapcount} (_mapcount ${who.mapcount - 1})`,
     `  reclaim    ${who.reclaim.kind}: ${who.reclaim.reason}`,
-    `  mapping    ${mappingText(mapping)}`,
+    `  mapping    ${mappingText(mapping, who.object)}`,
     `  index      ${hex(who.index)}${mapping.kind === 'inode' ? `: byte ${grouped(who.index * 4096)} of the file` : ''}`,
   ];
   if (who.parents.length > 0) lines.push(`  above it   anon_vma ${who.parents.join(', then ')}`);
@@ -84,18 +84,19 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
   return lines.join('\n');
 }
 
-function mappingText(mapping: WhoMaps['mapping']): string {
+function mappingText(mapping: WhoMaps['mapping'], object: string | undefined): string {
   if (mapping.kind === 'none') return `${hex(mapping.word)}: nobody`;
   const tag = `${hex(mapping.word)}, PAGE_MAPPING_ANON ${mapping.anonBit === 1 ? 'set' : 'clear'}`;
   return mapping.kind === 'anon_vma'
-    ? `${tag} → anon_vma ${mapping.id}, its links by address`
-    : `${tag} → inode '${mapping.name}', its i_mmap tree`;
+    ? `${tag} → anon_vma ${mapping.id}, ${object ?? 'its links by address'}`
+    : `${tag} → inode '${mapping.name}', ${object ?? 'its i_mmap tree'}`;
 }
 
 function vmaText(vma: WhoVma): string[] {
   const lines = [
     `  ├ ${vma.comm} (${vma.pid})  vma ${hex(vma.start)}-${hex(vma.end)}  vm_pgoff ${hex(vma.vmPgoff)}` +
       `${vma.anonVma === null ? '' : `  anon_vma ${vma.anonVma}`}${vma.chainLength === 0 ? '' : `  ${plural(vma.chainLength, 'link')}`}`,
+    ...(vma.place === undefined ? [] : [`  │   ${vma.place}`]),
     `  │   address = ${vma.formula}`,
   ];
   if (vma.pte === null) return [...lines, `  └   ${vma.why}`];

@@ -44,22 +44,30 @@ describe('[2.4 bdflush/kupdate] the table', () => {
 });
 
 describe('[2.4 bdflush/kupdate] percent', () => {
-  test('[2.4 bdflush/kupdate] of 10000 buffer pages: above 3000 bdflush is woken, above 6000 writers write', () => {
-    const { machine } = new Space24({ ramBytes: 40 * 2 ** 20 });
+  /** 4096 − 96 pages of DMA and 6141 − 141 of Normal. */
+  const TEN_THOUSAND = { ramBytes: (4096 + 6141) * PAGE_SIZE };
+
+  test('[2.4 vector bdflush] of 10000 buffer pages: above 3000 bdflush is woken, above 6000 writers write', () => {
+    const { machine } = new Space24(TEN_THOUSAND);
     const state = bdflush(machine);
-    const pages = nrFreeBufferPages(machine);
-    // What is 3000, 6000 and 2000 of 10000 here.
-    const at = (percent: number): number => Math.floor((pages * percent) / 100);
+    expect(nrFreeBufferPages(machine)).toBe(10000);
     for (const [dirty, want] of [
-      [at(30), DIRTY_OK],
-      [at(30) + 1, DIRTY_SOFT],
-      [at(60), DIRTY_SOFT],
-      [at(60) + 1, DIRTY_HARD],
+      [3000, DIRTY_OK],
+      [3001, DIRTY_SOFT],
+      [6000, DIRTY_SOFT],
+      [6001, DIRTY_HARD],
     ] as const) {
       state.nrDirty = dirty;
       expect(state.dirtyState(machine)).toBe(want);
     }
     state.nrDirty = 0;
+  });
+
+  test('[2.4 vector bdflush] of 10000 buffer pages: bdflush stops at 2000, after whole rounds of 512', () => {
+    const s = new Space24(TEN_THOUSAND);
+    write(s, s.file('disk', 0), 0, 3001);
+    s.machine.advance(1);
+    expect(bdflush(s.machine).nrDirty).toBe(3001 - 2 * 512);
   });
 
   test('[2.4 bdflush/kupdate] buffer pages are those of low zones above their high marks', () => {

@@ -37,7 +37,7 @@ import { PAGECACHE_TAG_DIRTY, xaToPfn } from './xarray.ts';
 const NS_PER_TICK = 10_000_000;
 const HZ = 100;
 /** Buffers that are written at a time (NRSYNC). */
-export const NRSYNC = 32;
+const NRSYNC = 32;
 /** Requests in a device's queue; whoever wants one more waits (QUEUE_NR_REQUESTS). */
 const QUEUE_NR_REQUESTS = 128;
 

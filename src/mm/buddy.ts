@@ -101,7 +101,7 @@ export function pageblockType(zone: Zone, pfn: Pfn): number {
 }
 
 /** Of every pageblock in a block of that order, at least of one (change_pageblock_range). */
-function setPageblockType(zone: Zone, pfn: number, order: number, type: number): void {
+export function setPageblockType(zone: Zone, pfn: number, order: number, type: number): void {
   const first = pageblockIndex(zone, pfn);
   const count = order <= PAGEBLOCK_ORDER ? 1 : 1 << (order - PAGEBLOCK_ORDER);
   for (let i = 0; i < count; i++) zone.pageblockType[first + i] = type;
@@ -116,6 +116,7 @@ function isMergeable(type: number): boolean {
 /** Gives a block back, as large as its free buddies make it. */
 export function freeOnePage(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number, atTail: boolean): void {
   accountFreePages(zone, 1 << order, type);
+  zone.pagesScanned = 0;
   let at: number = pfn;
   let size = order;
   while (size < MAX_PAGE_ORDER) {
@@ -135,7 +136,7 @@ export function freeOnePage(frames: MemMap, zone: Zone, pfn: Pfn, order: number,
 }
 
 /** The next larger buddy is free: this block's own buddy may come back soon, so it is kept whole at the tail. */
-function buddyMergeLikely(frames: MemMap, zone: Zone, pfn: number, order: number): boolean {
+export function buddyMergeLikely(frames: MemMap, zone: Zone, pfn: number, order: number): boolean {
   if (order >= MAX_PAGE_ORDER - 1) return false;
   const larger = pfn & (pfn ^ (1 << order));
   return isFreeBlock(frames, zone, larger ^ (1 << (order + 1)), order + 1);
@@ -144,7 +145,7 @@ function buddyMergeLikely(frames: MemMap, zone: Zone, pfn: number, order: number
 // taking
 
 /** Takes a free block off its list and gives what is above the wanted order back to the lists of `type`. */
-function takeAndExpand(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number): Pfn {
+export function takeAndExpand(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number): Pfn {
   let size = buddyOrder(frames, pfn);
   accountFreePages(zone, -(1 << size), buddyType(frames, pfn));
   delFromFreeList(frames, zone, pfn);
@@ -322,7 +323,7 @@ function stealSuitableFallback(
 // whole pageblocks
 
 /** False for a pageblock that reaches into another zone. */
-function inOneZone(zone: Zone, pfn: Pfn): boolean {
+export function inOneZone(zone: Zone, pfn: Pfn): boolean {
   const start = pfn - (pfn % PAGEBLOCK_PAGES);
   return spans(zone, start) && spans(zone, start + PAGEBLOCK_PAGES - 1);
 }

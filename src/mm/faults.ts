@@ -35,6 +35,8 @@ import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
 import { folioMapcount, folioMaybeMappedShared, folioPages, isLarge } from './folio.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import { hugeFault, wantsHuge } from './huge_memory.ts';
+import { isKsmPage, ksmMightNeedToCopy } from './ksm_page.ts';
+import { swapInCopy } from './ksm_swapin.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, memCgroupCharge } from './memcg.ts';
 import { mlockVmaPage } from './mlock.ts';
@@ -134,7 +136,7 @@ function doAnonymousPage(machine: Machine): number {
 }
 
 /** A page for anonymous memory of `mm`, charged; its content is zero. NO_PFN if there is none. */
-function allocAnonPage(machine: Machine, mm: Mm): Pfn {
+export function allocAnonPage(machine: Machine, mm: Mm): Pfn {
   const pfn = allocPages(machine, GFP_HIGHUSER_MOVABLE, 0);
   if (pfn === NO_PFN) return NO_PFN;
   if (memCgroupCharge(machine, pfn, mm.memcg, GFP_KERNEL) < 0) {
@@ -164,7 +166,7 @@ function dropEmptyTable(machine: Machine, mm: Mm, vpn: Vpn): void {
   pageTables.dropTable(machine, mm, vpn);
 }
 
-function doReadFault(machine: Machine): number {
+export function doReadFault(machine: Machine): number {
   const { fault } = machine;
   if (machine.sysctl.faultAroundBytes > 4096) {
     const around = doFaultAround(machine);
@@ -189,7 +191,7 @@ function doFaultAround(machine: Machine): number {
   return filemapMapPages(machine, fault, (pgoff - (vpn - first)) as Pgoff, (pgoff + (end - 1 - vpn)) as Pgoff);
 }
 
-function doCowFault(machine: Machine): number {
+export function doCowFault(machine: Machine): number {
   const { fault, frames } = machine;
   const { vma } = fault;
   if (machine.rmap.anonVmaPrepare(vma) < 0) return VM_FAULT_OOM;
@@ -209,7 +211,7 @@ function doCowFault(machine: Machine): number {
   return result | finished;
 }
 
-function doSharedFault(machine: Machine): number {
+export function doSharedFault(machine: Machine): number {
   const { fault, frames } = machine;
   const result = fileFault(machine);
   if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) !== 0) return result;
@@ -234,7 +236,7 @@ function doSharedFault(machine: Machine): number {
 }
 
 /** The page of the file, with a reference and locked, in fault.page. */
-function fileFault(machine: Machine): number {
+export function fileFault(machine: Machine): number {
   const { fault } = machine;
   const { mapping } = fault.vma.vmFile!;
   const result = mapping.host.kind === 'tmpfs' ? shmemFault(machine, fault) : filemapFault(machine, fault);
@@ -247,7 +249,7 @@ function fileFault(machine: Machine): number {
 }
 
 /** Sets the entry, unless it changed meanwhile. */
-function finishFault(machine: Machine, pfn: Pfn): number {
+export function finishFault(machine: Machine, pfn: Pfn): number {
   const { fault, pageTables } = machine;
   const { vma, vpn } = fault;
   // The table itself may have gone and come again while the file was read.
@@ -286,7 +288,7 @@ export function wantsWriteNotify(vma: Vma): boolean {
 }
 
 /** A shared page was written through its mapping. Unlocks it. */
-function faultDirtySharedPage(machine: Machine, pfn: Pfn): void {
+export function faultDirtySharedPage(machine: Machine, pfn: Pfn): void {
   folioMarkDirty(machine, pfn);
   machine.frames.clear(pfn, PG_locked);
   machine.generation.writeback.balanceDirtyPages(machine);
@@ -344,6 +346,9 @@ function doSwapPage(machine: Machine): number {
   if (inSwapCache) {
     if (!holdsEntry(machine, pfn, entry)) return backOut(machine, pfn, entry, direct, result);
     if (write && !frames.has(pfn, PG_lru)) machine.lru.drain();
+  }
+  if (inSwapCache && machine.ksm !== null && ksmMightNeedToCopy(machine, pfn, vma, vpn)) {
+    return result | swapInCopy(machine, vma, vpn, slot, entry, pfn, write);
   }
   // Reading may have taken time and memory: somebody else may have brought the page in.
   const at = pageTables.slotOf(mm.pageTables, vpn);
@@ -453,6 +458,7 @@ function doWpPage(machine: Machine): number {
   const { vma, slot } = fault;
   if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN);
   const pfn = pageTables.pfn(slot);
+  if (isKsmPage(machine, pfn)) return wpPageCopy(machine, pfn);
   if (frames.isAnon(pfn)) {
     if (frames.has(pfn, PG_anon_exclusive) || isOnlyUser(machine, pfn)) return wpPageReuse(machine);
   } else if ((vma.vmFlags & VM_SHARED) !== 0) {

@@ -6,6 +6,7 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS } from './mm.ts';
 import { doMunmap } from './munmap.ts';
 import { PG_dirty, PG_private, PG_reclaim, PG_swapcache, PG_uptodate, PG_writeback } from './page_flags.ts';
 import { PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { structPage } from './struct_page_2_4.ts';
 import { swapoff } from './swap/swapfile.ts';
 import { MAP_PRIVATE, MAP_SHARED } from './uapi.ts';
 import { NO_PFN, PAGE_SIZE, type SwapEntry, ZERO_TOKEN } from './units.ts';
@@ -162,6 +163,7 @@ test('[2.4 story Anonymous page, swapped out and in]', () => {
   expect(row()).toEqual([1, 'I R']);
   expect(s.pte(0, PTE_YOUNG) && s.pte(0, PTE_DIRTY) && s.pte(0, PTE_RW)).toBe(true);
   expect(s.mm.rssPages).toBe(1);
+  expect(structPage(machine, pfn)).toMatchObject({ mapping: 'NULL', list: 'none', lru: 'inactive_list' });
   // 2 swap_out meets it, pte young
   s.swapOut();
   expect(row()).toEqual([1, 'A']);
@@ -180,6 +182,7 @@ test('[2.4 story Anonymous page, swapped out and in]', () => {
   expect(s.sm(entry)).toBe(2);
   expect(frames.has(pfn, PG_swapcache) && frames.has(pfn, PG_dirty) && frames.has(pfn, PG_uptodate)).toBe(true);
   expect([s.mm.rssPages, s.mm.rss[MM_SWAPENTS]]).toEqual([0, 1]);
+  expect(structPage(machine, pfn)).toMatchObject({ mapping: 'swapper_space', index: entry, list: 'dirty_pages' });
   // 6 shrink_cache: dirty, freeable
   expect(s.shrink().steps).toEqual([[pfn, 5]]);
   expect(frames.has(pfn, PG_dirty)).toBe(false);
@@ -233,7 +236,7 @@ test('[2.4 story Anonymous page, swapped out and in] shared after fork: read bac
   expect(s.machine.verify()).toEqual([]);
 });
 
-test('[2.4 story Clean file page, read() twice then evicted]', () => {
+test('[2.4 story Clean file page] read() twice, then evicted', () => {
   const s = new Space24();
   const { frames } = s.machine;
   const file = s.file('disk', 1);

@@ -67,6 +67,7 @@ const TASK_OBJECTS: readonly SlabName[] = [
 export function newMm(machine: Machine, memcg: MemCgroup, parent: Mm | null = null): Mm | null {
   if (machine.slab.alloc(machine, 'mm_struct', memcg, GFP_KERNEL) < 0) return null;
   const mm = new Mm(machine.newId(), memcg);
+  mm.dataLimitCountsMappings = machine.generation.switches.dataLimitCountsMappings;
   const { mms } = machine;
   const before =
     machine.generation.switches.mmlistInForkOrder && parent !== null ? mms.indexOf(parent) : mms.length - 1;
@@ -79,6 +80,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   mm.mmUsers -= 1;
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
+  machine.ksm?.exit(mm);
   machine.reclaim.forgetMm?.(mm);
   exitMmap(machine, mm);
   swapTokenOf(machine)?.put(mm);
@@ -105,6 +107,10 @@ export function newTask(
     return null;
   }
   if (mm !== null && mm.owner === null) mm.owner = task;
+  if (parent !== null) {
+    task.mempolicy = parent.mempolicy;
+    task.ilNext = parent.ilNext;
+  }
   machine.tasks.push(task);
   return task;
 }
@@ -127,6 +133,7 @@ export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null
   const mm = newMm(machine, memcg, parent);
   if (mm === null) return null;
   copyLayout(mm, parent);
+  if (machine.ksm?.has(parent)) machine.ksm.enter(mm);
   for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {
     if (dupVma(machine, mm, vma) < 0) {
       mmPut(machine, mm);
@@ -177,6 +184,7 @@ function dupVma(machine: Machine, mm: Mm, old: Vma): number {
     return -ENOMEM;
   }
   const vma = new Vma(mm, old.vmStart, old.vmEnd, old.vmFlags & ~VM_LOCKED_MASK, old.vmPgoff, old.vmFile);
+  vma.vmPolicy = old.vmPolicy;
   vma.swapRaVpn = old.swapRaVpn;
   vma.swapRaWin = old.swapRaWin;
   vma.swapRaHits = old.swapRaHits;

@@ -14,6 +14,8 @@ import { VmFault } from './fault.ts';
 import type { LargeFolio } from './folio.ts';
 import type { AddressSpace, Inode } from './fs.ts';
 import { generationNamed } from './generations/index.ts';
+import type { Ksm } from './ksm.ts';
+import type { StableNode } from './ksm_page.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
 import { MlockBatch } from './mlock_batch.ts';
@@ -144,7 +146,7 @@ export interface DiskConfig {
 const EMULATED_TLB: TlbConfig = { data: 256, code: 4096 };
 
 /** What an owner of pages is, behind the id in page->mapping. */
-export type MappingOwner = AddressSpace | AnonVma;
+export type MappingOwner = AddressSpace | AnonVma | StableNode;
 
 /** What pages hold, for those who need bytes; the default just counts stores. */
 export interface Contents {
@@ -204,6 +206,8 @@ export class Machine {
   readonly reclaim: Reclaim;
   readonly workingset: Workingset;
   readonly physical: Physical;
+  /** Merges equal pages; null: not in this kernel. */
+  readonly ksm: Ksm | null;
   /** What only this generation's machines have; null: nothing. */
   readonly state: GenerationState | null;
   readonly pageHooks: PageHooks | null;
@@ -238,7 +242,8 @@ export class Machine {
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
     this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB);
-    this.rootMemcg = new MemCgroup(1, '/', null, config.cgroupV1 ?? false, this.sysctl.swappiness);
+    const cgroupV1 = this.generation.switches.cgroupV1Only || (config.cgroupV1 ?? false);
+    this.rootMemcg = new MemCgroup(1, '/', null, cgroupV1, this.sysctl.swappiness);
     this.memcgs.push(this.rootMemcg, this.rootMemcg);
     this.idle = new Task(0, 'swapper', null, this.rootMemcg, null);
     this.running = this.idle;
@@ -265,6 +270,7 @@ export class Machine {
     this.lru = this.generation.newLru(this);
     this.reclaim = this.generation.newReclaim(this);
     this.workingset = this.generation.newWorkingset(this);
+    this.ksm = this.generation.newKsm?.(this) ?? null;
     this.state = this.generation.newState?.(this) ?? null;
     this.pageHooks = this.state?.pageHooks ?? null;
     this.generation.writeback.startFlusher(this);

@@ -203,6 +203,8 @@ function adviseFlags(
   if (refusesFlag(vma, behavior)) return -EINVAL;
   const newFlags = advisedFlags(vma, behavior);
   if (newFlags === vma.vmFlags) return vma;
+  if (behavior === MADV_MERGEABLE && machine.ksm !== null && !machine.ksm.madviseMergeable(vma)) return vma;
+  if (behavior === MADV_UNMERGEABLE && machine.ksm !== null && machine.ksm.unmerge(vma, start, end) < 0) return -EAGAIN;
   const { mergesFiles: merges } = machine.generation.switches;
   const changed = vmaModifyFlags(machine, prev, vma, start, end, newFlags, merges);
   if (typeof changed === 'number') return changed === -ENOMEM ? -EAGAIN : changed;

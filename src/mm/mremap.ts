@@ -24,7 +24,16 @@ import { NO_SLOT, PTE_SPECIAL, PTE_TLB } from './page_table.ts';
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, pagesOfLength, type Vpn, vpnOf } from './units.ts';
 import { mayExpandVm, mlockFutureOk, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './vm_account.ts';
-import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_MAYSHARE, VM_PFNMAP, VM_SHARED } from './vm_flags.ts';
+import {
+  VM_ACCOUNT,
+  VM_DONTEXPAND,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
+  VM_MAYSHARE,
+  VM_MERGEABLE,
+  VM_PFNMAP,
+  VM_SHARED,
+} from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { copyVma, splitVma, vmaMergeExtend } from './vma_merge.ts';
 
@@ -238,7 +247,7 @@ function remap61(machine: Machine, remap: Remap, addr: number, oldLength: number
     const failed = shrink(machine, remap);
     return failed < 0 ? failed : addr;
   }
-  const vma = vmaToResize(remap);
+  const vma = vmaToResize(machine, remap);
   if (typeof vma === 'number') return vma;
   return expandVma(machine, remap, vma);
 }
@@ -259,14 +268,16 @@ function mremapTo61(machine: Machine, remap: Remap): number {
     if (failed < 0) return failed;
     remap.oldPages = remap.newPages;
   }
-  const vma = vmaToResize(remap);
+  const vma = vmaToResize(machine, remap);
   return typeof vma === 'number' ? vma : moveToNewAddr(machine, remap, vma);
 }
 
-function vmaToResize(remap: Remap): Vma | number {
+function vmaToResize(machine: Machine, remap: Remap): Vma | number {
   const vma = remap.mm.vmas.findExact(remap.start);
   if (vma === null) return -EFAULT;
-  if (remap.oldPages === 0 && (vma.vmFlags & (VM_SHARED | VM_MAYSHARE)) === 0) return -EINVAL;
+  const { mremapKeepsPrivate } = machine.generation.switches;
+  const copiesPrivate = remap.oldPages === 0 && (vma.vmFlags & (VM_SHARED | VM_MAYSHARE)) === 0;
+  if (copiesPrivate && mremapKeepsPrivate) return -EINVAL;
   if (remap.dontunmap && (vma.vmFlags & (VM_DONTEXPAND | VM_PFNMAP)) !== 0) return -EINVAL;
   if (remap.oldPages > vma.vmEnd - remap.start) return -EFAULT;
   if (remap.oldPages === remap.newPages) return vma;
@@ -323,6 +334,10 @@ function moveVma(machine: Machine, remap: Remap, vma: Vma): number {
     // SINCE 6.17: the whole VMA loses its lock; before, only what moved away, split off for that.
     const failed = splitAround(machine, vma, start, (start + oldPages) as Vpn);
     if (failed < 0) return failed;
+  }
+  // A merged page is found by the address that it was merged at.
+  if ((vma.vmFlags & VM_MERGEABLE) !== 0 && machine.ksm !== null) {
+    if (machine.ksm.unmerge(vma, start, (start + oldPages) as Vpn) < 0) return -ENOMEM;
   }
   const accounted = (vma.vmFlags & VM_ACCOUNT) !== 0;
   const charged = accounted ? (remap.dontunmap ? newPages : newPages - oldPages) : 0;

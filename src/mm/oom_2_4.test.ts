@@ -17,7 +17,7 @@ describe('[2.4 OOM] the root', () => {
     [64, 6],
     [100, 9],
   ] as const) {
-    test(`[2.4 OOM] the kernel's root of ${x} is ${want}`, () => expect(intSqrt(x)).toBe(want));
+    test(`[2.4 vector OOM root approximation] the root of ${x} is ${want}`, () => expect(intSqrt(x)).toBe(want));
   }
 });
 

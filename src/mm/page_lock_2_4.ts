@@ -3,6 +3,8 @@
  *
  * Promises  A page that is being read or written is locked. (PG_writeback is the engine's own: it tells the two apart.)
  * Linux     2.4.19 mm/filemap.c: lock_page ___wait_on_page unlock_page; include/linux/mm.h: TryLockPage
+ *
+ * DIFFERS: write(2) and truncation do not wait for a page that is being written. A user sees no other content, and shorter waits.
  */
 import { waitOnPageLocked, waitOnPageWriteback } from './block.ts';
 import type { Machine } from './machine.ts';

@@ -15,6 +15,7 @@
  *   swap      PTE_SWAP | PTE_SWP_EXCLUSIVE?                                    value = swap entry
  *   file      PTE_FILE                                                         value = page of the file: a nonlinear mapping (before 4.0)
  *   marker    PTE_MARKER                                                       a guard region, value = 0
+ *   migration PTE_MIGRATION | PTE_MIGRATION_WRITE?                             value = the old frame; never between two calls
  *   huge      present, and PTE_HUGE, in all 512 entries of the table            a mapping of 2 MiB, values ascend (decision 0008)
  *
  * The TLB is two bits: they say that the CPU knows the entry, and small tables say which entry goes when another comes.
@@ -45,6 +46,9 @@ export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
  * for its split (pgtable_trans_huge_deposit). Rights are the same in all; young and dirty is what any of them is.
  */
 export const PTE_HUGE = 2048;
+/** Its page is on the way to another frame (migrate.ts); and whether the entry was writable. */
+export const PTE_MIGRATION = 8192;
+export const PTE_MIGRATION_WRITE = 16384;
 /** Nothing is here now, but this page of the file shall be when somebody comes (remap_file_pages before 4.0). */
 export const PTE_FILE = 4096;
 
@@ -219,6 +223,11 @@ export class PageTables {
   setFile(slot: number, pgoff: Pgoff): void {
     this.bits[slot] = PTE_FILE;
     this.value[slot] = pgoff;
+  }
+  /** The page that the entry mapped is being moved. */
+  setMigration(slot: number, pfn: Pfn, write: boolean): void {
+    this.bits[slot] = write ? PTE_MIGRATION | PTE_MIGRATION_WRITE : PTE_MIGRATION;
+    this.value[slot] = pfn;
   }
   isNone(slot: number): boolean {
     return this.bits[slot] === 0;

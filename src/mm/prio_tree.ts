@@ -141,6 +141,16 @@ export class PrioTree implements FileVmas {
     return depth;
   }
 
+  /** For people. */
+  placeOf(vma: Vma): string {
+    const set = setOf(vma);
+    const interval = `radix ${radixOf(vma)}, heap ${heapOf(vma)}`;
+    if (set.inTree) return `a node of the tree, ${this.depthOf(vma)} below the root: ${interval}`;
+    return set.head === null
+      ? `in the ring of those that show the same: ${interval}`
+      : `first of those that show the same as a node: ${interval}`;
+  }
+
   // equals
 
   private addTo(vma: Vma, old: Vma): void {

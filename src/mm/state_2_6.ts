@@ -6,9 +6,11 @@
 import { Pdflush } from './flusher_2_6.ts';
 import type { Machine } from './machine.ts';
 import type { GenerationState } from './parts.ts';
+import { SwapToken } from './swap/swap_token.ts';
 
 export class State_2_6 implements GenerationState {
   readonly pdflush: Pdflush;
+  readonly swapToken: SwapToken = new SwapToken();
 
   constructor(machine: Machine) {
     this.pdflush = new Pdflush(machine);

@@ -4,6 +4,7 @@
  * Linux     6.18, 3.16 include/linux/sched.h: task_struct
  */
 import type { MemCgroup } from './memcg.ts';
+import type { Mempolicy } from './mempolicy.ts';
 import type { Mm } from './mm.ts';
 import type { Pfn } from './units.ts';
 import type { Vma } from './vma.ts';
@@ -45,6 +46,9 @@ export class Task {
   memalloc = false;
   /** PF_MEMALLOC_NOFS. */
   nofs = false;
+  /** Where its memory comes from (mempolicy.ts); null: from the CPU's node. And the node that is next, if by turns. */
+  mempolicy: Mempolicy | null = null;
+  ilNext = 0;
   /** Pages dirtied since the last look at the dirty limits, and at how many the next look is due. */
   nrDirtied = 0;
   nrDirtiedPause = 32;

@@ -5,6 +5,7 @@
  *           Entries are counted from the page tables alone, and only then compared with the counters.
  */
 import { folioMapcount, folioPages } from './folio.ts';
+import { isKsmPage } from './ksm_page.ts';
 import { type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
@@ -18,7 +19,7 @@ import {
   PG_swapcache,
   PG_unevictable,
 } from './page_flags.ts';
-import { NO_SLOT, PTE_RW, PTE_SPECIAL } from './page_table.ts';
+import { NO_SLOT, PTE_MIGRATION, PTE_RW, PTE_SPECIAL } from './page_table.ts';
 import { AnonVma, type AnonVmaChain } from './rmap/anon_vma.ts';
 import { isNonlinear } from './rmap/nonlinear.ts';
 import { swpSwapcount } from './swap/swapfile.ts';
@@ -29,6 +30,7 @@ import { verifyHuge } from './verify_huge.ts';
 import { verifyAddressSpace } from './verify_mm.ts';
 import { VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
+import { verifyVmacache } from './vmacache.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED, NR_MLOCK } from './vmstat.ts';
 import { MAX_NR_ZONES } from './zone.ts';
 
@@ -50,6 +52,8 @@ export function verify(machine: Machine): string[] {
   found.push(...verifyFiles(machine));
   found.push(...verifySwap(machine));
   found.push(...verifyHuge(machine));
+  if (machine.ksm !== null) found.push(...machine.ksm.verify());
+  found.push(...verifyVmacache(machine));
   if (machine.state !== null) found.push(...machine.state.verify(machine));
   found.push(...(machine.reclaim.verify?.() ?? []));
   Object.assign(machine.work, work);
@@ -72,6 +76,10 @@ function verifyMappings(machine: Machine, found: string[]): void {
         if (slot === NO_SLOT || pageTables.isNone(slot)) continue;
         if (pageTables.isSwap(slot)) {
           rss[MM_SWAPENTS]! += 1;
+          continue;
+        }
+        if (pageTables.has(slot, PTE_MIGRATION)) {
+          found.push(`entry ${at.toString(16)} of mm ${mm.id} is a migration entry, and nothing is being moved`);
           continue;
         }
         if (!pageTables.isPresent(slot) || pageTables.has(slot, PTE_SPECIAL)) continue;
@@ -124,14 +132,16 @@ function verifyEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, pfn: Pf
   const where = `entry ${vpn.toString(16)} of mm ${vma.vmMm.id}`;
   if (frames.refcount(compoundHead(machine, pfn)) === 0) found.push(`${where} maps frame ${pfn}, which is free`);
   const { switches } = machine.generation;
+  const ksm = isKsmPage(machine, pfn);
   // In a nonlinear VMA pages stand where they like.
-  const indexed = frames.isAnon(pfn) ? switches.indexesAnon : !isNonlinear(vma);
+  const indexed = frames.isAnon(pfn) ? switches.indexesAnon && !ksm : !isNonlinear(vma);
   if (indexed && frames.index(pfn) !== linearPageIndex(vma, vpn)) {
     found.push(
       `${where} maps frame ${pfn} of index ${frames.index(pfn)}, the VMA shows ${linearPageIndex(vma, vpn)} there`,
     );
   }
   if (!pageTables.has(slot, PTE_RW)) return;
+  if (ksm) found.push(`${where} is writable, and frame ${pfn} is a KSM page`);
   if ((vma.vmFlags & VM_WRITE) === 0) found.push(`${where} is writable in a VMA that is not`);
   const owned = pageTables.isHuge(slot) ? compoundHead(machine, pfn) : pfn;
   if ((vma.vmFlags & VM_SHARED) !== 0) return;
@@ -150,12 +160,18 @@ function usersOf(machine: Machine, pfn: Pfn): number {
 function verifyWalk(machine: Machine, pfn: Pfn, want: number, found: string[]): void {
   const { pageTables } = machine;
   let met = 0;
+  // A merged page's walk comes to a process by its own item and by that of its parent.
+  const known = isKsmPage(machine, pfn) ? new Set<number>() : null;
   machine.rmap.walk(pfn, (vma, vpn) => {
     const slot = vpn === NO_VPN ? NO_SLOT : pageTables.slotOf(vma.vmMm.pageTables, vpn);
-    if (slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn) met += 1;
+    if (slot === NO_SLOT || !pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
+    if (known === null || !known.has(slot)) met += 1;
+    known?.add(slot);
     return true;
   });
-  if (met !== want) found.push(`the reverse walk of frame ${pfn} finds ${met} of its ${want} entries`);
+  // A fork of an address space whose item went is found again when ksmd has come to it.
+  if (isKsmPage(machine, pfn) ? met > want : met !== want)
+    found.push(`the reverse walk of frame ${pfn} finds ${met} of its ${want} entries`);
 }
 
 /** Links are in their VMA's list and their anon_vma's tree; numActiveVmas and numChildren equal what they count. */

@@ -6,6 +6,7 @@
  * Linux     6.18, 3.16 include/linux/mm_types.h: vm_area_struct; mm/internal.h: vma_address
  */
 import type { File } from './fs.ts';
+import type { Mempolicy } from './mempolicy.ts';
 import type { Mm } from './mm.ts';
 import type { VmSet } from './prio_tree.ts';
 import type { AnonVma, AnonVmaChain } from './rmap/anon_vma.ts';
@@ -34,6 +35,8 @@ export class Vma {
   swapRaVpn: Vpn = 0 as Vpn;
   swapRaWin = 0;
   swapRaHits = 0;
+  /** From which nodes its pages come (mempolicy.ts); null: as the task wants it. */
+  vmPolicy: Mempolicy | null = null;
   /** Whatever the owner of the mapping needs: where a scan of a nonlinear mapping goes on. */
   vmPrivateData = 0;
   /** The VMAs before and behind it in its address space, by address. */

@@ -6,7 +6,7 @@
  *     ├────────────────┤ 1     ├───────────────┤ 6 ├──────┤MMM 5     MMMM├───────┤ 4
  *     ├─────────┤        2     ├───────────┤     7
  *            ├─────────┤ 3         ├───────────┤ 8
- *   prev's object wins in 1, 2, 5, 6, 7; next's in 3, 4, 8. What the winner swallows whole goes away.
+ *   prev's object wins in 1, 2, 5, 6, 7; next's in 3, 4, 8 (in 8 M's, before 4.9). What the winner swallows whole goes away.
  *
  * Owns      which VMAs there are and where each begins and ends: every change of vmStart, vmEnd or vmPgoff, but for the
  *           growth of stacks. Links to the tree, to the file's i_mmap and to the anon_vmas follow each change.
@@ -23,6 +23,7 @@ import type { File } from './fs.ts';
 import { GFP_KERNEL } from './gfp.ts';
 import { splitHugeAt, vmaAdjustTransHuge } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
+import { type Mempolicy, mpolEqual } from './mempolicy.ts';
 import type { Mm } from './mm.ts';
 import type { AnonVma } from './rmap/anon_vma.ts';
 import type { Pgoff, Vpn } from './units.ts';
@@ -45,6 +46,8 @@ export interface MergeRequest {
   readonly pgoff: Pgoff;
   readonly file: File | null;
   readonly anonVma: AnonVma | null;
+  /** NUMA policy of the range; left out: none. */
+  readonly policy?: Mempolicy | null;
 }
 
 // merging
@@ -63,8 +66,8 @@ export function vmaMergeNewRange(
   const { prev, next } = req;
   let left: boolean;
   let right: boolean;
-  const { mergeUnfaulted, mergeAnyAnonVma } = machine.generation.switches;
-  if (forMmap && !mergeUnfaulted && !mergeAnyAnonVma) {
+  const { mmapAsksNextFirst, mergeAnyAnonVma } = machine.generation.switches;
+  if (forMmap && mmapAsksNextFirst && !mergeAnyAnonVma) {
     right = !justExpand && canMergeBefore(machine, req, req.anonVma);
     left = canMergeAfter(machine, req, right ? next!.anonVma : req.anonVma);
   } else {
@@ -107,6 +110,12 @@ function vmaMergeExistingRange(machine: Machine, req: MergeRequest, middle: Vma)
     commitMerge(machine, prev!, prev!.vmStart, end, prev!.vmPgoff, whole ? null : middle, whole ? middle : null, null);
     return prev;
   }
+  if (right && whole && !machine.generation.switches.mergeKeepsNext) {
+    if (dupAnonVma(machine, middle, next!) < 0) return -ENOMEM;
+    middle.vmFlags |= next!.vmFlags & VM_STICKY;
+    commitMerge(machine, middle, start, next!.vmEnd, middle.vmPgoff, null, next!, null);
+    return middle;
+  }
   if (right) {
     if (dupAnonVma(machine, next!, middle) < 0) return -ENOMEM;
     if (whole) commitMerge(machine, next!, start, next!.vmEnd, req.pgoff, null, middle, null);
@@ -129,7 +138,32 @@ export function vmaModifyFlags(
   vmFlags: VmFlags,
   mayMerge = true,
 ): Vma | number {
-  const merged = mayMerge ? mergeModified(machine, prev, vma, start, end, vmFlags) : null;
+  return vmaModify(machine, prev, vma, start, end, vmFlags, vma.vmPolicy, mayMerge);
+}
+
+/** The same for a part that gets another NUMA policy; the caller sets it. */
+export function vmaModifyPolicy(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  policy: Mempolicy | null,
+): Vma | number {
+  return vmaModify(machine, prev, vma, start, end, vma.vmFlags, policy, true);
+}
+
+function vmaModify(
+  machine: Machine,
+  prev: Vma | null,
+  vma: Vma,
+  start: Vpn,
+  end: Vpn,
+  vmFlags: VmFlags,
+  policy: Mempolicy | null,
+  mayMerge: boolean,
+): Vma | number {
+  const merged = mayMerge ? mergeModified(machine, prev, vma, start, end, vmFlags, policy) : null;
   if (merged !== null) return merged;
   if (vma.vmStart < start) {
     const failed = splitVma(machine, vma, start, true);
@@ -149,6 +183,7 @@ function mergeModified(
   start: Vpn,
   end: Vpn,
   vmFlags: VmFlags,
+  policy: Mempolicy | null,
 ): Vma | null | number {
   return vmaMergeExistingRange(
     machine,
@@ -164,6 +199,7 @@ function mergeModified(
       pgoff: (vma.vmPgoff + (start - vma.vmStart)) as Pgoff,
       file: vma.vmFile,
       anonVma: vma.anonVma,
+      policy,
     },
     vma,
   );
@@ -185,6 +221,7 @@ export function vmaMergeExtend(machine: Machine, vma: Vma, pages: number): Vma |
       pgoff: (vma.vmPgoff + vma.pages) as Pgoff,
       file: vma.vmFile,
       anonVma: vma.anonVma,
+      policy: vma.vmPolicy,
     },
     false,
   );
@@ -225,7 +262,8 @@ function canMergeRight(machine: Machine, req: MergeRequest, left: boolean): bool
 /** SINCE 2.5: before, files never merged, and where anonymous pages came from did not matter. */
 function isMergeableVma(machine: Machine, vma: Vma, req: MergeRequest): boolean {
   if (req.file !== null && !machine.generation.switches.mergesFiles) return false;
-  return ((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) === 0 && vma.vmFile === req.file;
+  if (((vma.vmFlags ^ req.vmFlags) & ~VM_STICKY) !== 0 || vma.vmFile !== req.file) return false;
+  return mpolEqual(vma.vmPolicy, req.policy ?? null);
 }
 
 /**
@@ -319,6 +357,7 @@ export function splitVmaUnchecked(machine: Machine, vma: Vma, at: Vpn, newBelow:
   const part = newVma(machine, vma.vmMm, vma.vmStart, vma.vmEnd, vma.vmFlags, vma.vmPgoff, vma.vmFile);
   if (part === null) return -ENOMEM;
   copySwapReadahead(part, vma);
+  part.vmPolicy = vma.vmPolicy;
   const above = (vma.vmPgoff + (at - vma.vmStart)) as Pgoff;
   if (newBelow) {
     part.vmEnd = at;
@@ -382,12 +421,14 @@ export function copyVma(
     pgoff: offset,
     file: vma.vmFile,
     anonVma: vma.anonVma,
+    policy: vma.vmPolicy,
   };
   const merged = apart ? null : vmaMergeNewRange(machine, request, false);
   if (merged !== null) return merged;
   const copy = newVma(machine, mm, start, end, vma.vmFlags, offset, vma.vmFile);
   if (copy === null) return null;
   copySwapReadahead(copy, vma);
+  copy.vmPolicy = vma.vmPolicy;
   copy.anonVma = vma.anonVma;
   if (machine.rmap.anonVmaClone(copy, vma) < 0) {
     machine.slab.free(machine, 'vm_area_struct', mm.memcg);

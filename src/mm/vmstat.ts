@@ -137,6 +137,14 @@ export const VM_EVENT_NAMES = [
   'thp_zero_page_alloc',
   'thp_swpout',
   'thp_swpout_fallback',
+  'pgmigrate_success',
+  'pgmigrate_fail',
+  'compact_migrate_scanned',
+  'compact_free_scanned',
+  'compact_isolated',
+  'compact_stall',
+  'compact_fail',
+  'compact_success',
 ] as const;
 export const PGPGIN = 0;
 export const PGPGOUT = 1;
@@ -195,4 +203,12 @@ export const THP_SPLIT_PMD = 56;
 export const THP_ZERO_PAGE_ALLOC = 57;
 export const THP_SWPOUT = 58;
 export const THP_SWPOUT_FALLBACK = 59;
+export const PGMIGRATE_SUCCESS = 60;
+export const PGMIGRATE_FAIL = 61;
+export const COMPACT_MIGRATE_SCANNED = 62;
+export const COMPACT_FREE_SCANNED = 63;
+export const COMPACTISOLATED = 64;
+export const COMPACTSTALL = 65;
+export const COMPACTFAIL = 66;
+export const COMPACTSUCCESS = 67;
 export const NR_VM_EVENTS: number = VM_EVENT_NAMES.length;

@@ -86,7 +86,7 @@ function recommendedMinFreeKbytes(m: Machine): number {
 }
 
 /** Pages that GFP_USER may use (nr_free_buffer_pages): less the high watermarks, once there are any. */
-function bufferPages(m: Machine, lessHigh: boolean): number {
+export function bufferPages(m: Machine, lessHigh: boolean): number {
   let pages = 0;
   for (const zone of m.zones) {
     if (zone.type > ZONE_NORMAL) continue;
@@ -117,7 +117,7 @@ function watermarkStep(m: Machine, zone: Zone, share: number): number {
   return Math.max(share >>> 2, Math.floor((zone.managedPages * m.sysctl.watermarkScaleFactor) / 10000));
 }
 
-function setupLowmemReserve(m: Machine): void {
+export function setupLowmemReserve(m: Machine): void {
   for (const zone of m.zones) {
     const ratio = LOWMEM_RESERVE_RATIO[zone.type]!;
     let above = 0;

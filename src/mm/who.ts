@@ -2,14 +2,17 @@
  * Who maps a page, with the whole way from the frame to each entry.
  *
  * Promises  `mappers` are exactly the entries that map the frame; `inVain` are the VMAs that the walk meets for nothing.
- * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file
+ * Linux     6.18 mm/rmap.c: rmap_walk_anon rmap_walk_file; mm/ksm.c: rmap_walk_ksm; 2.6.24 mm/rmap.c: vma_address
+ *           page_lock_anon_vma
  */
 import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';
-import type { Machine } from './machine.ts';
+import { StableNode } from './ksm_page.ts';
+import type { Machine, MappingOwner } from './machine.ts';
 import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
+import { isNonlinear } from './rmap/nonlinear.ts';
 import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
 import { type Vma, vmaAddress } from './vma.ts';
 
@@ -28,6 +31,8 @@ export interface WhoVma {
   /** The VMA's own anon_vma, and how many it is linked to. */
   anonVma: number | null;
   chainLength: number;
+  /** Where the VMA stands in the page's object, in kernels where that is not the order of a tree. */
+  place?: string;
   /** The entry, if it maps the page. */
   pte: { pfn: number; writable: boolean; young: boolean; dirty: boolean } | null;
   /** Why the entry does not map the page. */
@@ -41,7 +46,9 @@ export interface WhoMaps {
   refcount: number;
   mapcount: number;
   /** page->mapping: the raw word, its tag bit, and what it points to. */
-  mapping: { word: number; anonBit: number; kind: 'none' | 'anon_vma' | 'inode'; id: number; name: string };
+  mapping: { word: number; anonBit: number; kind: 'none' | 'anon_vma' | 'inode' | 'ksm'; id: number; name: string };
+  /** What the object is made of, in kernels where that is not a tree. */
+  object?: string;
   index: number;
   token: number;
   lru: string;
@@ -61,7 +68,11 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const mappers: WhoVma[] = [];
   const inVain: WhoVma[] = [];
   if (owner !== null || frames.mapcount(pfn) > 0) {
+    const known = new Set<Vma>();
     machine.rmap.walk(pfn, (vma, vpn) => {
+      // The walk of a merged page may come to a process twice.
+      if (owner instanceof StableNode && known.has(vma)) return true;
+      known.add(vma);
       const met = describe(machine, pfn, vma, vpn);
       (met.pte === null ? inVain : mappers).push(met);
       return true;
@@ -76,10 +87,11 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
     mapping: {
       word,
       anonBit: word & 1,
-      kind: owner === null ? 'none' : owner instanceof AnonVma ? 'anon_vma' : 'inode',
+      kind: kindOf(owner),
       id: owner?.id ?? 0,
       name: owner instanceof AddressSpace ? owner.host.name : '',
     },
+    ...(owner === null || machine.rmap.objectOf === undefined ? {} : { object: machine.rmap.objectOf(pfn) }),
     index: frames.index(pfn),
     token: frames.token(pfn),
     lru: frames.has(pfn, PG_lru) ? machine.generation.lruNames[machine.lru.listOf(pfn)]! : 'none',
@@ -98,8 +110,14 @@ export function frameAt(machine: Machine, pageTables: Vma['vmMm'], vpn: Vpn): Pf
   return machine.pageTables.pfn(slot);
 }
 
-function ownerOf(machine: Machine, word: number): AnonVma | AddressSpace | null {
+function ownerOf(machine: Machine, word: number): MappingOwner | null {
   return machine.mappings[(word - (word & PAGE_MAPPING_FLAGS)) / 4] ?? null;
+}
+
+function kindOf(owner: MappingOwner | null): WhoMaps['mapping']['kind'] {
+  if (owner === null) return 'none';
+  if (owner instanceof AnonVma) return 'anon_vma';
+  return owner instanceof StableNode ? 'ksm' : 'inode';
 }
 
 function parentsOf(anonVma: AnonVma): number[] {
@@ -127,9 +145,12 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
     end: addrOf(vma.vmEnd),
     address,
     vmPgoff: vma.vmPgoff,
-    formula: `${hex(start)} + ((${hex(index)} − ${hex(vma.vmPgoff)}) << 12) = ${hex(address)}`,
+    formula: isNonlinear(vma)
+      ? `none: nonlinear, so each of its ${vma.pages} entries is looked at`
+      : `${hex(start)} + ((${hex(index)} − ${hex(vma.vmPgoff)}) << 12) = ${hex(address)}`,
     anonVma: vma.anonVma?.id ?? null,
     chainLength: vma.anonVmaChain.length,
+    ...(machine.rmap.placeOf === undefined ? {} : { place: machine.rmap.placeOf(pfn, vma) }),
     pte: maps
       ? {
           pfn,
@@ -138,7 +159,7 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
           dirty: pageTables.has(slot, PTE_DIRTY),
         }
       : null,
-    why: maps ? '' : whyNot(machine, slot, outside),
+    why: maps ? '' : outside && isNonlinear(vma) ? 'none of them maps it' : whyNot(machine, slot, outside),
   };
 }
 

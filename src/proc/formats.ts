@@ -2,13 +2,15 @@
  * Where the files of /proc differ between kernels.
  *
  * Owns      which lines and counters a release prints, and in what order. The numbers come from the machine.
- * Linux     6.18, 6.1: fs/proc/task_mmu.c, fs/proc/meminfo.c, mm/vmstat.c, mm/memcontrol.c
+ * Linux     6.18, 6.1, 3.16: fs/proc/task_mmu.c, fs/proc/meminfo.c, mm/vmstat.c, mm/memcontrol.c
  */
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
-import type { Vpn } from '../mm/units.ts';
+import type { Pfn, Vpn } from '../mm/units.ts';
 import { maps_2_4, meminfo_2_4, swaps_2_4 } from './linux_2_4.ts';
 import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
+import { meminfo_2_6, vmstat_2_6, zoneinfo_2_6 } from './linux_2_6_stat.ts';
+import { kpageFlags3, pagemapEntry3, smaps3, vmstat3, zoneinfo3 } from './linux_3.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -25,6 +27,10 @@ export interface ProcFormat {
   readonly zoneinfoPromo: boolean;
   /** In memory.stat: pswpin, pswpout and what the zero-filled pages saved. */
   readonly memcgSwapEvents: boolean;
+  /** smaps counts what is swapped out of a shared object (4.4). */
+  readonly smapsShmemSwap: boolean;
+  /** MemAvailable leaves out the low watermarks. Later: all that is reserved (4.8). */
+  readonly availableByLowMarks: boolean;
   readonly vmstat: VmstatNames;
   readonly meminfo: readonly string[];
   /** Files of another form altogether; what is left out has the common one. */
@@ -34,10 +40,14 @@ export interface ProcFormat {
 /** A release's own way to write a file. */
 export interface OwnFiles {
   maps?(machine: Machine, mm: Mm): string;
+  vmstat?(machine: Machine): string;
+  zoneinfo?(machine: Machine): string;
   smaps?(machine: Machine, mm: Mm): string;
   meminfo?(machine: Machine): string;
   swaps?(machine: Machine): string;
   pagemapEntry?(machine: Machine, mm: Mm, vpn: Vpn): bigint;
+  meminfo?(machine: Machine): string;
+  kpageFlags?(machine: Machine, pfn: Pfn): number;
 }
 
 export interface VmstatNames {
@@ -91,6 +101,8 @@ const MEMINFO_END = `HugePages_Total HugePages_Free HugePages_Rsvd HugePages_Sur
   DirectMap1G`;
 
 const format_6_18: ProcFormat = {
+  smapsShmemSwap: true,
+  availableByLowMarks: false,
   smapsKsm: true,
   smapsLockOnFault: true,
   thpEligibleWidth: 8,
@@ -125,6 +137,8 @@ const format_6_18: ProcFormat = {
 
 /** As Debian 12 configures it. */
 const format_6_1: ProcFormat = {
+  smapsShmemSwap: true,
+  availableByLowMarks: false,
   smapsKsm: false,
   smapsLockOnFault: false,
   thpEligibleWidth: 1,
@@ -156,12 +170,33 @@ const format_6_1: ProcFormat = {
 };
 
 /** A form is a list of functions: those it names load us, so they are called, not read, when this line runs. */
+const format_3_16: ProcFormat = {
+  ...format_6_1,
+  smapsShmemSwap: false,
+  availableByLowMarks: true,
+  meminfo:
+    words(`${MEMINFO_START} SwapTotal SwapFree Dirty Writeback AnonPages Mapped Shmem Slab SReclaimable SUnreclaim
+    KernelStack PageTables NFS_Unstable Bounce WritebackTmp CommitLimit Committed_AS VmallocTotal VmallocUsed VmallocChunk
+    HardwareCorrupted AnonHugePages HugePages_Total HugePages_Free HugePages_Rsvd HugePages_Surp Hugepagesize DirectMap4k
+    DirectMap2M`),
+  own: {
+    vmstat: (machine) => vmstat3(machine),
+    zoneinfo: (machine) => zoneinfo3(machine),
+    smaps: (machine, mm) => smaps3(machine, mm),
+    pagemapEntry: (machine, mm, vpn) => pagemapEntry3(machine, mm, vpn),
+    kpageFlags: (machine, pfn) => kpageFlags3(machine, pfn),
+  },
+};
+
 const format_2_6: ProcFormat = {
   ...format_6_1,
   own: {
     maps: (machine, mm) => maps26(machine, mm),
     smaps: (machine, mm) => smaps26(machine, mm),
     pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
+    vmstat: (machine) => vmstat_2_6(machine),
+    meminfo: (machine) => meminfo_2_6(machine),
+    zoneinfo: (machine) => zoneinfo_2_6(machine),
   },
 };
 
@@ -177,6 +212,7 @@ const format_2_4: ProcFormat = {
 const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['6.18', format_6_18],
   ['6.1', format_6_1],
+  ['3.16', format_3_16],
   ['2.4.19', format_2_4],
   ['2.4.18', format_2_4],
   ['2.6.26', format_2_6],

@@ -34,6 +34,7 @@ import {
   PG_writeback,
 } from '../mm/page_flags.ts';
 import type { Pfn } from '../mm/units.ts';
+import { procFormat } from './formats.ts';
 
 /** Bit by bit, from 0. Bit 34 depends on the page: see kpageFlagNames. */
 export const KPF_NAMES: readonly string[] = [
@@ -116,6 +117,8 @@ const COPIED: ReadonlyArray<{ readonly flag: number; readonly value: number }> =
 
 /** The word of one frame: a whole number below 2**40. */
 export function kpageFlags(machine: Machine, pfn: Pfn): number {
+  const { own } = procFormat(machine);
+  if (own?.kpageFlags !== undefined) return own.kpageFlags(machine, pfn);
   const { frames } = machine;
   const folio = compoundHead(machine, pfn);
   // SINCE 6.11: a tail shows the flags of its head.

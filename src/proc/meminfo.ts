@@ -113,6 +113,7 @@ function availablePages(machine: Machine): number {
   const node = (item: number): number => sum(machine.nodes, (pgdat) => pgdat.stat[item]!);
   const low = sum(machine.zones, (zone) => zone.wmarkLow + zone.watermarkBoost);
   const half = (pages: number): number => pages - Math.min(Math.floor(pages / 2), low);
-  const free = freePages(machine) - totalreservePages(machine);
+  const kept = procFormat(machine).availableByLowMarks ? low : totalreservePages(machine);
+  const free = freePages(machine) - kept;
   return Math.max(0, free + half(node(NR_ACTIVE_FILE) + node(NR_INACTIVE_FILE)) + half(node(NR_SLAB_RECLAIMABLE)));
 }

@@ -41,6 +41,7 @@ export function pagemap(machine: Machine, mm: Mm, start: Vpn, pages: number): Bi
   return entries;
 }
 
+/** One entry as newer kernels have it; the file itself may have other bits (procFormat). */
 export function pagemapEntry(machine: Machine, mm: Mm, vpn: Vpn): bigint {
   const { frames, pageTables } = machine;
   const slot = pageTables.slotOf(mm.pageTables, vpn);

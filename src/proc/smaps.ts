@@ -84,7 +84,8 @@ export type SmapsField = readonly [name: string, kib: number];
 
 /** One region; adds to `stats` if given. */
 export function gatherSmaps(machine: Machine, vma: Vma, stats: SmapsStats = new SmapsStats()): SmapsStats {
-  const mapping = vma.vmFile?.inode.kind === 'tmpfs' ? vma.vmFile.mapping : null;
+  const shmem = vma.vmFile?.inode.kind === 'tmpfs' && procFormat(machine).smapsShmemSwap;
+  const mapping = shmem ? vma.vmFile!.mapping : null;
   let holes: AddressSpace | null = null;
   if (mapping !== null) {
     // What is swapped out of the object counts for its region as a whole, unless private copies could hide it.

@@ -18,7 +18,8 @@ import { procFormat } from './formats.ts';
 const STRUCT_PAGE_BYTES = 64;
 
 export function vmstat(machine: Machine): string {
-  const names = procFormat(machine).vmstat;
+  const { vmstat: names, own } = procFormat(machine);
+  if (own?.vmstat !== undefined) return own.vmstat(machine);
   let text = '';
   const show = (name: string, value: number): void => {
     text += `${name} ${value}\n`;

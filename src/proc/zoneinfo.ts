@@ -22,6 +22,8 @@ const MAX_RECLAIM_RETRIES = 16;
 const LEAST_WMARK_MOVABLE = 32;
 
 export function zoneinfo(machine: Machine): string {
+  const { own } = procFormat(machine);
+  if (own?.zoneinfo !== undefined) return own.zoneinfo(machine);
   let text = '';
   for (const pgdat of machine.nodes) {
     let first = true;

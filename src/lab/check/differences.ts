@@ -5,7 +5,9 @@
  *           snapshots is told once, where it begins.
  * Promises  1. What compare.ts does not compare is not here either: flags outside the core set, cache letters that one side cannot
  *              tell, numbers within the latitude of a file read ahead.
- *           2. Nothing on the list: compare.ts finds the recordings equal.
+ *           2. Causes come before what they cause: in a snapshot regions, then which pages are there, what
+ *              they are, the numbers that add them up, files.
+ *           3. Nothing on the list: compare.ts finds the recordings equal.
  */
 import type { MmpCall, MmpProgram } from '../../syscalls/mmp.ts';
 import { CORE_FLAGS, OP_FIELDS, readaheadFiles, stateName, VMA_KIB } from './compare.ts';
@@ -32,7 +34,7 @@ export interface Observation {
   readonly call: MmpCall;
   readonly op: number;
   readonly proc: string;
-  /** Pages of the arena that it is about; none for a call or a file. */
+  /** Pages of the arena that it is about; none for a call or a file. For `bounds`, of the regions of both sides. */
   readonly page: number;
   readonly pages: number;
   /** `ret`, `bounds`, `perms`, `VmFlags:lo`, `Rss`, `state`, `mapcount`, `flag:active`, `pm:x`, `id`, `cache` ... */
@@ -44,6 +46,8 @@ export interface Observation {
   /** The page on both sides, if it is about one. */
   readonly newerPage: PageState | null;
   readonly olderPage: PageState | null;
+  /** Pages that show the same frame on either side, some of them, in whatever process. */
+  readonly partners: readonly number[];
   /** The file, if it is about one. */
   readonly file: string;
 }
@@ -52,6 +56,7 @@ export const ARENA_PAGE: number = 0x100000000000 / 4096;
 const READAHEAD_MINFLT = 8;
 const READAHEAD_MAJFLT = 2;
 const READAHEAD_RSS_KIB = 128;
+const MOST_PARTNERS = 16;
 const LOOSE_FLAGS = new Set(['thp', 'compound_head', 'compound_tail', 'referenced']);
 const VMA_FIELDS = ['perms', 'offset', 'name'] as const;
 
@@ -112,6 +117,7 @@ class Collector {
       vma: null,
       newerPage: null,
       olderPage: null,
+      partners: [],
       file: '',
       ...rest,
     });
@@ -148,6 +154,8 @@ class Collector {
     this.now = new Map();
     const ids = new Map<string, Partners>();
     const names = new Shared(newer, older);
+    const alike: RegionPair[] = [];
+    const pairs = new Map<string, PagePair[]>();
     for (const proc of new Set([...newer.procs.keys(), ...older.procs.keys()])) {
       const want = newer.procs.get(proc);
       const got = older.procs.get(proc);
@@ -156,32 +164,41 @@ class Collector {
         this.seen('process', { proc, field: 'lives', newer: lives(want), older: lives(got) });
         continue;
       }
-      this.regions(proc, want.vmas, got.vmas);
-      ids.set(proc, this.pages(proc, want, got, names));
+      alike.push(...this.regions(proc, want.vmas, got.vmas));
+      pairs.set(proc, this.states(proc, want, got, names));
     }
+    for (const [proc, alikePages] of pairs) ids.set(proc, this.pages(proc, alikePages, names));
+    // They add up pages, so they come behind them.
+    for (const pair of alike) this.numbers(pair.at, pair.newer, pair.older);
     this.ids = ids;
     this.files(newer.files, older.files);
     this.before = this.now;
   }
 
-  private regions(proc: string, newer: readonly VmaRecord[], older: readonly VmaRecord[]): void {
+  /** Gives the pairs of regions that have the same bounds. */
+  private regions(proc: string, newer: readonly VmaRecord[], older: readonly VmaRecord[]): RegionPair[] {
+    const alike: RegionPair[] = [];
     for (const vma of newer) {
       const [page, pages] = rangeOf(vma);
       const over = older.filter((other) => overlaps(other, page, pages));
       const bounds = over.map(boundsText).join(' ') || 'nothing';
       const same = over.length === 1 && bounds === boundsText(vma);
       const at = { proc, page, pages, vma };
-      if (!same) this.seen('region', { ...at, field: 'bounds', newer: boundsText(vma), older: bounds });
+      if (!same) {
+        const span = spanOf([vma, ...over]);
+        this.seen('region', { ...at, ...span, field: 'bounds', newer: boundsText(vma), older: bounds });
+      }
       const first = over.find((other) => rangeOf(other)[0] === page);
       if (first === undefined) continue;
       this.regionFields(at, vma, first);
-      if (same) this.numbers(at, vma, first);
+      if (same) alike.push({ at, newer: vma, older: first });
     }
     for (const vma of older) {
       const [page, pages] = rangeOf(vma);
       if (newer.some((other) => overlaps(other, page, pages))) continue;
       this.seen('region', { proc, page, pages, vma, field: 'bounds', newer: 'nothing', older: boundsText(vma) });
     }
+    return alike;
   }
 
   private regionFields(
@@ -213,44 +230,46 @@ class Collector {
     }
   }
 
-  private pages(proc: string, newer: ProcRecord, older: ProcRecord, names: Shared): Partners {
+  /** Where a page is on one side only, or is something else there. Gives the others. */
+  private states(proc: string, newer: ProcRecord, older: ProcRecord, names: Shared): PagePair[] {
     const want = expandRuns(newer.pages);
     const got = expandRuns(older.pages);
-    const partners: Partners = { newer: new Map(), older: new Map() };
-    const was = this.ids.get(proc);
+    const alike: PagePair[] = [];
     for (const page of [...new Set([...want.keys(), ...got.keys()])].sort((a, b) => a - b)) {
       const newerPage = want.get(page) ?? null;
       const olderPage = got.get(page) ?? null;
       const vma = regionAt(newer.vmas, page) ?? regionAt(older.vmas, page);
-      const file = vma === null ? '' : fileOf(vma);
-      const at = { proc, page, pages: 1, vma, newerPage, olderPage };
-      const loose = this.readahead.has(file);
-      const states = [newerPage, olderPage].map((state) => (state === null ? 'none' : stateName(state.id)));
-      if (states[0] !== states[1]) {
-        if (!loose) this.seen('page', { ...at, field: 'state', newer: states[0]!, older: states[1]! });
-        continue;
-      }
+      const loose = vma !== null && this.readahead.has(fileOf(vma));
+      const partners = names.partners(newerPage, olderPage);
+      const at = { proc, page, pages: 1, vma, newerPage, olderPage, partners };
+      const [newerState, olderState] = [newerPage, olderPage].map((p) => (p === null ? 'none' : stateName(p.id)));
+      if (newerState === olderState) alike.push({ at, loose });
+      else if (!loose) this.seen('page', { ...at, field: 'state', newer: newerState!, older: olderState! });
+    }
+    return alike;
+  }
+
+  private pages(proc: string, pairs: readonly PagePair[], names: Shared): Partners {
+    const ids: Partners = { newer: new Map(), older: new Map() };
+    const was = this.ids.get(proc);
+    for (const { at, loose } of pairs) {
+      const { page, newerPage, olderPage } = at;
       if (newerPage === null || olderPage === null) continue;
       this.pageFields(at, newerPage, olderPage, loose);
       if (loose) continue;
       const [newerId, olderId] = names.of(proc, page);
       if (newerId !== olderId) this.seen('page', { ...at, field: 'id', newer: newerId, older: olderId });
-      partners.newer.set(page, newerPage.id);
-      partners.older.set(page, olderPage.id);
+      ids.newer.set(page, newerPage.id);
+      ids.older.set(page, olderPage.id);
       const moved = was?.newer.get(page) !== undefined && was.newer.get(page) !== newerPage.id;
       if (moved && was.older.get(page) === olderPage.id) {
         this.add('page', { ...at, field: 'moved', newer: 'another page', older: 'as before' });
       }
     }
-    return partners;
+    return ids;
   }
 
-  private pageFields(
-    at: { proc: string; page: number; pages: number; vma: VmaRecord | null },
-    want: PageState,
-    got: PageState,
-    loose: boolean,
-  ): void {
+  private pageFields(at: PagePair['at'], want: PageState, got: PageState, loose: boolean): void {
     for (const [flag, there] of changed(want.flags, got.flags, '|')) {
       if (CORE_FLAGS.has(flag) && !(loose && LOOSE_FLAGS.has(flag)))
         this.seen('page', { ...at, newerPage: want, olderPage: got, field: `flag:${flag}`, ...there });
@@ -292,6 +311,19 @@ class Collector {
   }
 }
 
+/** A region, and what both sides say of it. */
+interface RegionPair {
+  readonly at: { proc: string; page: number; pages: number; vma: VmaRecord };
+  readonly newer: VmaRecord;
+  readonly older: VmaRecord;
+}
+
+/** A page that is in the same state on both sides; `loose`: of a file with latitude. */
+interface PagePair {
+  readonly at: Pick<Observation, 'page' | 'pages' | 'vma' | 'newerPage' | 'olderPage' | 'partners' | 'proc'>;
+  readonly loose: boolean;
+}
+
 /** By page, the IDs of both sides. */
 interface Partners {
   readonly newer: Map<number, string>;
@@ -302,8 +334,12 @@ interface Partners {
 class Shared {
   private readonly newer: ReadonlyMap<string, string>;
   private readonly older: ReadonlyMap<string, string>;
+  private readonly newerPages: ReadonlyMap<string, number[]>;
+  private readonly olderPages: ReadonlyMap<string, number[]>;
 
   constructor(newer: FullSnap, older: FullSnap) {
+    this.newerPages = pagesById(newer);
+    this.olderPages = pagesById(older);
     // Only pages that both sides have in the same state can be partners of each other.
     const both = new Set<string>();
     for (const [proc, record] of newer.procs) {
@@ -318,10 +354,33 @@ class Shared {
     this.older = firstWithSameId(older, both);
   }
 
+  /** The pages of both sides that show the same frame as these two. */
+  partners(newer: PageState | null, older: PageState | null): number[] {
+    const pages = [
+      ...(newer === null ? [] : (this.newerPages.get(newer.id) ?? [])),
+      ...(older === null ? [] : (this.olderPages.get(older.id) ?? [])),
+    ];
+    return [...new Set(pages)];
+  }
+
   of(proc: string, page: number): [newer: string, older: string] {
     const key = `${proc} ${page}`;
     return [this.newer.get(key) ?? key, this.older.get(key) ?? key];
   }
+}
+
+/** By frame or slot, up to MOST_PARTNERS pages that show it. */
+function pagesById(snap: FullSnap): Map<string, number[]> {
+  const pages = new Map<string, number[]>();
+  for (const record of snap.procs.values()) {
+    for (const [page, { id }] of expandRuns(record.pages)) {
+      if (id === 'z' || id === 'm') continue;
+      const known = pages.get(id);
+      if (known === undefined) pages.set(id, [page]);
+      else if (known.length < MOST_PARTNERS) known.push(page);
+    }
+  }
+  return pages;
 }
 
 function firstWithSameId(snap: FullSnap, both: ReadonlySet<string>): Map<string, string> {
@@ -342,6 +401,12 @@ function firstWithSameId(snap: FullSnap, both: ReadonlySet<string>): Map<string,
 function rangeOf(vma: VmaRecord): [page: number, pages: number] {
   const start = Number(vma['start']) / 4096 - ARENA_PAGE;
   return [start, Number(vma['end']) / 4096 - ARENA_PAGE - start];
+}
+
+function spanOf(vmas: readonly VmaRecord[]): { page: number; pages: number } {
+  const page = Math.min(...vmas.map((vma) => rangeOf(vma)[0]));
+  const end = Math.max(...vmas.map((vma) => rangeOf(vma)[0] + rangeOf(vma)[1]));
+  return { page, pages: end - page };
 }
 
 function overlaps(vma: VmaRecord, page: number, pages: number): boolean {

@@ -199,6 +199,8 @@ export class MmpRunner {
     const process = system.newProcess(machine.rootMemcg, 'mmp');
     const { mm } = process;
     mm.rlimitStack = RLIMIT_STACK;
+    // Kernels keep other gaps below the stack; a runner takes the limit with which the arena's end is the base.
+    mm.rlimitStack += mmapBase(machine, mm) - ARENA_END;
     mm.mmapBase = mmapBase(machine, mm);
     if (program.brk !== null) {
       mm.startBrk = program.brk as Vaddr;

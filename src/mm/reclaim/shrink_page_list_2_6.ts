@@ -36,6 +36,7 @@ import {
   PG_swapcache,
   PG_writeback,
 } from '../page_flags.ts';
+import type { Rmap } from '../parts.ts';
 import { shmemWritepage } from '../shmem.ts';
 import { swapWritepage } from '../swap/page_io.ts';
 import { addToSwap, removeSwapMapping } from '../swap/swap_state.ts';
@@ -52,8 +53,15 @@ export const KEPT = 2;
 /** Kept, and unlocked already: a write has begun. */
 const KEPT_UNLOCKED = 3;
 
-/** What rmap.unmapResult says when not every entry is gone: the next try may do it. */
+/** What try_to_unmap says: nobody maps the page; some entries are left, for the next try; one must stay. */
+const SWAP_SUCCESS = 0;
 const SWAP_AGAIN = 1;
+const SWAP_FAIL = 2;
+
+/** A reverse map that tells the last two apart. */
+interface VerdictRmap extends Rmap {
+  tryToUnmapVerdict?(pfn: Pfn): number;
+}
 
 const PAGE_KEEP = 0;
 const PAGE_ACTIVATE = 1;
@@ -110,8 +118,9 @@ function judge(machine: Machine, sc: ScanControl_2_6, pfn: Pfn, sync: boolean): 
   const swapcache = frames.has(pfn, PG_swapcache);
   const mapping = pageMapping(machine, pfn);
   const owned = swapcache || mapping !== null;
-  if (frames.mapcount(pfn) > 0 && owned && !rmap.tryToUnmap(pfn)) {
-    return 8 * VERDICTS + (rmap.unmapResult === SWAP_AGAIN ? KEPT : ACTIVATED);
+  if (frames.mapcount(pfn) > 0 && owned) {
+    const unmapped = tryToUnmap(rmap, pfn);
+    if (unmapped !== SWAP_SUCCESS) return 8 * VERDICTS + (unmapped === SWAP_AGAIN ? KEPT : ACTIVATED);
   }
   if (frames.has(pfn, PG_dirty)) {
     if ((small && referenced) || !mayEnterFs || !sc.mayWritepage) return 9 * VERDICTS + KEPT;
@@ -129,6 +138,11 @@ function judge(machine: Machine, sc: ScanControl_2_6, pfn: Pfn, sync: boolean): 
     if (!owned && frames.refcount(pfn) === 1) return 10 * VERDICTS + FREED;
   }
   return 11 * VERDICTS + (removeMapping_2_6(machine, pfn) ? FREED : KEPT);
+}
+
+function tryToUnmap(rmap: VerdictRmap, pfn: Pfn): number {
+  if (rmap.tryToUnmapVerdict !== undefined) return rmap.tryToUnmapVerdict(pfn);
+  return rmap.tryToUnmap(pfn) ? SWAP_SUCCESS : SWAP_FAIL;
 }
 
 /** The referenced bit, and every mapping that used the page since the last time. */

@@ -155,11 +155,11 @@ describe('[2.4 shrink_cache]', () => {
     [2, 500, 50],
     [1, 1000, 100],
   ] as const) {
-    test(`[2.4 shrink_cache] 1000 inactive pages, 32 wanted, priority ${priority}: ${scan} are scanned, ${mapped} may be mapped`, () => {
+    test(`[2.4 vector shrink_cache with 1000 inactive pages] 32 wanted, priority ${priority}: ${scan} are scanned, ${mapped} may be mapped`, () => {
       expect([maxScan(1000, priority), maxMapped(32, priority, scan)]).toEqual([scan, mapped]);
     });
   }
-  test('[2.4 shrink_cache] the pages wanted govern from 30720 inactive pages on', () => {
+  test('[2.4 vector shrink_cache with 1000 inactive pages] the pages wanted govern from 30720 inactive pages on', () => {
     expect(maxMapped(32, 6, maxScan(30720, 6))).toBe(512);
     expect(maxMapped(32, 6, maxScan(30714, 6))).toBe(511);
     expect(maxMapped(32, 6, maxScan(60000, 6))).toBe(512);
@@ -304,7 +304,7 @@ describe('[2.4 refill]', () => {
     [32, 500, 1000, 7],
     [32, 100, 0, 1600],
   ] as const) {
-    test(`[2.4 refill] ${active} active, ${inactive} inactive, ${pages} wanted: ${want} are to move`, () => {
+    test(`[2.4 vector refill ratio] ${active} active, ${inactive} inactive, ${pages} wanted: ${want} are to move`, () => {
       expect(refillRatio(pages, active, inactive)).toBe(want);
     });
   }

@@ -7,7 +7,7 @@
  *           3. The anon_vmas that one VMA is linked to form a chain of ancestors; a fork makes a new one only if
  *              none of the chain is idle (no VMA calls it its own, at most one child): the chain's length is bounded.
  * Linux     6.18 mm/rmap.c: __anon_vma_prepare anon_vma_clone anon_vma_fork unlink_anon_vmas; mm/vma.c: find_mergeable_anon_vma
- * Before    3.16: no reuse at fork, so a chain grows with every generation
+ * Before    3.16: no reuse at fork (switch anonVmaReuse), so a chain grows with every generation
  *
  *     parent's VMA ──avc── anon_vma A ──avc── child's VMA ──avc── anon_vma B
  *       a page of before the fork: mapping = A, both VMAs are candidates
@@ -19,6 +19,7 @@ import { GFP_KERNEL } from '../gfp.ts';
 import { type IntervalKeys, IntervalTree } from '../interval_tree.ts';
 import type { Machine } from '../machine.ts';
 import type { MemCgroup } from '../memcg.ts';
+import { mpolEqual } from '../mempolicy.ts';
 import { VM_ACCESS_FLAGS, VM_STICKY } from '../vm_flags.ts';
 import type { IntervalLinks, Vma } from '../vma.ts';
 
@@ -92,6 +93,7 @@ export function anonVmaPrepare(machine: Machine, vma: Vma): number {
 
 /** Links `dst` to every anon_vma of `src`. If `dst` has none of its own yet, an idle one of them becomes it. 0 or -ENOMEM. */
 export function anonVmaClone(machine: Machine, dst: Vma, src: Vma): number {
+  const { anonVmaReuse } = machine.generation.switches;
   for (const { anonVma } of src.anonVmaChain) {
     if (machine.slab.alloc(machine, 'anon_vma_chain', dst.vmMm.memcg, GFP_KERNEL) < 0) {
       // The pointer may be to an anon_vma that `dst` is linked to no more; it must not count as active.
@@ -100,7 +102,7 @@ export function anonVmaClone(machine: Machine, dst: Vma, src: Vma): number {
       return -ENOMEM;
     }
     link(dst, anonVma);
-    const idle = anonVma.numChildren < 2 && anonVma.numActiveVmas === 0;
+    const idle = anonVmaReuse && anonVma.numChildren < 2 && anonVma.numActiveVmas === 0;
     if (dst.anonVma === null && src.anonVma !== null && idle) dst.anonVma = anonVma;
   }
   if (dst.anonVma !== null) dst.anonVma.numActiveVmas += 1;
@@ -171,6 +173,7 @@ function reusableAnonVma(old: Vma, a: Vma, b: Vma): AnonVma | null {
   const alike =
     a.vmEnd === b.vmStart &&
     a.vmFile === b.vmFile &&
+    mpolEqual(a.vmPolicy, b.vmPolicy) &&
     ((a.vmFlags ^ b.vmFlags) & ~(VM_ACCESS_FLAGS | VM_STICKY)) === 0 &&
     b.vmPgoff === a.vmPgoff + (b.vmStart - a.vmStart);
   return alike ? old.anonVma : null;
@@ -190,7 +193,12 @@ function allocAnonVma(machine: Machine, parent: AnonVma | null, memcg: MemCgroup
   return anonVma;
 }
 
-function putAnonVma(machine: Machine, anonVma: AnonVma): void {
+/** Somebody who is no VMA keeps it: a page that KSM merged is found through it. */
+export function getAnonVma(anonVma: AnonVma): void {
+  anonVma.refcount += 1;
+}
+
+export function putAnonVma(machine: Machine, anonVma: AnonVma): void {
   anonVma.refcount -= 1;
   if (anonVma.refcount > 0) return;
   machine.dropMapping(anonVma.id);

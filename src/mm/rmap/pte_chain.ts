@@ -11,7 +11,7 @@
  *           3. Its price: fork, exit and every fault pay for entries, whether reclaim ever comes or not; and memory by the mapping.
  * Linux     2.5.59 mm/rmap.c: page_add_rmap page_remove_rmap page_referenced try_to_unmap try_to_unmap_one
  * Before    2.4: no reverse map
- * After     object_rmap.ts (2.6.7): VMAs in place of entries
+ * After     rmap_2_6.ts (2.6.7): VMAs in place of entries
  *
  * DIFFERS: blocks are counted, not taken from the machine's memory. A user sees their bytes in `chainBytes`.
  */
@@ -372,6 +372,21 @@ export class PteChainRmap implements Rmap {
       visit(this.vmaOf(slot), this.vpnOf(slot), slot);
       return true;
     });
+  }
+
+  objectOf(pfn: Pfn): string {
+    let blocks = 0;
+    for (let block = this.chains.get(pfn) ?? null; block !== null; block = block.next) blocks += 1;
+    return blocks === 0 ? 'its only entry' : `a chain of ${blocks} blocks of ${this.nrPte} entries`;
+  }
+  placeOf(pfn: Pfn, vma: Vma): string {
+    let number = 0;
+    for (let block = this.chains.get(pfn) ?? null; block !== null; block = block.next) {
+      number += 1;
+      for (const slot of block.entries)
+        if (slot !== NO_ENTRY && this.vmaOf(slot) === vma) return `in block ${number} of its chain`;
+    }
+    return 'the direct entry';
   }
 
   addNewHuge(head: Pfn): void {

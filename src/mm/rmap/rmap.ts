@@ -23,7 +23,8 @@ import {
 } from '../folio.ts';
 import { AddressSpace } from '../fs.ts';
 import { splitHugePmd } from '../huge_memory.ts';
-import type { Machine } from '../machine.ts';
+import { rmapWalkKsm } from '../ksm_page.ts';
+import type { Machine, MappingOwner } from '../machine.ts';
 import { isDescendant, type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
 import { mlockVmaPage, munlockVmaPage } from '../mlock.ts';
@@ -282,6 +283,8 @@ class AnonVmaRmap implements Rmap {
       for (let vma = tree.firstIn(index, index); vma !== null; vma = tree.nextIn(vma, index, index)) {
         if (!visit(vma, vmaAddress(vma, index))) return;
       }
+    } else if (owner !== null) {
+      rmapWalkKsm(this.machine, owner, visit);
     }
   }
 
@@ -305,7 +308,7 @@ class AnonVmaRmap implements Rmap {
     }
   }
 
-  private ownerOf(pfn: Pfn): AnonVma | AddressSpace | null {
+  private ownerOf(pfn: Pfn): MappingOwner | null {
     const word = this.frames.mapping(pfn);
     return this.machine.mappings[(word - (word & PAGE_MAPPING_FLAGS)) / 4] ?? null;
   }
@@ -323,11 +326,13 @@ class AnonVmaRmap implements Rmap {
         work.chainsMet += 1;
         if (!this.visitVma(pfn, avc.vma, vmaAddress(avc.vma, index), what)) return;
       }
-    } else if (owner !== null) {
+    } else if (owner instanceof AddressSpace) {
       const tree = owner.iMmap;
       for (let vma = tree.firstIn(index, index); vma !== null; vma = tree.nextIn(vma, index, index)) {
         if (!this.visitVma(pfn, vma, vmaAddress(vma, index), what)) return;
       }
+    } else if (owner !== null) {
+      rmapWalkKsm(this.machine, owner, (vma, vpn) => this.visitVma(pfn, vma, vpn, what));
     }
   }
 

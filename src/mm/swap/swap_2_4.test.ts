@@ -28,7 +28,7 @@ function swapOutAll(s: Space24, from: number, pages: number): void {
 }
 
 describe('[2.4 swap slots]', () => {
-  test('[2.4 swap slots] an area of 1000 slots gives 1, 2, 3, … 256; two areas of one priority take turns', () => {
+  test('[2.4 vector Swap slots] an area of 1000 slots gives 1, 2, 3, … 256; two areas of one priority take turns', () => {
     const s = new Space24();
     const take = (count: number): string[] =>
       Array.from({ length: count }, () => {
@@ -87,7 +87,7 @@ describe('[2.4 swap slots]', () => {
     { why: 'slot 19 is free', slot: 21, first: 16, count: 3, cut: 19 },
     { why: 'the area ends', slot: 25, first: 24, count: 5, cut: 0 },
   ]) {
-    test(`[2.4 swap slots] what is read around a fault: ${why}`, () => {
+    test(`[2.4 vector Swap read-ahead] what is read around a fault: ${why}`, () => {
       const s = new Space24({ sysctl: { pageCluster: 3 } });
       swapon(s.machine, { bytes: 29 * PAGE_SIZE, device: 'disk' });
       const area = s.machine.swap.areas[0]!;

@@ -28,10 +28,9 @@ export function allocSwapSlot_2_6(machine: Machine): SwapEntry {
   return getSwapPage(machine, scanSwapMap);
 }
 
-/** For a fault: it contends for the swap token first. */
+/** A fault asks for the swap token first; swapoff does not. */
 export function swapinReadahead_2_6(machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault): Pfn {
-  const { vmMm } = fault.vma;
-  if (machine.current.mm === vmMm) swapTokenOf(machine)?.grab(vmMm);
+  if (!machine.current.swapoff) swapTokenOf(machine)?.grab(fault.vma.vmMm);
   return swapGroupReadahead(machine, entry, gfp);
 }
 

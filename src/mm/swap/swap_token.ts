@@ -11,7 +11,6 @@
  */
 import type { Machine } from '../machine.ts';
 import type { Mm } from '../mm.ts';
-import type { Reclaim } from '../parts.ts';
 
 export class SwapToken {
   holder: Mm | null = null;
@@ -56,5 +55,5 @@ export class SwapToken {
 
 /** The machine's token; null in kernels that have none. */
 export function swapTokenOf(machine: Machine): SwapToken | null {
-  return (machine.reclaim as Reclaim & { swapToken?: SwapToken }).swapToken ?? null;
+  return (machine.state as { swapToken?: SwapToken } | null)?.swapToken ?? null;
 }

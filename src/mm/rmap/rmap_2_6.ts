@@ -35,6 +35,7 @@ import {
 } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
+import { PrioTree } from '../prio_tree.ts';
 import { swapTokenOf } from '../swap/swap_token.ts';
 import { swapDuplicate } from '../swap/swapfile.ts';
 import { NO_VPN, type Pfn, type SwapEntry, type Vpn } from '../units.ts';
@@ -51,7 +52,7 @@ import {
   pageLockAnonVma,
   verifyAnonVmaLists,
 } from './anon_vma_list.ts';
-import { nonlinearVmas, tryToUnmapNonlinear } from './nonlinear.ts';
+import { isNonlinear, type NonlinearFileVmas, nonlinearVmas, tryToUnmapNonlinear } from './nonlinear.ts';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapVerdict } from './swap_verdict.ts';
 
 export function newObjectRmap_2_6_24(machine: Machine): Rmap {
@@ -212,7 +213,8 @@ export class ObjectRmap implements Rmap {
     // The TLB forgets the entry, so that the next use is seen.
     if (machine.pageTables.testAndClear(slot, PTE_YOUNG)) referenced += 1;
     // Who holds the swap token, and waits in a fault just now, shall make progress.
-    if (swapTokenOf(machine)?.protects(vma.vmMm, machine.current.mm) ?? false) referenced += 1;
+    const held = swapTokenOf(machine)?.protects(vma.vmMm, machine.current.mm) ?? false;
+    if (held) referenced += 1;
     if (referenced > 0) this.referencedVmFlags |= vma.vmFlags & ~VM_LOCKED;
     this.mapcount -= 1;
     return referenced;
@@ -307,6 +309,25 @@ export class ObjectRmap implements Rmap {
   }
 
   // for people, and for verify
+
+  objectOf(pfn: Pfn): string {
+    if (this.frames.isAnon(pfn)) return `a list of ${pageLockAnonVma(this.machine, pfn)?.size ?? 0} VMAs`;
+    const mapping = this.fileOf(pfn);
+    if (mapping === null) return 'nothing';
+    const nonlinear = nonlinearVmas(mapping).length;
+    const tree = `a priority search tree of ${mapping.iMmap.size - nonlinear} VMAs`;
+    return nonlinear === 0 ? tree : `${tree}, and ${nonlinear} on the nonlinear list`;
+  }
+
+  placeOf(pfn: Pfn, vma: Vma): string {
+    if (this.frames.isAnon(pfn)) {
+      const list = [...(pageLockAnonVma(this.machine, pfn) ?? [])];
+      return `number ${list.indexOf(vma) + 1} of ${list.length} on the list`;
+    }
+    if (isNonlinear(vma)) return `on i_mmap_nonlinear, its cursor at page ${vma.nonlinearCursor} of ${vma.pages}`;
+    const tree = (this.fileOf(pfn)?.iMmap as NonlinearFileVmas | undefined)?.linear;
+    return tree instanceof PrioTree ? tree.placeOf(vma) : 'in i_mmap';
+  }
 
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void {
     const { frames, machine } = this;
