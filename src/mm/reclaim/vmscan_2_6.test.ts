@@ -28,7 +28,7 @@ import { LRU_ACTIVE, LRU_INACTIVE } from './lru_2_6.ts';
 import { ScanControl_2_6 } from './scan_control_2_6.ts';
 import { shrinkPageList_2_6 } from './shrink_page_list_2_6.ts';
 import { Shrinker_2_6, type ShrinkerOps_2_6, shrinkSlab_2_6 } from './shrink_slab_2_6.ts';
-import { swapTendency, type Vmscan_2_6, vmscan_2_6 } from './vmscan_2_6.ts';
+import { RECLAIM_ZONE, swapTendency, type Vmscan_2_6, vmscan_2_6 } from './vmscan_2_6.ts';
 
 const MIB: number = 2 ** 20;
 
@@ -701,7 +701,7 @@ describe('kswapd and direct reclaim', () => {
     swapon(machine, { bytes: MIB, device: 'disk' });
     const zone = machine.zones[0]!;
     expect(machine.reclaim.zoneReclaim!(zone, GFP_KERNEL, 0)).toBe(false);
-    vmscan_2_6(machine).zoneReclaimMode = 1;
+    vmscan_2_6(machine).zoneReclaimMode = RECLAIM_ZONE;
     // Nothing is cached: not worth it.
     expect(machine.reclaim.zoneReclaim!(zone, GFP_KERNEL, 0)).toBe(false);
     expect(allocPages(machine, GFP_KERNEL, 0)).not.toBe(NO_PFN);
