@@ -145,9 +145,6 @@ export class VfsCache implements ShrinkerOps {
   pruneDentries(machine: Machine, count: number): number {
     return this.dentries.reduce((freed, list) => freed + this.prune(machine, list, count - freed), 0);
   }
-  pruneInodes(machine: Machine, count: number): number {
-    return this.inodes.reduce((freed, list) => freed + this.prune(machine, list, count - freed), 0);
-  }
 
   count(machine: Machine, nid: number, memcg: MemCgroup): number {
     if (nid !== 0) return 0;

@@ -5,8 +5,7 @@
  * Linux     2.6.24 mm/vmstat.c: vmstat_text zoneinfo_show_print pagetypeinfo_show; fs/proc/proc_misc.c: meminfo_read_proc;
  *           mm/slab.c: print_slabinfo_header s_show
  *
- * DIFFERS: CPUs keep no counts of their own, so nothing is behind by a batch. Inodes are dropped without their pages:
- *          pginodesteal and kswapd_inodesteal are 0.
+ * DIFFERS: CPUs keep no counts of their own, so nothing is behind by a batch.
  */
 import type { Machine } from '../mm/machine.ts';
 import { compoundOrder } from '../mm/page_alloc.ts';
@@ -139,7 +138,7 @@ function zoneTypes(machine: Machine): [string, number][] {
 
 export function vmstat_2_6(machine: Machine): string {
   const { events } = machine;
-  const { zoneEvents, kswapdSteal } = vmscan_2_6(machine);
+  const { zoneEvents, kswapdSteal, icache } = vmscan_2_6(machine);
   const lines: [string, number][] = ZONE_COUNTERS.map((name) => [
     name,
     total(machine, (zone) => zonePageState(machine, zone, name)),
@@ -161,9 +160,9 @@ export function vmstat_2_6(machine: Machine): string {
   ['pgrefill', 'pgsteal', 'pgscan_kswapd', 'pgscan_direct'].forEach((row, at) => {
     for (const [name, type] of types) lines.push([`${row}_${name}`, zoneEvents[at * MAX_NR_ZONES + type]!]);
   });
-  lines.push(['pginodesteal', 0]);
+  lines.push(['pginodesteal', icache.pginodesteal]);
   event('slabs_scanned', SLABS_SCANNED);
-  lines.push(['kswapd_steal', kswapdSteal], ['kswapd_inodesteal', 0]);
+  lines.push(['kswapd_steal', kswapdSteal], ['kswapd_inodesteal', icache.kswapdInodesteal]);
   event('pageoutrun', PAGEOUTRUN);
   event('allocstall', ALLOCSTALL);
   event('pgrotated', PGROTATED);

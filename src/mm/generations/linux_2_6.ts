@@ -47,6 +47,7 @@ const switches_2_6_26: Switches = {
   lruBatch: 14,
   swapSlotsCache: false,
   swapScanMap: true,
+  pagesPinInodes: false,
   loneSwapinWaits: false,
 };
 

@@ -7,11 +7,15 @@
  *
  * Owns      Shrinker_2_6.nr, what each shrinker still owes.
  * Promises  nr stays below a batch after every call, unless the shrinker said not now.
- * Linux     2.6.24 mm/vmscan.c: shrink_slab; fs/dcache.c: shrink_dcache_memory; fs/inode.c: shrink_icache_memory
+ * Linux     2.6.24 mm/vmscan.c: shrink_slab; fs/dcache.c: shrink_dcache_memory; fs/inode.c: shrink_icache_memory prune_icache
  */
+
+import type { VfsLru } from '../dcache.ts';
 import { __GFP_FS, type Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { DEFAULT_SEEKS, SHRINK_BATCH, SHRINK_STOP } from '../slab.ts';
+import { invalidateMapping } from '../truncate.ts';
+import type { Pgoff } from '../units.ts';
 import { SLABS_SCANNED } from '../vmstat.ts';
 import { SWAP_CLUSTER_MAX } from './scan_control_2_6.ts';
 
@@ -48,20 +52,45 @@ class DcacheShrinker implements ShrinkerOps_2_6 {
   }
 }
 
-class IcacheShrinker implements ShrinkerOps_2_6 {
+/** Unused inodes, the oldest first; the clean pages of their files go with them. */
+export class IcacheShrinker implements ShrinkerOps_2_6 {
   readonly name = 'inode';
   readonly seeks: number = DEFAULT_SEEKS;
+  /** Pages dropped so: by kswapd, and by others. */
+  kswapdInodesteal = 0;
+  pginodesteal = 0;
   shrink(machine: Machine, toScan: number, gfp: Gfp): number {
     if (toScan > 0) {
       if ((gfp & __GFP_FS) === 0) return SHRINK_STOP;
-      machine.vfs.pruneInodes(machine, toScan);
+      machine.vfs.inodes.forEach((list) => {
+        this.prune(machine, list, toScan);
+      });
     }
     return byPressure(machine, machine.vfs.unusedInodes());
   }
+
+  private prune(machine: Machine, list: VfsLru, count: number): void {
+    for (let left = Math.min(count, list.count); left > 0; left--) {
+      const inode = list.first!;
+      const mapping = inode.mapping!;
+      const mayDrop = mapping.host.kind === 'disk' && !mapping.host.dirty;
+      if (mayDrop && mapping.nrpages > 0) {
+        const dropped = invalidateMapping(machine, mapping, 0 as Pgoff, Number.MAX_SAFE_INTEGER);
+        if (machine.current.isKswapd) this.kswapdInodesteal += dropped;
+        else this.pginodesteal += dropped;
+      }
+      if (mayDrop && mapping.nrpages === 0) {
+        machine.vfs.drop(machine, inode);
+      } else {
+        list.remove(inode);
+        list.add(inode);
+      }
+    }
+  }
 }
 
-export function newShrinkers_2_6(): Shrinker_2_6[] {
-  return [new Shrinker_2_6(new DcacheShrinker()), new Shrinker_2_6(new IcacheShrinker())];
+export function newShrinkers_2_6(icache: IcacheShrinker): Shrinker_2_6[] {
+  return [new Shrinker_2_6(new DcacheShrinker()), new Shrinker_2_6(icache)];
 }
 
 /** Every shrinker drops its share; by how many objects their counts fell. */

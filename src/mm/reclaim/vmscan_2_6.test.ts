@@ -1,6 +1,7 @@
 /** Two lists in each zone: what is scanned, and the verdict on each page, in 2.6. */
 import { describe, expect, test } from 'vitest';
 import { Space } from '../../../test/space.ts';
+import { System } from '../../syscalls/system.ts';
 import { __GFP_FS, GFP_KERNEL, GFP_NOFS } from '../gfp.ts';
 import { Machine } from '../machine.ts';
 import { doMunmap } from '../munmap.ts';
@@ -16,16 +17,18 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import { PTE_YOUNG } from '../page_table.ts';
-import { swapon } from '../swap/swapfile.ts';
+import { state_2_6 } from '../state_2_6.ts';
+import { swapCount, swapon } from '../swap/swapfile.ts';
 import { MAP_PRIVATE, MAP_SHARED } from '../uapi.ts';
-import { NO_PFN, type Pfn } from '../units.ts';
+import { NO_PFN, type Pfn, type SwapEntry } from '../units.ts';
+import { VM_LOCKED } from '../vm_flags.ts';
 import { ALLOCSTALL, NR_VMSCAN_WRITE, PGACTIVATE, PGROTATED, SLABS_SCANNED } from '../vmstat.ts';
 import { type Zone_2_6, zone_2_6 } from '../zone_2_6.ts';
 import { LRU_ACTIVE, LRU_INACTIVE } from './lru_2_6.ts';
 import { ScanControl_2_6 } from './scan_control_2_6.ts';
 import { shrinkPageList_2_6 } from './shrink_page_list_2_6.ts';
 import { Shrinker_2_6, type ShrinkerOps_2_6, shrinkSlab_2_6 } from './shrink_slab_2_6.ts';
-import { swapTendency, type Vmscan_2_6, vmscan_2_6 } from './vmscan_2_6.ts';
+import { RECLAIM_ZONE, swapTendency, type Vmscan_2_6, vmscan_2_6 } from './vmscan_2_6.ts';
 
 const MIB: number = 2 ** 20;
 
@@ -340,6 +343,43 @@ describe('[2.6 shrink_page_list]', () => {
     w.age(0);
     expect(w.verdict(w.pfn(0))).toEqual([7, 1]);
   });
+  test('[2.6 shrink_page_list] step 8: a locked page cannot be unmapped, activated', () => {
+    const w = new World();
+    w.map(0, 1);
+    w.store(0);
+    w.age(0);
+    w.vma(0).vmFlags |= VM_LOCKED;
+    expect(w.verdict(w.pfn(0))).toEqual([8, 1]);
+    w.vma(0).vmFlags &= ~VM_LOCKED;
+  });
+  test('[2.6 shrink_page_list] step 8: some entries are left for the next try (SWAP_AGAIN), kept', () => {
+    const { w, pfn } = ofFile();
+    const again = 1;
+    Object.assign(w.machine.rmap, { tryToUnmapVerdict: () => again });
+    expect(w.verdict(pfn)).toEqual([8, 2]);
+  });
+  test('[2.6 shrink_page_list] 2.6.26: a locked page counts as used, step 6', () => {
+    const w = new World('2.6.26');
+    w.map(0, 1);
+    w.store(0);
+    w.age(0);
+    w.vma(0).vmFlags |= VM_LOCKED;
+    expect(w.verdict(w.pfn(0))).toEqual([6, 1]);
+    w.vma(0).vmFlags &= ~VM_LOCKED;
+  });
+  test('[2.6 swap token] a page of the holder, which waits in a fault, is used: step 6', () => {
+    const w = new World();
+    w.map(0, 1);
+    w.store(0);
+    w.age(0);
+    const { swapToken } = state_2_6(w.machine);
+    swapToken.grab(w.mm);
+    swapToken.interrupted = w.mm;
+    w.machine.current = w.machine.idle;
+    expect(w.verdict(w.pfn(0))).toEqual([6, 1]);
+    swapToken.disable();
+    expect(w.verdict(w.pfn(0))).toEqual([9, 2]);
+  });
   test('[2.6 shrink_page_list] step 9: dirty, and no file system may be entered: kept', () => {
     const { w, pfn } = anon();
     const sc = w.control(GFP_NOFS);
@@ -499,6 +539,76 @@ describe('[2.6 shrink_slab]', () => {
   });
 });
 
+test('an unused inode goes with the clean pages of its file', () => {
+  const w = new World();
+  const { machine, scan } = w;
+  const system = new System(machine);
+  const p = system.newProcess(machine.rootMemcg);
+  for (let i = 0; i < 130; i++) {
+    system.paths.createFile(`/f${i}`, 4096, 'disk');
+    const fd = system.open(p, `/f${i}`, 0);
+    system.read(p, fd, 0, 4096);
+    system.close(p, fd);
+  }
+  machine.current = machine.idle;
+  for (let round = 0; round < 3; round++) for (const { ops } of scan.shrinkers) ops.shrink(machine, 128, GFP_KERNEL);
+  expect(scan.icache.pginodesteal).toBeGreaterThan(50);
+  expect(machine.verify()).toEqual([]);
+});
+
+describe('[2.6 story Anonymous page]', () => {
+  test('[2.6 story Anonymous page] where it stands, from its first store until it comes back', () => {
+    const w = new World();
+    const { machine } = w;
+    const { frames } = machine;
+    w.map(0, 60);
+    w.storeAll(0, 60);
+    const pfn = w.pfn(0);
+    // 1: c 1 (and 1 in the pagevec), active after the drain.
+    machine.lru.drain();
+    expect([frames.refcount(pfn), frames.mapcount(pfn), frames.mapping(pfn) & 1]).toEqual([1, 1, 1]);
+    expect(w.on(LRU_ACTIVE)).toContain(pfn);
+    const shrink = (pages: number, swappiness: number): void => {
+      const sc = w.control();
+      sc.start(GFP_KERNEL, 0, swappiness, true, false);
+      w.scan.shrinkActiveList(sc, w.at, pages, 12);
+    };
+    // 2: reclaim_mapped 0: to the active head, and nobody looks whether it is young.
+    shrink(60, 0);
+    expect(w.scan.tendency!.reclaimMapped).toBe(false);
+    expect([w.on(LRU_ACTIVE).includes(pfn), w.pte(0, PTE_YOUNG)]).toEqual([true, true]);
+    // 3: reclaim_mapped 1, young: the bit goes, the page stays.
+    shrink(60, 100);
+    expect([w.on(LRU_ACTIVE).includes(pfn), w.pte(0, PTE_YOUNG)]).toEqual([true, false]);
+    // 4: old.
+    shrink(60, 100);
+    expect(w.on(LRU_INACTIVE)).toContain(pfn);
+    // 5 to 7: a slot, unmapped, written; c 1, m -1, sm 2 (cache and entry), at the inactive head.
+    expect(w.verdict(pfn)).toEqual([9, 2]);
+    const entry = frames.private_(pfn) as SwapEntry;
+    expect([frames.refcount(pfn), frames.mapcount(pfn), swapCount(machine, entry)]).toEqual([1, 0, 1]);
+    expect(frames.has(pfn, PG_writeback) && frames.has(pfn, PG_reclaim) && !frames.has(pfn, PG_dirty)).toBe(true);
+    expect(w.on(LRU_INACTIVE)[0]).toBe(pfn);
+    // 8: the write ends: to the inactive tail.
+    machine.advance(1e9);
+    machine.lru.drain();
+    expect(w.on(LRU_INACTIVE).at(-1)).toBe(pfn);
+    // 9: freed; the entry keeps the slot.
+    expect(w.verdict(pfn)).toEqual([11, 0]);
+    expect([frames.refcount(pfn), swapCount(machine, entry)]).toEqual([0, 1]);
+    // 10: a fault brings it to a new frame, which is active; the cache still has the slot.
+    w.load(0);
+    machine.lru.drain();
+    const back = w.pfn(0);
+    expect([frames.refcount(back), frames.mapcount(back), frames.has(back, PG_swapcache)]).toEqual([2, 1, true]);
+    expect(w.on(LRU_ACTIVE)).toContain(back);
+    // 11: a store finds itself alone: no copy.
+    w.store(0);
+    expect([w.pfn(0), frames.refcount(back)]).toEqual([back, 2]);
+    expect(machine.verify()).toEqual([]);
+  });
+});
+
 describe('kswapd and direct reclaim', () => {
   test('a program that is faster than kswapd reclaims itself while kswapd naps', () => {
     const w = new World();
@@ -591,7 +701,7 @@ describe('kswapd and direct reclaim', () => {
     swapon(machine, { bytes: MIB, device: 'disk' });
     const zone = machine.zones[0]!;
     expect(machine.reclaim.zoneReclaim!(zone, GFP_KERNEL, 0)).toBe(false);
-    vmscan_2_6(machine).zoneReclaimMode = 1;
+    vmscan_2_6(machine).zoneReclaimMode = RECLAIM_ZONE;
     // Nothing is cached: not worth it.
     expect(machine.reclaim.zoneReclaim!(zone, GFP_KERNEL, 0)).toBe(false);
     expect(allocPages(machine, GFP_KERNEL, 0)).not.toBe(NO_PFN);

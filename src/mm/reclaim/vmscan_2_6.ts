@@ -53,7 +53,7 @@ import { DEF_PRIORITY_2_6, physical_2_6, type Zone_2_6, zone_2_6 } from '../zone
 import { addPageToList, countOnList, LRU_ACTIVE, LRU_INACTIVE } from './lru_2_6.ts';
 import { ScanControl_2_6, SWAP_CLUSTER_MAX } from './scan_control_2_6.ts';
 import { pageReferenced_2_6, shrinkPageList_2_6 } from './shrink_page_list_2_6.ts';
-import { newShrinkers_2_6, type Shrinker_2_6, shrinkSlab_2_6 } from './shrink_slab_2_6.ts';
+import { IcacheShrinker, newShrinkers_2_6, type Shrinker_2_6, shrinkSlab_2_6 } from './shrink_slab_2_6.ts';
 
 /** HZ/10. */
 const NAP_NS = 100_000_000;
@@ -111,7 +111,8 @@ export function vmscan_2_6(machine: Machine): Vmscan_2_6 {
 export class Vmscan_2_6 implements Reclaim {
   /** vm.zone_reclaim_mode: 0, or RECLAIM_ bits. */
   zoneReclaimMode = 0;
-  readonly shrinkers: Shrinker_2_6[] = newShrinkers_2_6();
+  readonly icache: IcacheShrinker = new IcacheShrinker();
+  readonly shrinkers: Shrinker_2_6[] = newShrinkers_2_6(this.icache);
   /** PGREFILL_ZONE … PGSCAN_DIRECT_ZONE, by zone type. */
   readonly zoneEvents: Float64Array = new Float64Array(4 * MAX_NR_ZONES);
   kswapdSteal = 0;
