@@ -172,7 +172,7 @@ function pointRow(title: string, { what, file, tests, why }: Point, evidence: Ev
 function observablesTable({ tag, rows, vectors, stories }: Observables, evidence: Evidence): string {
   const titles = [
     ...rows.map((row) => [row, `[${tag} ${row}]`]),
-    ...vectors.map((vector) => [`figures: ${vector}`, `[${tag} vector ${vector}]`]),
+    ...vectors.map(([what, title]) => [`figures: ${what}`, title]),
     ...stories.map((story) => [`life of a page: ${story}`, `[${tag} story ${story}]`]),
   ];
   return `### Linux ${tag}

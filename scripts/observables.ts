@@ -7,7 +7,8 @@ export interface Observables {
   /** As in the titles. */
   readonly tag: string;
   readonly rows: readonly string[];
-  readonly vectors: readonly string[];
+  /** Figures that the facts give for an input, and what the title of their test begins with. */
+  readonly vectors: readonly (readonly [what: string, title: string])[];
   readonly stories: readonly string[];
 }
 
@@ -38,18 +39,24 @@ export const OBSERVABLES: readonly Observables[] = [
       'four types of pages ([BC] table)',
     ],
     vectors: [
-      'Watermarks min/low/high',
-      'Cumulative low marks',
-      'shrink_cache with 1000 inactive pages',
-      'refill ratio',
-      'OOM root approximation',
-      'Hash',
-      'Buddy',
-      'Swap slots',
-      'Swap read-ahead',
-      'bdflush',
+      ['watermarks min/low/high', '[2.4 watermarks] [2.4 vector Watermarks]'],
+      ['cumulative low marks', '[2.4 cumulative min] [2.4 vector Cumulative low marks]'],
+      ['shrink_cache with 1000 inactive pages', '[2.4 shrink_cache] 1000 inactive pages, 32 wanted'],
+      ['refill ratio', '[2.4 refill] 3000 active'],
+      ['OOM root approximation', "[2.4 OOM] the kernel's root of"],
+      ['hash', '[2.4 page cache hash] [2.4 vector Hash]'],
+      ['buddy', '[2.4 buddy] [2.4 vector Buddy]'],
+      ['swap slots', '[2.4 swap slots] an area of 1000 slots gives 1, 2, 3'],
+      ['swap readahead', '[2.4 swap slots] what is read around a fault'],
+      ['bdflush', '[2.4 bdflush/kupdate] of 10000 buffer pages'],
     ],
-    stories: ['Anonymous page, swapped out and in', 'Clean file page', 'Mapped file page', 'fork', 'ZERO_PAGE'],
+    stories: [
+      'Anonymous page, swapped out and in',
+      'Clean file page, read() twice then evicted',
+      'Mapped file page',
+      'fork',
+      'ZERO_PAGE',
+    ],
   },
   {
     tag: '2.6',
@@ -79,19 +86,19 @@ export const OBSERVABLES: readonly Observables[] = [
       'vm_pgoff window',
     ],
     vectors: [
-      'min_free_kbytes',
-      'Marks',
-      'pcp',
-      'order test',
-      'swap_tendency',
-      'scan rate',
-      'shrink_slab',
-      'swap token',
-      'readahead',
-      'dirty limits',
-      'nonlinear',
-      'radix height',
-      'index',
+      ['min_free_kbytes', '[2.6 min_free_kbytes]'],
+      ['marks', '[2.6 Marks]'],
+      ['pcp', '[2.6 pcp] batch and high'],
+      ['order test', '[2.6 order test]'],
+      ['swap_tendency', '[2.6 swap_tendency]'],
+      ['scan rate', '[2.6 scan rate]'],
+      ['shrink_slab', '[2.6 shrink_slab] 32 scanned, 10000 objects'],
+      ['swap token', '[2.6 swap token] a holder of priority 4'],
+      ['readahead', '[2.6 readahead] request'],
+      ['dirty limits', '[2.6 dirty limits] dirtyable 100000 pages'],
+      ['nonlinear', '[2.6 nonlinear] a VMA of 100 pages'],
+      ['radix height', '[2.6 radix height]'],
+      ['index', '[2.6 index]'],
     ],
     stories: ['Anonymous page', 'fork', 'File page mapped by n tasks', 'Shared file page dirtied through a mapping'],
   },

@@ -151,7 +151,12 @@ export class RandomProgram {
     this.nonlinear = machine.generation.remapFilePages !== doRemapFilePages;
     this.swapType = swapon(machine, { bytes: 4 * 1024 * 1024, device: disk ? 'disk' : 'zram' });
     const memcg = machine.generation.cgroups ? machine.newCgroup('test') : machine.rootMemcg;
-    if (random.next(3) > 0 && machine.generation.cgroups) memcg.memory.max = 100 + random.next(150);
+    // Where page tables and slab are charged too, they take most of it.
+    const { chargesKernelMemory } = machine.generation.switches;
+    if (random.next(3) > 0 && machine.generation.cgroups) {
+      const extra = random.next(150);
+      memcg.memory.max = chargesKernelMemory ? 100 + extra : 12 + Math.floor(extra / 4);
+    }
     const mm = newMm(machine, memcg)!;
     const task = newTask(machine, this.nextPid++, 'init', mm, memcg, null)!;
     task.oomScoreAdj = -1000;

@@ -43,7 +43,7 @@ the machine itself, with so much memory that a program can use the limit beside 
 
 A place in the recording is told by its page events: accesses to a page that is not the one just used.
 
-The cost is a count times a price (src/mm/costs.ts), and what the machine waited for its disk:
+The cost is a count times a price (src/mm/costs.ts), and what the machine waited for its disk, or for a congestion to end:
 ${PRICES.map(({ what, ns }) => `  ${what.padEnd(26)}${String(ns).padStart(6)} ns`).join('\n')}`;
 
 export function addCompare(program: Command): void {

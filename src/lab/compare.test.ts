@@ -220,7 +220,7 @@ test('watching changes nothing, and costs add up', () => {
   expect(watched.estimate).toEqual(plain.estimate);
   const { accesses, faults, swap, reclaim, disk, seconds } = plain.estimate;
   expect(accesses + faults + swap + reclaim + disk).toBeCloseTo(seconds, 6);
-  expect(costOf(plain).disk).toBe(plain.estimate.disk);
+  expect(costOf(plain).waits).toBe(plain.estimate.disk);
 });
 
 test('the page escapes, and its picture is over the recording or over the limits', async () => {

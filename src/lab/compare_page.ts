@@ -163,7 +163,7 @@ ${chart(pictureOf(result))}
 ${sections.join('\n')}
 <section>
 <h2>What a second is made of</h2>
-<p class="note">Each count times its price, and what the machine waited for its disk.</p>
+<p class="note">Each count times its price, and what the machine waited for its disk, or for a congestion to end.</p>
 <div class="scroll"><table><thead><tr><th scope="col">what</th><th scope="col">ns</th></tr></thead>
 <tbody>${PRICES.map(({ what, ns }) => `<tr><td>${escapeHtml(what)}</td><td>${ns}</td></tr>`).join('\n')}</tbody></table></div>
 </section>

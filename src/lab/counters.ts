@@ -5,7 +5,7 @@
  *
  *   kernel   faults and swap traffic             scans, by                    refaults
  *   2.4      /proc/PID/stat, /proc/stat          nobody                       nobody
- *   2.6      /proc/vmstat                        /proc/vmstat                 nobody
+ *   2.5, 2.6 /proc/vmstat                        /proc/vmstat                 nobody
  *   3.16     /proc/vmstat                        /proc/vmstat, without those at a cgroup's limit        files only
  *   6.x      /proc/vmstat                        memory.stat of the cgroup    files and anonymous memory
  */
@@ -24,15 +24,15 @@ import {
 
 export type Counters = Record<string, number | null>;
 
-const ALL = ['linux-2.4', 'linux-2.6', 'linux-3', 'linux-6'];
-const SINCE_26 = ALL.slice(1);
-const SINCE_3 = ALL.slice(2);
-const ONLY_6 = ALL.slice(3);
+const ALL = ['linux-2.4', 'linux-2.5', 'linux-2.6', 'linux-3', 'linux-6'];
+const SINCE_25 = ALL.slice(1);
+const SINCE_3 = ALL.slice(3);
+const ONLY_6 = ALL.slice(4);
 
 /** What only the whole machine counts: faults as vmstat has them, swap traffic (6.1 has it nowhere else), the disk. */
 const OF_THE_MACHINE: readonly [name: string, families: readonly string[]][] = [
   ['pgfault', ALL],
-  ['pgmajfault', SINCE_26],
+  ['pgmajfault', SINCE_25],
   ['pswpin', ALL],
   ['pswpout', ALL],
   ['pgpgin', ALL],
@@ -40,7 +40,7 @@ const OF_THE_MACHINE: readonly [name: string, families: readonly string[]][] = [
   ['swap_ra', ONLY_6],
   ['swap_ra_hit', ONLY_6],
   ['pgreuse', ONLY_6],
-  ['pgrotated', SINCE_26],
+  ['pgrotated', SINCE_25],
   ['pgscan_anon', ONLY_6],
   ['pgscan_file', ONLY_6],
   ['pgsteal_anon', ONLY_6],
@@ -48,11 +48,11 @@ const OF_THE_MACHINE: readonly [name: string, families: readonly string[]][] = [
 ];
 /** What the cgroup counts, if it does; there, reclaim at a limit is `direct`. */
 const OF_THE_CGROUP: readonly [name: string, families: readonly string[], of: readonly string[]][] = [
-  ['pgscan', SINCE_26, ['pgscan_direct', 'pgscan_kswapd']],
-  ['pgsteal', SINCE_26, ['pgsteal_direct', 'pgsteal_kswapd']],
-  ['pgrefill', SINCE_26, ['pgrefill']],
-  ['pgactivate', SINCE_26, ['pgactivate']],
-  ['pgdeactivate', SINCE_26, ['pgdeactivate']],
+  ['pgscan', SINCE_25, ['pgscan_direct', 'pgscan_kswapd']],
+  ['pgsteal', SINCE_25, ['pgsteal_direct', 'pgsteal_kswapd']],
+  ['pgrefill', SINCE_25, ['pgrefill']],
+  ['pgactivate', SINCE_25, ['pgactivate']],
+  ['pgdeactivate', SINCE_25, ['pgdeactivate']],
   ['pglazyfree', ONLY_6, ['pglazyfree']],
   ['pglazyfreed', ONLY_6, ['pglazyfreed']],
 ];

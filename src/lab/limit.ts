@@ -16,12 +16,13 @@
 import { Machine, type MachineConfig } from '../mm/machine.ts';
 import type { Generation } from '../mm/parts.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
-import type { Zone } from '../mm/zone.ts';
 
 export type LimitKind = 'memory.max' | 'memory.limit_in_bytes' | 'mem=';
 
 /** Families that have only the first version of memory cgroups. */
 const FIRST_CGROUPS: ReadonlySet<string> = new Set(['linux-3']);
+/** Families in which the marks of the zones before it in the list stand above a zone's own (2.4 §6). */
+const CUMULATIVE_MARKS: ReadonlySet<string> = new Set(['linux-2.4']);
 /** Steps of the search; it is there after three or four. */
 const MOST_STEPS = 16;
 /** The smallest machine that boots. */
@@ -41,16 +42,17 @@ export function freePages(machine: Machine): number {
 /** Frames that are free and that no ordinary allocation of a program gets. */
 export function withheldPages(machine: Machine): number {
   let pages = 0;
+  const adds = CUMULATIVE_MARKS.has(machine.generation.family);
   for (const pgdat of machine.nodes) {
-    const zones = machine.zones.filter((zone) => zone.pgdat === pgdat);
-    const top = Math.max(...zones.map((zone) => zone.type));
-    for (const zone of zones) pages += Math.min(zone.managedPages, markFor(zone, top));
+    const zones = machine.zones.filter((zone) => zone.pgdat === pgdat).sort((a, b) => b.type - a.type);
+    const top = zones[0]?.type ?? 0;
+    let above = 0;
+    for (const zone of zones) {
+      pages += Math.min(zone.managedPages, above + zone.wmarkMin + (zone.lowmemReserve[top] ?? 0));
+      if (adds) above += zone.wmarkMin;
+    }
   }
   return pages;
-}
-
-function markFor(zone: Zone, top: number): number {
-  return zone.wmarkMin + (zone.lowmemReserve[top] ?? 0);
 }
 
 /** Memory of a machine on which a program can use `limitBytes`. `ready`: brings it to where the program starts. */

@@ -2,7 +2,7 @@
  * What a run costs, by a stated table.
  *
  * Owns      which count has which price (the prices themselves: mm/costs.ts).
- * Promises  The cost is the sum of its lines, and of the time that the machine waited for its disk. Each line is a count of the
+ * Promises  The cost is the sum of its lines, and of the time that the machine waited: for its disk, or for the end of a congestion. Each line is a count of the
  *           run and a price, so whoever thinks a price wrong can take his own.
  */
 import {
@@ -21,13 +21,13 @@ import type { RunResult } from './result.ts';
 
 export interface Price {
   readonly what: string;
-  readonly part: Exclude<CostPart, 'disk'>;
+  readonly part: Exclude<CostPart, 'waits'>;
   readonly ns: number;
   readonly count: (run: RunResult) => number;
 }
 
-export type CostPart = 'accesses' | 'faults' | 'swap' | 'scans' | 'searches' | 'disk';
-export const COST_PARTS: readonly CostPart[] = ['accesses', 'faults', 'swap', 'scans', 'searches', 'disk'];
+export type CostPart = 'accesses' | 'faults' | 'swap' | 'scans' | 'searches' | 'waits';
+export const COST_PARTS: readonly CostPart[] = ['accesses', 'faults', 'swap', 'scans', 'searches', 'waits'];
 
 const onZram = (run: RunResult, name: string) => (run.machine.swap_device === 'zram' ? (run.counters[name] ?? 0) : 0);
 
@@ -51,7 +51,7 @@ export interface Cost extends Record<CostPart, number> {
 
 /** In seconds, by part. */
 export function costOf(run: RunResult): Cost {
-  const cost: Cost = { seconds: 0, accesses: 0, faults: 0, swap: 0, scans: 0, searches: 0, disk: run.estimate.disk };
+  const cost: Cost = { seconds: 0, accesses: 0, faults: 0, swap: 0, scans: 0, searches: 0, waits: run.estimate.disk };
   for (const price of PRICES) cost[price.part] += (price.count(run) * price.ns) / 1e9;
   for (const part of COST_PARTS) cost.seconds += cost[part];
   return cost;

@@ -116,6 +116,7 @@ function isMergeable(type: number): boolean {
 /** Gives a block back, as large as its free buddies make it. */
 export function freeOnePage(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number, atTail: boolean): void {
   accountFreePages(zone, 1 << order, type);
+  zone.pagesScanned = 0;
   let at: number = pfn;
   let size = order;
   while (size < MAX_PAGE_ORDER) {

@@ -52,4 +52,6 @@ export class VmFault {
   page: Pfn = NO_PFN;
   /** The page that a private write was copied to. */
   cowPage: Pfn = NO_PFN;
+  /** A fault of the program is under way: whoever cannot be charged may kill (memcg_oom.may_oom, 3.12 to 4.18). */
+  mayOom = false;
 }

@@ -136,7 +136,7 @@ function doAnonymousPage(machine: Machine): number {
 }
 
 /** A page for anonymous memory of `mm`, charged; its content is zero. NO_PFN if there is none. */
-function allocAnonPage(machine: Machine, mm: Mm): Pfn {
+export function allocAnonPage(machine: Machine, mm: Mm): Pfn {
   const pfn = allocPages(machine, GFP_HIGHUSER_MOVABLE, 0);
   if (pfn === NO_PFN) return NO_PFN;
   if (memCgroupCharge(machine, pfn, mm.memcg, GFP_KERNEL) < 0) {
@@ -166,7 +166,7 @@ function dropEmptyTable(machine: Machine, mm: Mm, vpn: Vpn): void {
   pageTables.dropTable(machine, mm, vpn);
 }
 
-function doReadFault(machine: Machine): number {
+export function doReadFault(machine: Machine): number {
   const { fault } = machine;
   if (machine.sysctl.faultAroundBytes > 4096) {
     const around = doFaultAround(machine);
@@ -191,7 +191,7 @@ function doFaultAround(machine: Machine): number {
   return filemapMapPages(machine, fault, (pgoff - (vpn - first)) as Pgoff, (pgoff + (end - 1 - vpn)) as Pgoff);
 }
 
-function doCowFault(machine: Machine): number {
+export function doCowFault(machine: Machine): number {
   const { fault, frames } = machine;
   const { vma } = fault;
   if (machine.rmap.anonVmaPrepare(vma) < 0) return VM_FAULT_OOM;
@@ -211,7 +211,7 @@ function doCowFault(machine: Machine): number {
   return result | finished;
 }
 
-function doSharedFault(machine: Machine): number {
+export function doSharedFault(machine: Machine): number {
   const { fault, frames } = machine;
   const result = fileFault(machine);
   if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) !== 0) return result;
@@ -236,7 +236,7 @@ function doSharedFault(machine: Machine): number {
 }
 
 /** The page of the file, with a reference and locked, in fault.page. */
-function fileFault(machine: Machine): number {
+export function fileFault(machine: Machine): number {
   const { fault } = machine;
   const { mapping } = fault.vma.vmFile!;
   const result = mapping.host.kind === 'tmpfs' ? shmemFault(machine, fault) : filemapFault(machine, fault);
@@ -249,7 +249,7 @@ function fileFault(machine: Machine): number {
 }
 
 /** Sets the entry, unless it changed meanwhile. */
-function finishFault(machine: Machine, pfn: Pfn): number {
+export function finishFault(machine: Machine, pfn: Pfn): number {
   const { fault, pageTables } = machine;
   const { vma, vpn } = fault;
   // The table itself may have gone and come again while the file was read.
@@ -288,7 +288,7 @@ export function wantsWriteNotify(vma: Vma): boolean {
 }
 
 /** A shared page was written through its mapping. Unlocks it. */
-function faultDirtySharedPage(machine: Machine, pfn: Pfn): void {
+export function faultDirtySharedPage(machine: Machine, pfn: Pfn): void {
   folioMarkDirty(machine, pfn);
   machine.frames.clear(pfn, PG_locked);
   machine.generation.writeback.balanceDirtyPages(machine);

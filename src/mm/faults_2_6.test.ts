@@ -339,3 +339,20 @@ describe('merging of VMAs', () => {
     expect(verify(s.machine)).toEqual([]);
   });
 });
+
+test('[2.6 vector radix height] index 0 → 0, 63 → 1, 64 and 4095 → 2, 4096 → 3', () => {
+  for (const [index, height] of [
+    [0, 0],
+    [63, 1],
+    [64, 2],
+    [4095, 2],
+    [4096, 3],
+  ] as const) {
+    const s = space();
+    const file = s.file('disk', 5000);
+    file.random = true;
+    filemapRead(s.machine, file, index * 4096, 4096, null);
+    const { head } = file.mapping.pages;
+    expect([index, cachedPages(file), head === null ? 0 : head.shift / 6 + 1]).toEqual([index, [index], height]);
+  }
+});

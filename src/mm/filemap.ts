@@ -131,7 +131,10 @@ export function filemapAddFolio(machine: Machine, mapping: AddressSpace, pfn: Pf
     frames.clear(pfn, PG_locked);
     return stored;
   }
-  if (xaIsValue(old) && (gfp & __GFP_WRITE) === 0) machine.workingset.refault(pfn, xaToValue(old));
+  const { writesDoNotRefault } = machine.generation.switches;
+  if (xaIsValue(old) && ((gfp & __GFP_WRITE) === 0 || !writesDoNotRefault)) {
+    machine.workingset.refault(pfn, xaToValue(old));
+  }
   machine.lru.add(pfn);
   return 0;
 }
@@ -474,17 +477,18 @@ export function filemapFault(machine: Machine, fault: VmFault): number {
   if (index >= pagesOf(mapping.host.size)) return VM_FAULT_SIGBUS;
   // The mmap lock is dropped for I/O, once: the fault then starts again when the I/O is done.
   const mayDrop = (fault.flags & FAULT_FLAG_ALLOW_RETRY) !== 0 && (fault.flags & FAULT_FLAG_TRIED) === 0;
+  const raDrops = mayDrop && machine.generation.switches.readaheadDropsLock;
   let dropped = false;
   let major = 0;
   let pfn = filemapGetPage(machine, mapping, index);
   if (pfn >= 0) {
     frames.get(pfn);
-    if ((fault.flags & FAULT_FLAG_TRIED) === 0) dropped = doAsyncMmapReadahead(machine, fault, pfn) && mayDrop;
+    if ((fault.flags & FAULT_FLAG_TRIED) === 0) dropped = doAsyncMmapReadahead(machine, fault, pfn) && raDrops;
   } else {
     machine.events[PGMAJFAULT]! += 1;
     countMemcgEvents(fault.vma.vmMm.memcg, PGMAJFAULT, 1);
     major = VM_FAULT_MAJOR;
-    dropped = doSyncMmapReadahead(machine, fault) && mayDrop;
+    dropped = doSyncMmapReadahead(machine, fault) && raDrops;
   }
   for (;;) {
     if (pfn < 0) {

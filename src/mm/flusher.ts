@@ -73,11 +73,11 @@ function share(avail: number, percent: number): number {
   return Math.floor((Math.floor((percent * PAGE_SIZE) / 100) * avail) / PAGE_SIZE);
 }
 
-function freerun(limits: DirtyLimits): number {
+export function freerun(limits: DirtyLimits): number {
   return Math.floor((limits.thresh + limits.bgThresh) / 2);
 }
 
-function pollInterval(limits: DirtyLimits): number {
+export function pollInterval(limits: DirtyLimits): number {
   if (limits.thresh <= limits.dirty) return 1;
   return 2 ** Math.floor(Math.floor(Math.log2(limits.thresh - limits.dirty)) / 2);
 }
@@ -124,7 +124,7 @@ function belowSetpoint(limits: DirtyLimits): boolean {
   return limits.dirty <= Math.floor((freerun(limits) + limits.thresh) / 2);
 }
 
-function nrDirty(machine: Machine): number {
+export function nrDirty(machine: Machine): number {
   let pages = 0;
   for (const pgdat of machine.nodes) pages += pgdat.stat[NR_FILE_DIRTY]!;
   return pages;
@@ -155,7 +155,7 @@ function wakeupFlusher(machine: Machine): void {
   wakeFlusherNow(machine);
 }
 
-function wakeFlusherNow(machine: Machine): void {
+export function wakeFlusherNow(machine: Machine): void {
   const { writeback, clock } = machine;
   if (writeback.dirtyInodes.length === 0 || writeback.wokenNow) return;
   writeback.wokenNow = true;

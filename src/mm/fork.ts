@@ -67,6 +67,7 @@ const TASK_OBJECTS: readonly SlabName[] = [
 export function newMm(machine: Machine, memcg: MemCgroup, parent: Mm | null = null): Mm | null {
   if (machine.slab.alloc(machine, 'mm_struct', memcg, GFP_KERNEL) < 0) return null;
   const mm = new Mm(machine.newId(), memcg);
+  mm.dataLimitCountsMappings = machine.generation.switches.dataLimitCountsMappings;
   const { mms } = machine;
   const before =
     machine.generation.switches.mmlistInForkOrder && parent !== null ? mms.indexOf(parent) : mms.length - 1;

@@ -18,12 +18,14 @@ import { HPAGE_PMD_NR } from './folio.ts';
 import { hugeStart, hugeTable } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { handleMmFault } from './memory.ts';
+import { mlockFollowedPage } from './mlock_3.ts';
 import type { Mm } from './mm.ts';
 import { compoundHead } from './page_alloc.ts';
 import { PG_dirty } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
+import { shownStart } from './stack_3.ts';
 import type { Vpn } from './units.ts';
-import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_flags.ts';
+import { VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_IO, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
 import { folioMarkDirty } from './writeback.ts';
 
@@ -84,6 +86,8 @@ function faultinVma(
   if (write && (vma.vmFlags & VM_WRITE) === 0) return -EFAULT;
   const firstFlags = FAULT_FLAG_REMOTE | (mayDrop ? FAULT_FLAG_ALLOW_RETRY : 0) | (write ? FAULT_FLAG_WRITE : 0);
   for (let vpn = start; vpn < end; vpn = behind(machine, vma, vpn)) {
+    // A stack's guard page is not touched: the stack would grow.
+    if (!machine.generation.switches.stackGapOutside && isStackGuard(vma, vpn)) continue;
     let flags = firstFlags;
     while (!touch(machine, vma, vpn, write)) {
       const result = handleMmFault(machine, vma, vpn, flags);
@@ -96,6 +100,10 @@ function faultinVma(
     }
   }
   return 0;
+}
+
+function isStackGuard(vma: Vma, vpn: Vpn): boolean {
+  return (vma.vmFlags & VM_GROWSDOWN) !== 0 && shownStart(vma) > vpn;
 }
 
 /** The next page that must be touched: one touch does for a mapping of 2 MiB. */
@@ -114,8 +122,10 @@ function touch(machine: Machine, vma: Vma, vpn: Vpn, write: boolean): boolean {
     if (write) pageTables.set(slot, PTE_YOUNG | PTE_DIRTY);
     return true;
   }
-  if (pageTables.has(slot, PTE_SPECIAL)) return true;
+  if (pageTables.has(slot, PTE_SPECIAL) || !machine.generation.switches.populateTouches) return true;
   const pfn = compoundHead(machine, pageTables.pfn(slot));
+  const { switches } = machine.generation;
+  if (!switches.mlockBatch && (vma.vmFlags & VM_LOCKED) !== 0) mlockFollowedPage(machine, pfn);
   if (write && !pageTables.has(slot, PTE_DIRTY) && !frames.has(pfn, PG_dirty)) folioMarkDirty(machine, pfn);
   machine.lru.markAccessed(pfn);
   return true;

@@ -39,6 +39,9 @@ export class Lruvec {
   readonly stat: Float64Array = new Float64Array(NR_NODE_STATS);
   anonCost = 0;
   fileCost = 0;
+  /** Anonymous and file pages that scans looked at lately, and those of them that were in use (zone_reclaim_stat, before 5.8). */
+  readonly recentScanned: Float64Array = new Float64Array(2);
+  readonly recentRotated: Float64Array = new Float64Array(2);
   /** Evictions and activations so far: the clock of refault distances. */
   nonresidentAge = 0;
   /** WORKINGSET_ACTIVATE_ANON and _FILE at the end of the last reclaim. */

@@ -186,6 +186,10 @@ export function modPageState(machine: Machine, pfn: Pfn, item: number, pages: nu
 /** 0, or -ENOMEM: nothing could be reclaimed and nobody killed. */
 export function tryCharge(machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: number): number {
   if (memcg.parent === null) return 0;
+  return machine.generation.tryCharge(machine, memcg, gfp, pages);
+}
+
+export function tryCharge_6(machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: number): number {
   const stock = machine.memcgStock;
   const task = machine.current;
   let batch = Math.max(MEMCG_CHARGE_BATCH, pages);
@@ -266,6 +270,7 @@ export function unchargePages(memcg: MemCgroup, pages: number): void {
 
 /** Charges frames that the kernel takes for itself (page tables, stacks): memory and kmem. */
 export function chargeKernelPage(machine: Machine, pfn: Pfn, memcg: MemCgroup, gfp: Gfp): number {
+  if (!machine.generation.switches.chargesKernelMemory) return 0;
   const refused = memCgroupCharge(machine, pfn, memcg, gfp);
   if (refused === 0 && memcg.parent !== null) memcg.kmem.charge(1);
   return refused;
@@ -273,6 +278,7 @@ export function chargeKernelPage(machine: Machine, pfn: Pfn, memcg: MemCgroup, g
 
 /** Kernel pages go back to the stock first, so that the next one is cheap (obj_cgroup_uncharge_pages). */
 export function unchargeKernelPage(machine: Machine, pfn: Pfn): void {
+  if (!machine.generation.switches.chargesKernelMemory) return;
   const memcg = machine.memcgs[machine.frames.memcg(pfn)]!;
   machine.frames.setMemcg(pfn, 0);
   if (memcg.parent === null) return;
@@ -339,7 +345,7 @@ function drainObjStock(machine: Machine): void {
   stock.objCached = null;
 }
 
-function refillStock(machine: Machine, memcg: MemCgroup, pages: number): void {
+export function refillStock(machine: Machine, memcg: MemCgroup, pages: number): void {
   const stock = machine.memcgStock;
   if (stock.cached !== memcg) {
     returnStock(stock);
@@ -361,7 +367,7 @@ function returnStock(stock: MemcgStock): void {
   stock.cached = null;
 }
 
-function margin(memcg: MemCgroup): number {
+export function margin(memcg: MemCgroup): number {
   let left = Math.max(0, memcg.memory.max - memcg.memory.usage);
   if (memcg.v1) left = Math.min(left, Math.max(0, memcg.memsw.max - memcg.memsw.usage));
   return left;
@@ -379,7 +385,7 @@ function forceCharge(memcg: MemCgroup, over: MemCgroup, pages: number): number {
   return 0;
 }
 
-function memcgOfCounter(memcg: MemCgroup, counter: PageCounter, memsw: boolean): MemCgroup {
+export function memcgOfCounter(memcg: MemCgroup, counter: PageCounter, memsw: boolean): MemCgroup {
   let c = memcg;
   while ((memsw ? c.memsw : c.memory) !== counter && c.parent !== null) c = c.parent;
   return c;

@@ -14,6 +14,7 @@ import { folioPages, isLarge } from './folio.ts';
 import { entriesOfFolio } from './huge_memory.ts';
 import type { Machine } from './machine.ts';
 import { lruvecOf } from './memcg.ts';
+import { mlockVmaPageAtOnce, munlockVmaPageAtOnce, munlockVmaPagesRange } from './mlock_3.ts';
 import type { Mm } from './mm.ts';
 import { mmPopulate } from './mmap.ts';
 import { compoundHead, putPage } from './page_alloc.ts';
@@ -55,6 +56,10 @@ const MUNLOCK = 2;
 /** A locked VMA maps the page, which is on a list, or about to be. */
 export function mlockPage(machine: Machine, pfn: Pfn): void {
   if (!machine.generation.switches.unevictableList) return;
+  if (!machine.generation.switches.mlockBatch) {
+    mlockVmaPageAtOnce(machine, pfn);
+    return;
+  }
   if (!machine.frames.testAndSet(pfn, PG_mlocked)) countMlocked(machine, pfn, folioPages(machine, pfn));
   queue(machine, pfn, MLOCK);
 }
@@ -69,6 +74,10 @@ export function mlockNewPage(machine: Machine, pfn: Pfn): void {
 /** A locked VMA maps the page no more, or is locked no more. */
 export function munlockPage(machine: Machine, pfn: Pfn): void {
   if (!machine.generation.switches.unevictableList) return;
+  if (!machine.generation.switches.mlockBatch) {
+    munlockVmaPageAtOnce(machine, pfn);
+    return;
+  }
   queue(machine, pfn, MUNLOCK);
 }
 
@@ -185,9 +194,11 @@ export function doMlock(machine: Machine, mm: Mm, addr: number, length: number, 
   const pages = pagesOfLength(length + (addr % PAGE_SIZE));
   const limit = Math.floor(mm.rlimitMemlock / PAGE_SIZE);
   let locked = pages + mm.lockedVm;
-  if (locked > limit) locked -= countLocked(mm, start, pages);
+  const { mlockCountsOnce, mlockBatch } = machine.generation.switches;
+  if (locked > limit && mlockCountsOnce) locked -= countLocked(mm, start, pages);
   if (locked > limit) return -ENOMEM;
   if (machine.generation.switches.mlockHalfOfMemory && locked > Math.floor(machine.frames.frames / 2)) return -ENOMEM;
+  if (!mlockBatch) machine.lru.drain();
   const failed = applyLockFlags(machine, mm, start, pages, onfault ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED);
   if (failed < 0) return failed;
   const unpopulated = mmPopulate(machine, mm, start, (start + pages) as Vpn, false);
@@ -275,6 +286,11 @@ function mlockFixup(
   const isLocked = (newFlags & VM_LOCKED) !== 0;
   if (wasLocked !== isLocked) vma.vmMm.lockedVm += isLocked ? end - start : start - end;
   changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
+  if (!machine.generation.switches.mlockBatch) {
+    // Pages are locked when they are faulted in, or met by reclaim.
+    if (wasLocked && !isLocked) munlockVmaPagesRange(machine, changed, start, end);
+    return changed;
+  }
   // Locked twice, a page would have to be unlocked twice.
   if (!(wasLocked && isLocked)) mlockVmaPagesRange(machine, changed, start, end);
   return changed;

@@ -86,6 +86,8 @@ export class Mm {
   /** RLIMIT_ values; stack in bytes, the rest as Linux has them. Infinity is no limit. */
   rlimitStack = 8 * 1024 * 1024;
   rlimitAs = Number.POSITIVE_INFINITY;
+  /** RLIMIT_DATA counts private writable mappings too (4.7). Before: the heap only. */
+  dataLimitCountsMappings = true;
   rlimitData = Number.POSITIVE_INFINITY;
   rlimitMemlock = Number.POSITIVE_INFINITY;
   /** Its last user is gone or being killed; its pages do not count as referenced (6.18). */

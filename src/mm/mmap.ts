@@ -16,6 +16,7 @@ import { populateRange } from './gup.ts';
 import type { Machine } from './machine.ts';
 import { MMAP_MIN_ADDR, type Mm } from './mm.ts';
 import { completeMunmap, countAccounted, gatherMunmap, unmapRange } from './munmap.ts';
+import { expandStack_3 } from './stack_3.ts';
 import {
   LEGACY_MAP_MASK,
   MAP_ANONYMOUS,
@@ -410,6 +411,8 @@ function growHeap(machine: Machine, mm: Mm, start: Vpn, end: Vpn): number {
 
 /** A fault at `vpn`, below `vma`: grows it down to there, if it is a stack and may. 0 or -errno. */
 export function expandStack(machine: Machine, vma: Vma, vpn: Vpn): number {
+  // SINCE 4.12: before, the gap was the stack's own lowest page.
+  if (!machine.generation.switches.stackGapOutside) return expandStack_3(machine, vma, vpn);
   const { vmMm: mm } = vma;
   if ((vma.vmFlags & VM_GROWSDOWN) === 0) return -EFAULT;
   if (vpn * PAGE_SIZE < MMAP_MIN_ADDR) return -EPERM;

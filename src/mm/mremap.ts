@@ -247,7 +247,7 @@ function remap61(machine: Machine, remap: Remap, addr: number, oldLength: number
     const failed = shrink(machine, remap);
     return failed < 0 ? failed : addr;
   }
-  const vma = vmaToResize(remap);
+  const vma = vmaToResize(machine, remap);
   if (typeof vma === 'number') return vma;
   return expandVma(machine, remap, vma);
 }
@@ -268,14 +268,16 @@ function mremapTo61(machine: Machine, remap: Remap): number {
     if (failed < 0) return failed;
     remap.oldPages = remap.newPages;
   }
-  const vma = vmaToResize(remap);
+  const vma = vmaToResize(machine, remap);
   return typeof vma === 'number' ? vma : moveToNewAddr(machine, remap, vma);
 }
 
-function vmaToResize(remap: Remap): Vma | number {
+function vmaToResize(machine: Machine, remap: Remap): Vma | number {
   const vma = remap.mm.vmas.findExact(remap.start);
   if (vma === null) return -EFAULT;
-  if (remap.oldPages === 0 && (vma.vmFlags & (VM_SHARED | VM_MAYSHARE)) === 0) return -EINVAL;
+  const { mremapKeepsPrivate } = machine.generation.switches;
+  const copiesPrivate = remap.oldPages === 0 && (vma.vmFlags & (VM_SHARED | VM_MAYSHARE)) === 0;
+  if (copiesPrivate && mremapKeepsPrivate) return -EINVAL;
   if (remap.dontunmap && (vma.vmFlags & (VM_DONTEXPAND | VM_PFNMAP)) !== 0) return -EINVAL;
   if (remap.oldPages > vma.vmEnd - remap.start) return -EFAULT;
   if (remap.oldPages === remap.newPages) return vma;

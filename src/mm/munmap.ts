@@ -8,6 +8,7 @@
  */
 import { EINVAL, ENOMEM } from './errno.ts';
 import type { Machine } from './machine.ts';
+import { munlockVmaPagesRange } from './mlock_3.ts';
 import { type Mm, updateHiwaterRss } from './mm.ts';
 import { PAGE_SIZE, pagesOf, type Vpn, vpnOf } from './units.ts';
 import { vmStatAccount, vmUnacctMemory } from './vm_account.ts';
@@ -65,6 +66,7 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   const before = vmas.prev(first);
   // A whole address space that goes takes its number along.
   if (!mm.exiting) vmacacheInvalidate(machine, mm);
+  if (!machine.generation.switches.mlockBatch) munlockVmas(machine, mm, start, end);
   updateHiwaterRss(mm);
   if (mm.totalVm > mm.hiwaterVm) mm.hiwaterVm = mm.totalVm;
   const { rssPages } = mm;
@@ -94,6 +96,16 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   }
   machine.generation.areaUnmapped?.(mm, before, behind);
   vmUnacctMemory(machine, accounted);
+}
+
+/** Before 5.18: what is locked is unlocked before it goes, page by page. */
+function munlockVmas(machine: Machine, mm: Mm, start: Vpn, end: Vpn): void {
+  if (mm.lockedVm === 0) return;
+  for (let vma = mm.vmas.findIntersection(start, end); vma !== null && vma.vmStart < end; vma = mm.vmas.next(vma)) {
+    if ((vma.vmFlags & VM_LOCKED) === 0) continue;
+    mm.lockedVm -= vma.pages;
+    munlockVmaPagesRange(machine, vma, vma.vmStart, vma.vmEnd);
+  }
 }
 
 /** The last user of an address space is gone: everything in it goes, but for the top page table. */

@@ -64,6 +64,8 @@ export interface Rmap {
   referencedVmFlags: number;
   /** Takes the page out of every page table. True if nobody maps it any more. */
   tryToUnmap(pfn: Pfn): boolean;
+  /** In kernels that tell (before 4.12): how the last tryToUnmap ended, a SWAP_ constant of swap_verdict.ts. */
+  unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
   /**
@@ -334,6 +336,8 @@ export interface Generation {
   readonly writeback: WritebackPart;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
+  /** Charges so many pages to a cgroup: 0 or -ENOMEM. */
+  readonly tryCharge: (machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: number) => number;
   readonly slabSizes: SlabSizes;
   readonly switches: Switches;
 }
@@ -352,6 +356,8 @@ export interface Switches {
   readonly mmlistInForkOrder: boolean;
   /** refill_inactive stops after so many pages moved (2.4.19), not looked at (2.4.17; 2.4.18 was not seen). */
   readonly refillCountsMoved: boolean;
+  /** Faulting pages in for mlock marks them accessed and dirty, as a use of them would (FOLL_TOUCH, 2.6). */
+  readonly populateTouches: boolean;
   /** At most half of memory may be locked, by whomever (before 2.6.9). */
   readonly mlockHalfOfMemory: boolean;
   /** The first store to a page of a shared file mapping is noticed (2.6.19). */
@@ -386,6 +392,36 @@ export interface Switches {
   readonly zoneInPageFlags: boolean;
   /** An unused inode whose file has pages is on no list of a shrinker (5.15). Before: it is, and is passed over. */
   readonly pagesPinInodes: boolean;
+  /** fork makes an idle anon_vma of the chain the child's own (4.0). Before: always a new one, so chains grow. */
+  readonly anonVmaReuse: boolean;
+  /** Pages to lock and unlock wait in a batch, and locks are counted (5.18). Before: at once, and the reverse map is asked. */
+  readonly mlockBatch: boolean;
+  /** Memory cgroups are those of v1, whatever the machine's configuration says (before 4.5). */
+  readonly cgroupV1Only: boolean;
+  /** Page tables, stacks and slab are charged to cgroups (4.5). Before: only where somebody set a limit for them. */
+  readonly chargesKernelMemory: boolean;
+  /** A page that comes back from swap is charged when it is read (4.20). Before: when it is mapped; read ahead, to nobody. */
+  readonly chargesSwapinAtRead: boolean;
+  /** Of two VMAs that become one, the later one's object stays when all of the first changes (4.9). Before: the first one's. */
+  readonly mergeKeepsNext: boolean;
+  /** mmap asks the VMA behind the new range first, and makes that one grow (5.19 to 6.11). */
+  readonly mmapAsksNextFirst: boolean;
+  /** write(2) of a page that was evicted counts as no refault (4.4). */
+  readonly writesDoNotRefault: boolean;
+  /** The gap below a stack is outside of it (4.12). Before: the stack's own lowest page, which is not shown. */
+  readonly stackGapOutside: boolean;
+  /** mremap(2) of no pages of a private mapping is refused (4.14). Before: a new mapping like it, empty. */
+  readonly mremapKeepsPrivate: boolean;
+  /** RLIMIT_DATA counts private writable mappings too (4.7). Before: the heap only. */
+  readonly dataLimitCountsMappings: boolean;
+  /** mlock(2) does not count what is locked already against the limit (4.9). */
+  readonly mlockCountsOnce: boolean;
+  /** A file's fault that starts readahead lets go of the lock, and starts again (5.1). Before: one that waits for the page. */
+  readonly readaheadDropsLock: boolean;
+  /** Swap readahead marks the pages that it reads. Before 4.14: those that are in memory already, too. */
+  readonly swapReadaheadMarksNew: boolean;
+  /** Slots in a cluster of a swap area. */
+  readonly swapfileCluster: number;
   /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */

@@ -21,6 +21,7 @@ import type { AddressSpace, File, Inode } from './fs.ts';
 import type { Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents, type MemCgroup, memCgroupCharge } from './memcg.ts';
+import { chargeSwapin } from './memcg_3.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import {
   PG_dirty,
@@ -181,7 +182,9 @@ function shmemSwapin(
     return shmemGetFolio(machine, inode, index, sgp, memcg, fault);
   }
   if (frames.has(pfn, PG_writeback)) waitOnPageWriteback(machine, pfn);
-  const refused = shmemAddToPageCache(machine, pfn, inode.mapping, index, entry, inode.mapping.gfpMask, memcg);
+  let refused = machine.generation.switches.chargesSwapinAtRead ? 0 : chargeSwapin(machine, pfn, swap);
+  if (refused === 0)
+    refused = shmemAddToPageCache(machine, pfn, inode.mapping, index, entry, inode.mapping.gfpMask, memcg);
   if (refused < 0) {
     unlockPage(machine, pfn);
     putPage(machine, pfn);

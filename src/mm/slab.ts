@@ -87,13 +87,13 @@ export class SlabCache {
   /** First frames of its slabs, the youngest last. */
   readonly slabs: Pfn[] = [];
 
-  constructor(name: SlabName, size: number, cpus: number) {
+  constructor(name: SlabName, size: number, cpus: number, charged: boolean) {
     this.name = name;
     this.size = size;
     this.order = slabOrder(size, cpus);
     this.objectsPerSlab = Math.floor((4096 << this.order) / size);
     this.reclaimable = isReclaimable(name);
-    this.accounted = isAccounted(name);
+    this.accounted = charged && isAccounted(name);
     this.minPartial = Math.min(10, Math.max(5, (31 - Math.clz32(size)) >> 1));
   }
 
@@ -109,7 +109,8 @@ export class SlabCaches implements Slab {
 
   constructor(machine: Machine) {
     this.frames = machine.frames;
-    this.caches = newCaches(machine.generation.slabSizes, machine.config.cpus ?? 1);
+    const { slabSizes, switches } = machine.generation;
+    this.caches = newCaches(slabSizes, machine.config.cpus ?? 1, switches.chargesKernelMemory);
   }
 
   /** Does the slab that begins at this frame hold objects that a shrinker may drop? */
@@ -160,9 +161,9 @@ export function newSlabCaches(machine: Machine): Slab {
   return new SlabCaches(machine);
 }
 
-function newCaches(sizes: SlabSizes, cpus: number): Record<SlabName, SlabCache> {
+function newCaches(sizes: SlabSizes, cpus: number, charged: boolean): Record<SlabName, SlabCache> {
   const names = Object.keys(sizes) as SlabName[];
-  return Object.fromEntries(names.map((name) => [name, new SlabCache(name, sizes[name], cpus)])) as Record<
+  return Object.fromEntries(names.map((name) => [name, new SlabCache(name, sizes[name], cpus, charged)])) as Record<
     SlabName,
     SlabCache
   >;

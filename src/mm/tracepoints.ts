@@ -3,6 +3,7 @@
  *
  * Owns      the list of listeners. An event is emitted only when somebody listens: `if (trace.on) trace.emit(...)`.
  * Promises  A listener sees numbers only, in the order of the kernel's TP_printk; it must not change the machine.
+ *           page_verdict is ours: what became of a page at the tail of a list, and on which step (reclaim/shrink_page_list_3.ts).
  * Linux     6.18 include/trace/events/vmscan.h, include/trace/events/filemap.h, include/trace/events/pagemap.h,
  *           include/trace/events/kmem.h, include/trace/events/oom.h, arch/x86/include/asm/trace/exceptions.h
  */
@@ -54,6 +55,7 @@ export const TRACEPOINTS = {
   shrink_page_list: ['pfn', 'step', 'verdict'],
   page_fault_user: ['address', 'error_code'],
   oom_kill: ['pid'],
+  page_verdict: ['pfn', 'rung', 'verdict'],
 } as const;
 export type TracepointName = keyof typeof TRACEPOINTS;
 

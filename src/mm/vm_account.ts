@@ -55,6 +55,7 @@ export function accountableMapping(vmFlags: VmFlags): boolean {
 /** RLIMIT_AS and RLIMIT_DATA leave room for `pages` more. */
 export function mayExpandVm(mm: Mm, vmFlags: VmFlags, pages: number): boolean {
   if (mm.totalVm + pages > Math.floor(mm.rlimitAs / PAGE_SIZE)) return false;
+  if (!mm.dataLimitCountsMappings) return true;
   return !isDataMapping(vmFlags) || mm.dataVm + pages <= Math.floor(mm.rlimitData / PAGE_SIZE);
 }
 

@@ -6,7 +6,7 @@
  *     ├────────────────┤ 1     ├───────────────┤ 6 ├──────┤MMM 5     MMMM├───────┤ 4
  *     ├─────────┤        2     ├───────────┤     7
  *            ├─────────┤ 3         ├───────────┤ 8
- *   prev's object wins in 1, 2, 5, 6, 7; next's in 3, 4, 8. What the winner swallows whole goes away.
+ *   prev's object wins in 1, 2, 5, 6, 7; next's in 3, 4, 8 (in 8 M's, before 4.9). What the winner swallows whole goes away.
  *
  * Owns      which VMAs there are and where each begins and ends: every change of vmStart, vmEnd or vmPgoff, but for the
  *           growth of stacks. Links to the tree, to the file's i_mmap and to the anon_vmas follow each change.
@@ -66,8 +66,8 @@ export function vmaMergeNewRange(
   const { prev, next } = req;
   let left: boolean;
   let right: boolean;
-  const { mergeUnfaulted, mergeAnyAnonVma } = machine.generation.switches;
-  if (forMmap && !mergeUnfaulted && !mergeAnyAnonVma) {
+  const { mmapAsksNextFirst, mergeAnyAnonVma } = machine.generation.switches;
+  if (forMmap && mmapAsksNextFirst && !mergeAnyAnonVma) {
     right = !justExpand && canMergeBefore(machine, req, req.anonVma);
     left = canMergeAfter(machine, req, right ? next!.anonVma : req.anonVma);
   } else {
@@ -109,6 +109,12 @@ function vmaMergeExistingRange(machine: Machine, req: MergeRequest, middle: Vma)
     if (dupAnonVma(machine, prev!, middle) < 0) return -ENOMEM;
     commitMerge(machine, prev!, prev!.vmStart, end, prev!.vmPgoff, whole ? null : middle, whole ? middle : null, null);
     return prev;
+  }
+  if (right && whole && !machine.generation.switches.mergeKeepsNext) {
+    if (dupAnonVma(machine, middle, next!) < 0) return -ENOMEM;
+    middle.vmFlags |= next!.vmFlags & VM_STICKY;
+    commitMerge(machine, middle, start, next!.vmEnd, middle.vmPgoff, null, next!, null);
+    return middle;
   }
   if (right) {
     if (dupAnonVma(machine, next!, middle) < 0) return -ENOMEM;

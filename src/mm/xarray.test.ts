@@ -26,6 +26,26 @@ for (const { why, indices, nodes } of [
   });
 }
 
+/** Levels of nodes above an entry. */
+function height(array: XArray): number {
+  return array.head === null ? 0 : array.head.shift / 6 + 1;
+}
+
+for (const [index, want] of [
+  [0, 0],
+  [63, 1],
+  [64, 2],
+  [4095, 2],
+  [4096, 3],
+] as const) {
+  test(`[2.6 radix height] of a file whose last page is ${index}: ${want}`, () => {
+    const machine = new Machine({ kernel: '2.6.26', ramBytes: 16 * 1024 * 1024 });
+    const array = new XArray(false);
+    expect(array.store(machine, index, page, GFP_KERNEL)).toBe(0);
+    expect([height(array), array.load(index)]).toEqual([want, page]);
+  });
+}
+
 test('levels that only index 0 needs go with the last page behind', () => {
   const machine = newMachine();
   const array = new XArray(false);

@@ -415,7 +415,7 @@ export class XArray {
 
   private newNode(machine: Machine, shift: number, parent: XaNode | null, offset: number): XaNode | null {
     const spare = this.spare;
-    let memcg = machine.current.memcg;
+    let memcg = payer(machine);
     if (spare !== null) {
       this.spare = null;
       memcg = spare.memcg;
@@ -428,7 +428,7 @@ export class XArray {
 
   /** Outside the walk memory may be waited for; reclaim may then change this very tree. */
   private refill(machine: Machine, gfp: Gfp): boolean {
-    const memcg = machine.current.memcg;
+    const memcg = payer(machine);
     if (machine.slab.alloc(machine, 'radix_tree_node', memcg, gfp) < 0) {
       if (this.head !== null) this.trim(machine, this.head);
       return false;
@@ -507,11 +507,15 @@ export class ShadowNodes implements ShrinkerOps {
   }
 
   /** How many may go: those above an eighth of the cgroup's pages, at one shadow for each node (count_shadow_nodes). */
-  count(_machine: Machine, nid: number, memcg: MemCgroup): number {
+  count(machine: Machine, nid: number, memcg: MemCgroup): number {
     if (nid !== 0) return 0;
     const nodes = this.length(memcg);
     if (nodes === 0) return 0;
-    const maxNodes = Math.floor(pagesOfLruvec(memcg.lruvecs[nid]!) / 2 ** (XA_CHUNK_SHIFT - 3));
+    const { chargesKernelMemory } = machine.generation.switches;
+    // Before 4.5 all nodes are the machine's: a sixteenth of its memory may be theirs.
+    const maxNodes = chargesKernelMemory
+      ? Math.floor(pagesOfLruvec(memcg.lruvecs[nid]!) / 2 ** (XA_CHUNK_SHIFT - 3))
+      : machine.totalPages >> 4;
     return nodes <= maxNodes ? 0 : nodes - maxNodes;
   }
 
@@ -559,6 +563,11 @@ export class ShadowNodes implements ShrinkerOps {
     node.shadowNext = null;
     list.length -= 1;
   }
+}
+
+/** Whose node it is. */
+function payer(machine: Machine): MemCgroup {
+  return machine.generation.switches.chargesKernelMemory ? machine.current.memcg : machine.rootMemcg;
 }
 
 function lruvecOfNode(node: XaNode): Lruvec {

@@ -25,6 +25,13 @@ export const MIGRATE_TYPES = 4;
 export const NR_PAGE_ORDERS = 11;
 export const PAGEBLOCK_ORDER = 9;
 
+/** Rows of Zone.reclaimEvents. */
+export const ZONE_PGREFILL = 0;
+export const ZONE_PGSTEAL_KSWAPD = 1;
+export const ZONE_PGSTEAL_DIRECT = 2;
+export const ZONE_PGSCAN_KSWAPD = 3;
+export const ZONE_PGSCAN_DIRECT = 4;
+
 /** Pages that one CPU keeps for itself, per order (0 to 3) and migrate type (3). */
 export class PerCpuPages {
   count = 0;
@@ -88,6 +95,18 @@ export class Zone {
   belowHigh = false;
   /** Pages that scans of its lists have looked at since one of its pages was last freed (zone->pages_scanned, before 4.8). */
   pagesScanned = 0;
+  /** Evictions and activations of its file pages (3.15 to 4.7). */
+  inactiveAge = 0;
+  /** Active anonymous pages for each inactive one, computed at boot (zone->inactive_ratio). */
+  inactiveRatio = 1;
+  /** ZONE_CONGESTED, ZONE_TAIL_LRU_DIRTY, ZONE_WRITEBACK of kernels with lists by zone. */
+  reclaimCongested = false;
+  tailLruDirty = false;
+  manyWriteback = false;
+  /** Pages taken off its lists by a scan under way: anonymous, file. */
+  readonly isolated: Float64Array = new Float64Array(2);
+  /** pgrefill, pgsteal_kswapd, pgsteal_direct, pgscan_kswapd, pgscan_direct of this zone (before 4.8). */
+  readonly reclaimEvents: Float64Array = new Float64Array(5);
 
   constructor(
     pgdat: PgData,
@@ -134,6 +153,8 @@ export class PgData {
   /** PGDAT_DIRTY, PGDAT_WRITEBACK. */
   manyDirty = false;
   manyWriteback = false;
+  /** pgscan_direct_throttle. */
+  directThrottled = 0;
 
   constructor(nid: number) {
     this.nid = nid;

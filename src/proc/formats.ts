@@ -46,7 +46,6 @@ export interface OwnFiles {
   meminfo?(machine: Machine): string;
   swaps?(machine: Machine): string;
   pagemapEntry?(machine: Machine, mm: Mm, vpn: Vpn): bigint;
-  meminfo?(machine: Machine): string;
   kpageFlags?(machine: Machine, pfn: Pfn): number;
 }
 

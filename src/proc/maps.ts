@@ -6,6 +6,7 @@
 import type { Inode } from '../mm/fs.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
+import { shownStart } from '../mm/stack_3.ts';
 import { addrOf, PAGE_SIZE } from '../mm/units.ts';
 import { VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, type VmFlags } from '../mm/vm_flags.ts';
 import type { Vma } from '../mm/vma.ts';
@@ -30,7 +31,7 @@ export function mapsLine(machine: Machine, vma: Vma): string {
   const inode = vma.vmFile?.inode;
   const offset = inode === undefined ? 0 : vma.vmPgoff * PAGE_SIZE;
   const device = inode === undefined ? '00:00' : inode.kind === 'tmpfs' ? TMPFS_DEVICE : DISK_DEVICE;
-  const head = `${rangeText(vma)} ${permsText(vma.vmFlags)} ${hex8(offset)} ${device} ${inode?.ino ?? 0} `;
+  const head = `${rangeText(machine, vma)} ${permsText(vma.vmFlags)} ${hex8(offset)} ${device} ${inode?.ino ?? 0} `;
   const name = vmaName(machine, vma);
   return name === '' ? head : head.padEnd(NAME_COLUMN) + name;
 }
@@ -63,8 +64,10 @@ function pathText(inode: Inode): string {
   return (inode.nlink === 0 ? `${path} (deleted)` : path).replaceAll('\n', '\\012');
 }
 
-function rangeText(vma: Vma): string {
-  return `${hex8(addrOf(vma.vmStart))}-${hex8(addrOf(vma.vmEnd))}`;
+/** Before 4.12 a stack's lowest page is its guard, and not shown. */
+function rangeText(machine: Machine, vma: Vma): string {
+  const start = machine.generation.switches.stackGapOutside ? vma.vmStart : shownStart(vma);
+  return `${hex8(addrOf(start))}-${hex8(addrOf(vma.vmEnd))}`;
 }
 
 export function hex8(value: number): string {

@@ -11,6 +11,7 @@
  * Addresses and lengths are the kernel's unsigned long: a negative number is taken as its 64 bits.
  */
 import { bugOn } from '../mm/bug.ts';
+import { clearRefs } from '../mm/clear_refs.ts';
 import { EBADF, EFAULT, EINVAL, ENOMEM, type SysResult } from '../mm/errno.ts';
 import { dupMm, exitTask, newMm, newTask } from '../mm/fork.ts';
 import type { Machine } from '../mm/machine.ts';
@@ -298,6 +299,10 @@ export class System {
   }
   swapoff(type: number): SysResult {
     return this.leave(swapoff(this.machine, type));
+  }
+  /** Writes 1 to /proc/PID/clear_refs. */
+  clearRefs(p: Process): void {
+    clearRefs(this.machine, p.mm);
   }
   /** Writes `what` to /proc/sys/vm/drop_caches: 1 the page cache, 2 slab objects, 3 both. */
   dropCaches(what: number): SysResult {

@@ -5,7 +5,8 @@
  *           snapshots is told once, where it begins.
  * Promises  1. What compare.ts does not compare is not here either: flags outside the core set, cache letters that one side cannot
  *              tell, numbers within the latitude of a file read ahead.
- *           2. Causes come before what they cause: in a snapshot regions, then pages, then the numbers that add them up, files.
+ *           2. Causes come before what they cause: in a snapshot regions, then which pages are there, what
+ *              they are, the numbers that add them up, files.
  *           3. Nothing on the list: compare.ts finds the recordings equal.
  */
 import type { MmpCall, MmpProgram } from '../../syscalls/mmp.ts';
@@ -154,6 +155,7 @@ class Collector {
     const ids = new Map<string, Partners>();
     const names = new Shared(newer, older);
     const alike: RegionPair[] = [];
+    const pairs = new Map<string, PagePair[]>();
     for (const proc of new Set([...newer.procs.keys(), ...older.procs.keys()])) {
       const want = newer.procs.get(proc);
       const got = older.procs.get(proc);
@@ -163,8 +165,9 @@ class Collector {
         continue;
       }
       alike.push(...this.regions(proc, want.vmas, got.vmas));
-      ids.set(proc, this.pages(proc, want, got, names));
+      pairs.set(proc, this.states(proc, want, got, names));
     }
+    for (const [proc, alikePages] of pairs) ids.set(proc, this.pages(proc, alikePages, names));
     // They add up pages, so they come behind them.
     for (const pair of alike) this.numbers(pair.at, pair.newer, pair.older);
     this.ids = ids;
@@ -227,28 +230,34 @@ class Collector {
     }
   }
 
-  private pages(proc: string, newer: ProcRecord, older: ProcRecord, names: Shared): Partners {
+  /** Where a page is on one side only, or is something else there. Gives the others. */
+  private states(proc: string, newer: ProcRecord, older: ProcRecord, names: Shared): PagePair[] {
     const want = expandRuns(newer.pages);
     const got = expandRuns(older.pages);
-    const ids: Partners = { newer: new Map(), older: new Map() };
-    const was = this.ids.get(proc);
+    const alike: PagePair[] = [];
     for (const page of [...new Set([...want.keys(), ...got.keys()])].sort((a, b) => a - b)) {
       const newerPage = want.get(page) ?? null;
       const olderPage = got.get(page) ?? null;
       const vma = regionAt(newer.vmas, page) ?? regionAt(older.vmas, page);
-      const file = vma === null ? '' : fileOf(vma);
-      const [newerId, olderId] = names.of(proc, page);
+      const loose = vma !== null && this.readahead.has(fileOf(vma));
       const partners = names.partners(newerPage, olderPage);
       const at = { proc, page, pages: 1, vma, newerPage, olderPage, partners };
-      const loose = this.readahead.has(file);
-      const states = [newerPage, olderPage].map((state) => (state === null ? 'none' : stateName(state.id)));
-      if (states[0] !== states[1]) {
-        if (!loose) this.seen('page', { ...at, field: 'state', newer: states[0]!, older: states[1]! });
-        continue;
-      }
+      const [newerState, olderState] = [newerPage, olderPage].map((p) => (p === null ? 'none' : stateName(p.id)));
+      if (newerState === olderState) alike.push({ at, loose });
+      else if (!loose) this.seen('page', { ...at, field: 'state', newer: newerState!, older: olderState! });
+    }
+    return alike;
+  }
+
+  private pages(proc: string, pairs: readonly PagePair[], names: Shared): Partners {
+    const ids: Partners = { newer: new Map(), older: new Map() };
+    const was = this.ids.get(proc);
+    for (const { at, loose } of pairs) {
+      const { page, newerPage, olderPage } = at;
       if (newerPage === null || olderPage === null) continue;
       this.pageFields(at, newerPage, olderPage, loose);
       if (loose) continue;
+      const [newerId, olderId] = names.of(proc, page);
       if (newerId !== olderId) this.seen('page', { ...at, field: 'id', newer: newerId, older: olderId });
       ids.newer.set(page, newerPage.id);
       ids.older.set(page, olderPage.id);
@@ -260,12 +269,7 @@ class Collector {
     return ids;
   }
 
-  private pageFields(
-    at: { proc: string; page: number; pages: number; vma: VmaRecord | null; partners: readonly number[] },
-    want: PageState,
-    got: PageState,
-    loose: boolean,
-  ): void {
+  private pageFields(at: PagePair['at'], want: PageState, got: PageState, loose: boolean): void {
     for (const [flag, there] of changed(want.flags, got.flags, '|')) {
       if (CORE_FLAGS.has(flag) && !(loose && LOOSE_FLAGS.has(flag)))
         this.seen('page', { ...at, newerPage: want, olderPage: got, field: `flag:${flag}`, ...there });
@@ -312,6 +316,12 @@ interface RegionPair {
   readonly at: { proc: string; page: number; pages: number; vma: VmaRecord };
   readonly newer: VmaRecord;
   readonly older: VmaRecord;
+}
+
+/** A page that is in the same state on both sides; `loose`: of a file with latitude. */
+interface PagePair {
+  readonly at: Pick<Observation, 'page' | 'pages' | 'vma' | 'newerPage' | 'olderPage' | 'partners' | 'proc'>;
+  readonly loose: boolean;
 }
 
 /** By page, the IDs of both sides. */

@@ -116,6 +116,8 @@ export class Consequences {
   private readonly stacks: Place[] = [];
   private readonly protectedPlaces: Place[] = [];
   private readonly rules: readonly Rule[];
+  /** Something was placed elsewhere: what is placed later may be, too. */
+  private placed: Rule | null = null;
   private done = 0;
 
   constructor(program: MmpProgram, newer: Recording, rules: readonly Rule[]) {
@@ -191,6 +193,7 @@ export class Consequences {
 
   note(o: Observation, rule: Rule): void {
     if (o.kind === 'page') this.pages.set(`${o.page} ${o.field}`, rule);
+    if (isPlacement(o)) this.placed ??= rule;
     if (rule.spreads !== true && rule.calls === undefined) return;
     if (o.kind === 'page' || o.kind === 'region')
       this.ranges.push({ place: { from: o.page, to: o.page + o.pages }, rule });
@@ -247,6 +250,7 @@ export class Consequences {
   }
 
   private causeOfCall(o: Observation): Rule | null {
+    if (isPlacement(o) && this.placed !== null) return this.placed;
     for (const label of labelsOf(o.call)) {
       const rule = this.labels.get(label);
       if (rule !== undefined) return rule;
@@ -315,9 +319,14 @@ const LABEL_AT: Readonly<Record<string, number>> = {
   fadvise64: 0,
 };
 
+/** mmap or mremap chose another address. */
+function isPlacement(o: Observation): boolean {
+  return (o.call.name === 'mmap' || o.call.name === 'mremap') && answersOf(o).length > 0;
+}
+
 /** Addresses that either side answered. */
 function answersOf(o: Observation): number[] {
-  return o.field === 'ret' ? [o.newer, o.older].map(Number).filter((at) => at >= ARENA_START) : [];
+  return o.kind === 'call' && o.field === 'ret' ? [o.newer, o.older].map(Number).filter((at) => at >= ARENA_START) : [];
 }
 
 /** The pages that a call is about: its range, where it put it, and where it would have. */

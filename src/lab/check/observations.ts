@@ -46,3 +46,8 @@ export function isCutOtherwise(o: Observation): boolean {
 export function isLocked(o: Observation): boolean {
   return o.vma !== null && String(o.vma['VmFlags']).split(' ').includes('lo');
 }
+
+/** The region shows a file, or shared memory. */
+export function isFileRegion(o: Observation): boolean {
+  return o.vma !== null && /^(file:|memfd:|shm)/.test(String(o.vma['name']));
+}

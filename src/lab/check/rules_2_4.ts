@@ -5,7 +5,16 @@
  */
 import { MAP_FIXED, MREMAP_FIXED } from '../../mm/uapi.ts';
 import { numberAt, type Rule } from './explain.ts';
-import { appears, isAnonymous, isCutOtherwise, isFaultCount, isOfFile, stateGoes, vanishes } from './observations.ts';
+import {
+  appears,
+  isAnonymous,
+  isCutOtherwise,
+  isFaultCount,
+  isFileRegion,
+  isOfFile,
+  stateGoes,
+  vanishes,
+} from './observations.ts';
 
 export const RULES_2_4: readonly Rule[] = [
   {
@@ -18,11 +27,19 @@ export const RULES_2_4: readonly Rule[] = [
       (call.name === 'mremap' && (numberAt(call, 3) & MREMAP_FIXED) === 0 && numberAt(call, 2) > numberAt(call, 1)),
   },
   {
+    id: 'a hint that is taken',
+    kernels: ['linux-2.4'],
+    source: '2.4 §11',
+    says: 'where a hint is not free, the first gap from a third of the address space upwards is taken',
+    fits: (o) => o.kind === 'call' && o.call.name === 'mmap' && o.field === 'ret' && o.older === 'outside',
+    spreads: true,
+  },
+  {
     id: 'anonymous pages are touched once',
     kernels: ['linux-2.4'],
     source: '2.4 §13, §15',
-    says: 'a new anonymous page is inactive and marked accessed: referenced',
-    fits: (o) => appears(o, 'referenced') && isAnonymous(o),
+    says: 'a new anonymous page is inactive and marked accessed at once: referenced, and active when it is marked again',
+    fits: (o) => (appears(o, 'referenced', 'active') || vanishes(o, 'referenced')) && isAnonymous(o),
   },
   {
     id: 'every fault of a file page marks it',
@@ -39,6 +56,13 @@ export const RULES_2_4: readonly Rule[] = [
     fits: (o) => vanishes(o, 'dirty') && isOfFile(o),
   },
   {
+    id: 'entries stay dirty',
+    kernels: ['linux-2.4'],
+    source: '2.4 §19',
+    says: 'writing a file out does not look at entries, only msync does: what they made dirty stays dirty in them',
+    fits: (o) => o.kind === 'number' && /^(Pss|Private|Shared)_(Dirty|Clean)$/.test(o.field) && isFileRegion(o),
+  },
+  {
     id: 'faults of files are major',
     kernels: ['linux-2.4'],
     source: '2.4 §13',
@@ -49,8 +73,8 @@ export const RULES_2_4: readonly Rule[] = [
     id: 'fork copies all entries',
     kernels: ['linux-2.4'],
     source: '2.4 §14',
-    says: 'page tables are always copied, those of files, too',
-    fits: (o) => stateGoes(o, 'none', 'present') && isOfFile(o),
+    says: 'page tables are always copied, those of files and of the zero page, too',
+    fits: (o) => (stateGoes(o, 'none', 'present') && isOfFile(o)) || stateGoes(o, 'none', 'zero'),
     spreads: true,
   },
   {
@@ -66,6 +90,14 @@ export const RULES_2_4: readonly Rule[] = [
     source: '2.4 §11',
     says: 'only anonymous private regions merge, by mmap, brk and mprotect (with the one before); mlock splits and never merges',
     fits: isCutOtherwise,
+    spreads: true,
+  },
+  {
+    id: 'brk up to a stack',
+    kernels: ['linux-2.4'],
+    source: '2.4 §11',
+    says: 'brk leaves one page to the region above, be it a stack or not; 6.x leaves the gap that a stack may grow into',
+    fits: (o, sofar) => o.kind === 'call' && o.call.name === 'brk' && sofar.hasStack,
     spreads: true,
   },
 ];

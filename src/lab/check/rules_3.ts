@@ -4,18 +4,11 @@
  * Linux     3.16
  */
 import { numberAt, type Rule } from './explain.ts';
-import {
-  appears,
-  isAnonymous,
-  isAnswer,
-  isFaultCount,
-  isLocked,
-  isOfFile,
-  stateGoes,
-  vanishes,
-} from './observations.ts';
+import { appears, isAnonymous, isAnswer, isLocked, isOfFile, stateGoes, vanishes } from './observations.ts';
 
 const TOUCHES: ReadonlySet<string> = new Set(['load', 'store', 'check', 'mlock', 'mmap', 'read', 'pread64']);
+
+const UNMAPS: ReadonlySet<string> = new Set(['munmap', 'exit', 'exit_group', '_exit']);
 
 export const RULES_3: readonly Rule[] = [
   {
@@ -55,6 +48,16 @@ export const RULES_3: readonly Rule[] = [
     spreads: true,
   },
   {
+    id: 'no gap below a stack',
+    kernels: ['linux-2.4', 'linux-2.6'],
+    source: '2.4 §11; 2.6 §25',
+    says: 'a region that grows down is held back by its limits only, not by a gap to what lies below it',
+    fits: (o, sofar) =>
+      (o.kind === 'call' && TOUCHES.has(o.call.name) && sofar.reachesStack(o.call)) ||
+      ((o.kind === 'region' || (o.kind === 'page' && o.field === 'state')) && sofar.isAtStack(o.page, o.pages)),
+    spreads: true,
+  },
+  {
     id: 'mprotect leaves pages read-only',
     kernels: ['linux-2.4', 'linux-2.6', 'linux-3'],
     source: '3.x §4.10; 6.x §4.10',
@@ -62,9 +65,31 @@ export const RULES_3: readonly Rule[] = [
     fits: (o, sofar) =>
       o.kind === 'call' &&
       o.field === 'minflt' &&
-      o.call.name === 'store' &&
+      (o.call.name === 'store' || o.call.name === 'mprotect') &&
       Number(o.older) > Number(o.newer) &&
       sofar.reachesProtected(o.call),
+  },
+  {
+    id: 'what is populated is marked',
+    kernels: ['linux-3'],
+    source: '3.x §4.13, §4.16, §9.3',
+    says: 'mlock and remap_file_pages fault pages in as a user would, and mark them accessed; unevictable ones stay referenced',
+    fits: (o) => appears(o, 'referenced') && isOfFile(o) && (isLocked(o) || o.call.name === 'remap_file_pages'),
+  },
+  {
+    id: 'unlocked before it is unmapped',
+    kernels: ['linux-3'],
+    source: '3.x §4.7, §9.3',
+    says: 'munmap unlocks first: a page is evictable again when its young entry goes, and that use makes it active',
+    fits: (o) => (vanishes(o, 'referenced') || appears(o, 'active')) && isOfFile(o) && UNMAPS.has(o.call.name),
+  },
+  {
+    id: 'mremap of no pages',
+    kernels: ['linux-2.4', 'linux-2.6', 'linux-3'],
+    source: '3.x §4.11; mremap(2)',
+    says: 'an old length of 0 is not refused for private mappings (4.14): it makes another region like the old one',
+    fits: (o) => isAnswer(o) && o.call.name === 'mremap' && numberAt(o.call, 1) === 0,
+    spreads: true,
   },
   {
     id: 'locked file pages are found by reclaim',
@@ -82,5 +107,3 @@ export const RULES_3: readonly Rule[] = [
     spreads: true,
   },
 ];
-
-void isFaultCount;

@@ -15,7 +15,7 @@ import { LRU_NAMES_2_6, newTwoListLru } from '../reclaim/lru_2_6.ts';
 import { noWorkingset } from '../reclaim/no_workingset.ts';
 import { newVmscan_2_6 } from '../reclaim/vmscan_2_6.ts';
 import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
-import { newObjectRmap_2_6_24, newObjectRmap_2_6_26 } from '../rmap/object_rmap.ts';
+import { newObjectRmap_2_6_24, newObjectRmap_2_6_26 } from '../rmap/rmap_2_6.ts';
 import { newState_2_6 } from '../state_2_6.ts';
 import { allocSwapSlot_2_6, swapGroupReadahead, swapinReadahead_2_6 } from '../swap/swap_2_6.ts';
 import {

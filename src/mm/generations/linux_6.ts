@@ -8,6 +8,7 @@ import { handlePteFault } from '../faults.ts';
 import { flusher_6 } from '../flusher.ts';
 import { newIntervalFileVmas } from '../interval_tree.ts';
 import { LRU_NAMES } from '../lruvec.ts';
+import { tryCharge_6 } from '../memcg.ts';
 import { doRemapFilePages } from '../mmap.ts';
 import { outOfMemory } from '../oom.ts';
 import { newPhysical_6 } from '../page_alloc_6.ts';
@@ -42,11 +43,27 @@ const switches_6_18: Switches = {
   mmlistInForkOrder: false,
   refillCountsMoved: true,
   mlockHalfOfMemory: false,
+  populateTouches: true,
   writeNotify: true,
   mergesFiles: true,
   zoneInPageFlags: true,
   swapLeastPriority: -1,
   pagesPinInodes: true,
+  anonVmaReuse: true,
+  mlockBatch: true,
+  cgroupV1Only: false,
+  chargesKernelMemory: true,
+  chargesSwapinAtRead: true,
+  mergeKeepsNext: true,
+  mmapAsksNextFirst: false,
+  writesDoNotRefault: true,
+  stackGapOutside: true,
+  mremapKeepsPrivate: true,
+  dataLimitCountsMappings: true,
+  mlockCountsOnce: true,
+  readaheadDropsLock: true,
+  swapReadaheadMarksNew: true,
+  swapfileCluster: 512,
   lruBatch: 31,
   ioCost: 32,
   rotationCost: 1,
@@ -111,6 +128,7 @@ export const linux_6_18: Generation = {
   remapFilePages: doRemapFilePages,
   writeback: flusher_6,
   outOfMemory,
+  tryCharge: tryCharge_6,
   slabSizes: slabSizes_6_18,
   switches: switches_6_18,
 };
@@ -129,6 +147,7 @@ export const linux_6_1: Generation = {
     keepPagesOfDyingMm: false,
     fullWalkRetry: false,
     mergeUnfaulted: false,
+    mmapAsksNextFirst: true,
     fallocateOneMode: false,
     memfdExec: false,
     thpAlignment: false,

@@ -60,6 +60,10 @@ export class ScanControl {
   mayWritepage = true;
   mayUnmap = true;
   maySwap = true;
+  /** Of the cgroup whose lists are scanned (3.16). */
+  swappiness = 60;
+  /** The step of shrink_page_list that gave the last verdict, for whoever traces it (3.16). */
+  rung = 0;
   mayDeactivate = 0;
   /** That a page was used does not keep it: MADV_PAGEOUT since 6.18 (before, it cleared the young bits itself). */
   ignoreReferences = false;

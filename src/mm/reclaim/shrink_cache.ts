@@ -149,7 +149,8 @@ function isFreeable(machine: Machine, pfn: Pfn): boolean {
 
 /** Starts the write of a locked, dirty page (->writepage, with PG_launder). Unlocks it; the caller has a reference. */
 function launder(machine: Machine, pfn: Pfn): void {
-  const { frames } = machine;
+  const { frames, trace } = machine;
+  if (trace.on) trace.emit(machine.clock.now, 'mm_vmscan_write_folio', pfn);
   if (frames.has(pfn, PG_swapcache)) {
     frames.clear(pfn, PG_dirty);
     frames.set(pfn, PG_reclaim);

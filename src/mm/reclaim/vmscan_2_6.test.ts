@@ -19,7 +19,7 @@ import { PTE_YOUNG } from '../page_table.ts';
 import { swapon } from '../swap/swapfile.ts';
 import { MAP_PRIVATE, MAP_SHARED } from '../uapi.ts';
 import { NO_PFN, type Pfn } from '../units.ts';
-import { NR_VMSCAN_WRITE, PGACTIVATE, PGROTATED, SLABS_SCANNED } from '../vmstat.ts';
+import { ALLOCSTALL, NR_VMSCAN_WRITE, PGACTIVATE, PGROTATED, SLABS_SCANNED } from '../vmstat.ts';
 import { type Zone_2_6, zone_2_6 } from '../zone_2_6.ts';
 import { LRU_ACTIVE, LRU_INACTIVE } from './lru_2_6.ts';
 import { ScanControl_2_6 } from './scan_control_2_6.ts';
@@ -500,6 +500,16 @@ describe('[2.6 shrink_slab]', () => {
 });
 
 describe('kswapd and direct reclaim', () => {
+  test('a program that is faster than kswapd reclaims itself while kswapd naps', () => {
+    const w = new World();
+    w.map(0, 6000, MAP_PRIVATE, undefined, w.file('disk', 6000));
+    for (let page = 0; page < 6000; page += 2) w.load(page);
+    expect(w.machine.events[ALLOCSTALL]).toBeGreaterThan(0);
+    w.machine.advance(10e9);
+    expect(w.machine.nodes[0]!.kswapdAwake).toBe(false);
+    expect(w.machine.verify()).toEqual([]);
+  });
+
   test.each(['2.6.24', '2.6.26'])(
     '%s: kswapd is woken at low and frees up to high, nobody reclaims himself',
     (kernel) => {
@@ -509,10 +519,11 @@ describe('kswapd and direct reclaim', () => {
       w.map(0, 6000, MAP_PRIVATE, undefined, file);
       for (let page = 0; page < 6000; page += 2) {
         w.load(page);
-        w.machine.advance(1e6);
+        // kswapd naps 100 ms when it is in trouble.
+        w.machine.advance(2e7);
       }
-      expect(w.machine.events[9]).toBe(0);
-      expect(zone.freePages).toBeGreaterThan(zone.wmarkLow - 64);
+      expect(w.machine.events[ALLOCSTALL]).toBe(0);
+      expect(zone.freePages).toBeGreaterThan(zone.wmarkMin);
       expect(w.scan.kswapdSteal).toBeGreaterThan(0);
       expect(w.machine.verify()).toEqual([]);
     },

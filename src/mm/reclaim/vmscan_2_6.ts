@@ -84,6 +84,22 @@ export interface SwapTendency {
   reclaimMapped: boolean;
 }
 
+/** Where kswapd stands in a node, from when it wakes until every zone is all right. Its naps are pauses in it. */
+class KswapdRun {
+  readonly sc: ScanControl_2_6;
+  readonly order: number;
+  priority: number = DEF_PRIORITY_2_6;
+  totalScanned = 0;
+  reclaimed = 0;
+  /** At which priority each zone type was last scanned. */
+  readonly lastPriority: Int32Array = new Int32Array(MAX_NR_ZONES);
+
+  constructor(sc: ScanControl_2_6, order: number) {
+    this.sc = sc;
+    this.order = order;
+  }
+}
+
 export function newVmscan_2_6(machine: Machine): Reclaim {
   return new Vmscan_2_6(machine);
 }
@@ -102,6 +118,8 @@ export class Vmscan_2_6 implements Reclaim {
   tendency: SwapTendency | null = null;
   private readonly machine: Machine;
   private readonly idle: ScanControl_2_6[] = [];
+  /** What kswapd is at, by node; null while it sleeps. */
+  private readonly runs: (KswapdRun | null)[] = [];
   private readonly kswapdTask: Task;
 
   constructor(machine: Machine) {
@@ -431,6 +449,7 @@ export class Vmscan_2_6 implements Reclaim {
     machine.clock.schedule(machine.clock.now, EVENT_KSWAPD, pgdat.nid, 0);
   }
 
+  /** Its turn on the clock: it begins, or goes on after a nap. */
   runKswapd(pgdat: PgData): void {
     const { machine } = this;
     const was = machine.current;
@@ -438,77 +457,103 @@ export class Vmscan_2_6 implements Reclaim {
     const { swapToken } = state_2_6(machine);
     const { interrupted } = swapToken;
     swapToken.interrupted = was.mm;
-    let order = pgdat.kswapdOrder;
-    for (;;) {
-      pgdat.kswapdOrder = 0;
-      if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, order);
-      this.balancePgdat(pgdat, order);
-      // Somebody asked for a larger block meanwhile.
-      if (pgdat.kswapdOrder <= order) break;
-      order = pgdat.kswapdOrder;
-    }
-    pgdat.kswapdOrder = 0;
-    pgdat.kswapdAwake = false;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_sleep', pgdat.nid);
+    const run = this.runs[pgdat.nid] ?? this.beginRun(pgdat);
+    if (this.balancePgdat(pgdat, run)) this.endRun(pgdat, run);
+    else machine.clock.schedule(machine.clock.now + NAP_NS, EVENT_KSWAPD, pgdat.nid, 0);
     swapToken.interrupted = interrupted;
     machine.current = was;
   }
 
-  private balancePgdat(pgdat: PgData, order: number): void {
+  private beginRun(pgdat: PgData): KswapdRun {
     const { machine } = this;
-    const sc = this.takeControl(GFP_KERNEL, order, true);
-    const lastPriority = new Int32Array(MAX_NR_ZONES);
-    let allOk = false;
-    while (!allOk) {
-      sc.mayWritepage = !machine.sysctl.laptopMode;
-      machine.events[PAGEOUTRUN]! += 1;
-      lastPriority.fill(DEF_PRIORITY_2_6);
-      allOk = this.balanceOnce(sc, pgdat, order, lastPriority);
-      for (let type = 0; type < MAX_NR_ZONES; type++) {
-        const zone = pgdat.zones[type];
-        if (zone !== undefined) zone_2_6(machine, zone).prevPriority = lastPriority[type]!;
-      }
-    }
-    this.idle.push(sc);
+    const order = pgdat.kswapdOrder;
+    pgdat.kswapdOrder = 0;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, order);
+    const run = new KswapdRun(this.takeControl(GFP_KERNEL, order, true), order);
+    this.runs[pgdat.nid] = run;
+    this.restart(run);
+    return run;
   }
 
-  /** From priority 12 to 0. True: every zone is all right, or given up. */
-  private balanceOnce(sc: ScanControl_2_6, pgdat: PgData, order: number, lastPriority: Int32Array): boolean {
+  private endRun(pgdat: PgData, run: KswapdRun): void {
     const { machine } = this;
-    let totalScanned = 0;
-    let reclaimed = 0;
-    for (let priority = DEF_PRIORITY_2_6; priority >= 0; priority--) {
-      if (priority === 0) state_2_6(machine).swapToken.disable();
-      const endZone = this.highestToScan(pgdat, order, priority);
-      if (endZone < 0) return true;
-      let allOk = true;
-      let lruPages = 0;
-      for (let type = 0; type <= endZone; type++) lruPages += lruPagesOf(pgdat.zones[type]);
-      for (let type = 0; type <= endZone; type++) {
-        const zone = pgdat.zones[type];
-        if (zone === undefined) continue;
-        const at = zone_2_6(machine, zone);
-        if (at.allUnreclaimable && priority !== DEF_PRIORITY_2_6) continue;
-        if (!zoneWatermarkOk_2_6(zone, order, zone.wmarkHigh, endZone, 0)) allOk = false;
-        lastPriority[type] = priority;
-        sc.nrScanned = 0;
-        at.prevPriority = Math.min(at.prevPriority, priority);
-        // The same pressure on every zone, unless one has plenty.
-        if (!zoneWatermarkOk_2_6(zone, order, 8 * zone.wmarkHigh, endZone, 0))
-          reclaimed += this.shrinkZone(sc, at, priority);
-        const slab = shrinkSlab_2_6(machine, this.shrinkers, sc.nrScanned, GFP_KERNEL, lruPages);
-        totalScanned += sc.nrScanned;
-        if (!at.allUnreclaimable && slab === 0 && at.pagesScanned >= UNRECLAIMABLE_SCANS * lruPagesOf(zone)) {
-          at.allUnreclaimable = true;
-        }
-        if (totalScanned > 2 * SWAP_CLUSTER_MAX && totalScanned > reclaimed + Math.floor(reclaimed / 2))
-          sc.mayWritepage = true;
-      }
-      if (allOk) return true;
-      if (totalScanned > 0 && priority < DEF_PRIORITY_2_6 - 2) congestionWait(machine, machine.disk, NAP_NS);
-      if (reclaimed >= SWAP_CLUSTER_MAX) return false;
+    this.idle.push(run.sc);
+    this.runs[pgdat.nid] = null;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_sleep', pgdat.nid);
+    if (pgdat.kswapdOrder > run.order) {
+      // Somebody asked for a larger block meanwhile.
+      machine.clock.schedule(machine.clock.now, EVENT_KSWAPD, pgdat.nid, 0);
+      return;
     }
-    return false;
+    pgdat.kswapdOrder = 0;
+    pgdat.kswapdAwake = false;
+  }
+
+  /** From priority 12 again. */
+  private restart(run: KswapdRun): void {
+    const { machine } = this;
+    run.priority = DEF_PRIORITY_2_6;
+    run.totalScanned = 0;
+    run.reclaimed = 0;
+    run.sc.mayWritepage = !machine.sysctl.laptopMode;
+    run.lastPriority.fill(DEF_PRIORITY_2_6);
+    machine.events[PAGEOUTRUN]! += 1;
+  }
+
+  /** True: every zone is all right, or given up. False: it takes a nap, and goes on where it stopped. */
+  private balancePgdat(pgdat: PgData, run: KswapdRun): boolean {
+    for (;;) {
+      while (run.priority >= 0) {
+        if (this.balanceAtPriority(pgdat, run)) {
+          this.notePriorities(pgdat, run);
+          return true;
+        }
+        const nap = run.totalScanned > 0 && run.priority < DEF_PRIORITY_2_6 - 2;
+        run.priority = run.reclaimed >= SWAP_CLUSTER_MAX ? -1 : run.priority - 1;
+        if (nap) return false;
+      }
+      this.notePriorities(pgdat, run);
+      this.restart(run);
+    }
+  }
+
+  private notePriorities(pgdat: PgData, run: KswapdRun): void {
+    for (let type = 0; type < MAX_NR_ZONES; type++) {
+      const zone = pgdat.zones[type];
+      if (zone !== undefined) zone_2_6(this.machine, zone).prevPriority = run.lastPriority[type]!;
+    }
+  }
+
+  private balanceAtPriority(pgdat: PgData, run: KswapdRun): boolean {
+    const { machine } = this;
+    const { sc, order, priority } = run;
+    if (priority === 0) state_2_6(machine).swapToken.disable();
+    const endZone = this.highestToScan(pgdat, order, priority);
+    if (endZone < 0) return true;
+    let allOk = true;
+    let lruPages = 0;
+    for (let type = 0; type <= endZone; type++) lruPages += lruPagesOf(pgdat.zones[type]);
+    for (let type = 0; type <= endZone; type++) {
+      const zone = pgdat.zones[type];
+      if (zone === undefined) continue;
+      const at = zone_2_6(machine, zone);
+      if (at.allUnreclaimable && priority !== DEF_PRIORITY_2_6) continue;
+      if (!zoneWatermarkOk_2_6(zone, order, zone.wmarkHigh, endZone, 0)) allOk = false;
+      run.lastPriority[type] = priority;
+      sc.nrScanned = 0;
+      at.prevPriority = Math.min(at.prevPriority, priority);
+      // The same pressure on every zone, unless one has plenty.
+      const plenty = zoneWatermarkOk_2_6(zone, order, 8 * zone.wmarkHigh, endZone, 0);
+      if (!plenty) run.reclaimed += this.shrinkZone(sc, at, priority);
+      const slab = shrinkSlab_2_6(machine, this.shrinkers, sc.nrScanned, GFP_KERNEL, lruPages);
+      run.totalScanned += sc.nrScanned;
+      if (!at.allUnreclaimable && slab === 0 && at.pagesScanned >= UNRECLAIMABLE_SCANS * lruPagesOf(zone)) {
+        at.allUnreclaimable = true;
+      }
+      const inTrouble = run.totalScanned > run.reclaimed + Math.floor(run.reclaimed / 2);
+      if (run.totalScanned > 2 * SWAP_CLUSTER_MAX && inTrouble) sc.mayWritepage = true;
+    }
+    return allOk;
   }
 
   /** The highest zone below its high mark, by type; -1 if there is none. */

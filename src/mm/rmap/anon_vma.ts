@@ -7,7 +7,7 @@
  *           3. The anon_vmas that one VMA is linked to form a chain of ancestors; a fork makes a new one only if
  *              none of the chain is idle (no VMA calls it its own, at most one child): the chain's length is bounded.
  * Linux     6.18 mm/rmap.c: __anon_vma_prepare anon_vma_clone anon_vma_fork unlink_anon_vmas; mm/vma.c: find_mergeable_anon_vma
- * Before    3.16: no reuse at fork, so a chain grows with every generation
+ * Before    3.16: no reuse at fork (switch anonVmaReuse), so a chain grows with every generation
  *
  *     parent's VMA ──avc── anon_vma A ──avc── child's VMA ──avc── anon_vma B
  *       a page of before the fork: mapping = A, both VMAs are candidates
@@ -93,6 +93,7 @@ export function anonVmaPrepare(machine: Machine, vma: Vma): number {
 
 /** Links `dst` to every anon_vma of `src`. If `dst` has none of its own yet, an idle one of them becomes it. 0 or -ENOMEM. */
 export function anonVmaClone(machine: Machine, dst: Vma, src: Vma): number {
+  const { anonVmaReuse } = machine.generation.switches;
   for (const { anonVma } of src.anonVmaChain) {
     if (machine.slab.alloc(machine, 'anon_vma_chain', dst.vmMm.memcg, GFP_KERNEL) < 0) {
       // The pointer may be to an anon_vma that `dst` is linked to no more; it must not count as active.
@@ -101,7 +102,7 @@ export function anonVmaClone(machine: Machine, dst: Vma, src: Vma): number {
       return -ENOMEM;
     }
     link(dst, anonVma);
-    const idle = anonVma.numChildren < 2 && anonVma.numActiveVmas === 0;
+    const idle = anonVmaReuse && anonVma.numChildren < 2 && anonVma.numActiveVmas === 0;
     if (dst.anonVma === null && src.anonVma !== null && idle) dst.anonVma = anonVma;
   }
   if (dst.anonVma !== null) dst.anonVma.numActiveVmas += 1;

@@ -13,7 +13,7 @@ import { NO_PFN, type Pfn } from '../units.ts';
 import { verify } from '../verify.ts';
 import { VM_NONLINEAR } from '../vm_flags.ts';
 import { isNonlinear, nonlinearVmas } from './nonlinear.ts';
-import type { ObjectRmap } from './object_rmap.ts';
+import type { ObjectRmap } from './rmap_2_6.ts';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapVerdict } from './swap_verdict.ts';
 
 function space(): Space {
@@ -156,7 +156,7 @@ describe('sweeps', () => {
     expect(s.pfn(99)).toBe(pfn);
   });
 
-  test('[2.6 nonlinear] a VMA of 100 pages at an address aligned to 32: clusters 32, 32, 32, 4; else they are aligned all the same', () => {
+  test('[2.6 vector nonlinear] a VMA of 100 pages at an address aligned to 32: clusters 32, 32, 32, 4; else they are aligned all the same', () => {
     for (const { at, want } of [
       { at: 0, want: [32, 32, 32, 4] },
       { at: 5, want: [27, 32, 32, 9] },

@@ -11,7 +11,7 @@
  *           3. Its price: fork, exit and every fault pay for entries, whether reclaim ever comes or not; and memory by the mapping.
  * Linux     2.5.59 mm/rmap.c: page_add_rmap page_remove_rmap page_referenced try_to_unmap try_to_unmap_one
  * Before    2.4: no reverse map
- * After     object_rmap.ts (2.6.7): VMAs in place of entries
+ * After     rmap_2_6.ts (2.6.7): VMAs in place of entries
  *
  * DIFFERS: blocks are counted, not taken from the machine's memory. A user sees their bytes in `chainBytes`.
  */

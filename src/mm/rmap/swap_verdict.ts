@@ -7,4 +7,7 @@ export const SWAP_SUCCESS = 0;
 export const SWAP_AGAIN = 1;
 export const SWAP_FAIL = 2;
 
+/** A locked VMA maps the page, which is mlocked now (2.6.28 and later). */
+export const SWAP_MLOCK = 3;
+
 export type SwapVerdict = typeof SWAP_SUCCESS | typeof SWAP_AGAIN | typeof SWAP_FAIL;

@@ -1,5 +1,5 @@
 /**
- * One swap area: struct swap_info_struct, its slots as columns, and its clusters of 512 slots.
+ * One swap area: struct swap_info_struct, its slots as columns, and its clusters of 512 slots (256 before 4.18).
  *
  * Owns      every column of a slot, and the lists of clusters. Everybody else speaks the verbs below.
  * Promises  1. A slot costs 20 bytes, and using one allocates nothing.
@@ -47,14 +47,17 @@ const NR_LISTS = 5;
 /** The clusters of an area: how many slots of each are taken, and which list it stands on. */
 export class Clusters {
   readonly length: number;
+  /** Slots in each. */
+  readonly slots: number;
   private readonly taken: Uint16Array;
   private readonly flags: Uint8Array;
   /** Links; the heads of the lists are rows behind the last cluster. */
   private readonly next: Int32Array;
   private readonly prev: Int32Array;
 
-  constructor(length: number) {
+  constructor(length: number, slots: number) {
     this.length = length;
+    this.slots = slots;
     this.taken = new Uint16Array(length);
     this.flags = new Uint8Array(length);
     this.next = new Int32Array(length + NR_LISTS);
@@ -69,7 +72,7 @@ export class Clusters {
     return this.taken[cluster]!;
   }
   inc(cluster: number): void {
-    bugOn(this.taken[cluster]! >= SWAPFILE_CLUSTER, 'a cluster has no more than 512 slots', cluster);
+    bugOn(this.taken[cluster]! >= this.slots, 'a cluster has no more slots than it has', cluster);
     this.taken[cluster]! += 1;
   }
   /** Returns how many are left. */
@@ -148,7 +151,15 @@ export class SwapInfo {
   /** Counts above SWAP_MAP_MAX: how many times 0x3f entries a slot has beside those in its byte. */
   private readonly continued: Map<number, number> = new Map();
 
-  constructor(type: number, max: number, prio: number, auto: boolean, device: BlockDevice | null, rotational: boolean) {
+  constructor(
+    type: number,
+    max: number,
+    prio: number,
+    auto: boolean,
+    device: BlockDevice | null,
+    rotational: boolean,
+    clusterSlots: number = SWAPFILE_CLUSTER,
+  ) {
     this.type = type;
     this.max = max;
     this.pages = max - 1;
@@ -162,11 +173,11 @@ export class SwapInfo {
     this.tokens = new Float64Array(max);
     this.zeromap = new Uint8Array(max);
     this.memcgs = new Uint16Array(max);
-    this.clusters = new Clusters(Math.ceil(max / SWAPFILE_CLUSTER));
+    this.clusters = new Clusters(Math.ceil(max / clusterSlots), clusterSlots);
     this.map[0] = SWAP_MAP_BAD;
     this.clusters.inc(0);
     // What is missing from the last cluster counts as taken.
-    for (let slot = max; slot < this.clusters.length * SWAPFILE_CLUSTER; slot++)
+    for (let slot = max; slot < this.clusters.length * clusterSlots; slot++)
       this.clusters.inc(this.clusters.length - 1);
   }
 

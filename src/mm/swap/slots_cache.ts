@@ -52,8 +52,10 @@ export class SlotScan {
 /** At swapon: the free clusters of a solid-state area, one of every 32 before their neighbours. */
 export function setupFreeClusters(area: SwapInfo): void {
   const clusters = area.clusters;
-  for (let column = 0; column < SWAP_CLUSTER_COLS; column++) {
-    for (let cluster = column; cluster < clusters.length; cluster += SWAP_CLUSTER_COLS) {
+  // SINCE 4.18: before, one after the other.
+  const columns = clusters.slots === SWAPFILE_CLUSTER ? SWAP_CLUSTER_COLS : 1;
+  for (let column = 0; column < columns; column++) {
+    for (let cluster = column; cluster < clusters.length; cluster += columns) {
       if (clusters.count(cluster) === 0) clusters.move(cluster, CLUSTER_FREE);
     }
   }
@@ -73,6 +75,11 @@ export function allocSlotFromCache(machine: Machine): SwapEntry {
       return cache.slots[cache.cur++]! as SwapEntry;
     }
   }
+  return allocOneSlot(machine);
+}
+
+/** One slot, without a cache of them (before 4.11). */
+export function allocOneSlot(machine: Machine): SwapEntry {
   return (getSwapPages(machine, 1) > 0 ? machine.swap.scan.found[0]! : NO_SWAP) as SwapEntry;
 }
 
@@ -134,7 +141,7 @@ function freeReturnedSlot(machine: Machine, entry: SwapEntry): void {
   bugOn(area.usage(offset) !== SWAP_HAS_CACHE, 'a slot in the cache has SWAP_HAS_CACHE and no page', entry);
   area.setUsage(offset, 0);
   if (!area.rotational) {
-    const cluster = Math.floor(offset / SWAPFILE_CLUSTER);
+    const cluster = Math.floor(offset / area.clusters.slots);
     if (area.clusters.dec(cluster) === 0) area.clusters.move(cluster, CLUSTER_FREE);
   }
   memCgroupUnchargeSwap(machine, entry);
@@ -212,7 +219,7 @@ function scanSwapMapSlots(machine: Machine, area: SwapInfo, want: number): numbe
 function takeSlot(machine: Machine, area: SwapInfo, offset: number): void {
   area.setUsage(offset, SWAP_HAS_CACHE);
   if (!area.rotational) {
-    const cluster = Math.floor(offset / SWAPFILE_CLUSTER);
+    const cluster = Math.floor(offset / area.clusters.slots);
     if (area.clusters.flag(cluster) === CLUSTER_FREE) area.clusters.move(cluster, CLUSTER_NONE);
     area.clusters.inc(cluster);
   }
@@ -231,15 +238,15 @@ function startRotationalCluster(area: SwapInfo, scan: SlotScan): void {
     area.clusterNr -= 1;
     return;
   }
-  area.clusterNr = SWAPFILE_CLUSTER - 1;
-  if (area.pages - area.inusePages < SWAPFILE_CLUSTER) return;
+  area.clusterNr = area.clusters.slots - 1;
+  if (area.pages - area.inusePages < area.clusters.slots) return;
   scan.base = area.lowestBit;
   scan.offset = area.lowestBit;
-  let last = scan.offset + SWAPFILE_CLUSTER - 1;
+  let last = scan.offset + area.clusters.slots - 1;
   for (let offset = scan.offset; last <= area.highestBit; offset++) {
-    if (area.usage(offset) !== 0) last = offset + SWAPFILE_CLUSTER;
+    if (area.usage(offset) !== 0) last = offset + area.clusters.slots;
     else if (offset === last) {
-      scan.offset = offset - (SWAPFILE_CLUSTER - 1);
+      scan.offset = offset - (area.clusters.slots - 1);
       area.clusterNext = scan.offset;
       return;
     }
@@ -253,9 +260,9 @@ function trySsdCluster(area: SwapInfo, scan: SlotScan): boolean {
     if (area.cpuCluster === NO_CLUSTER) {
       area.cpuCluster = area.clusters.first(CLUSTER_FREE);
       if (area.cpuCluster === NO_CLUSTER) return false;
-      area.cpuNext = area.cpuCluster * SWAPFILE_CLUSTER;
+      area.cpuNext = area.cpuCluster * area.clusters.slots;
     }
-    const end = Math.min(area.max, (area.cpuCluster + 1) * SWAPFILE_CLUSTER);
+    const end = Math.min(area.max, (area.cpuCluster + 1) * area.clusters.slots);
     let offset = area.cpuNext;
     while (offset < end && area.usage(offset) !== 0) offset += 1;
     if (offset < end) {
@@ -275,7 +282,7 @@ const DONE = 2;
 /** A free cluster is begun at the head of the list only; a scan that strays into another one is sent to that. */
 function leaveForeignCluster(area: SwapInfo, scan: SlotScan, found: number): number {
   for (;;) {
-    const cluster = Math.floor(scan.offset / SWAPFILE_CLUSTER);
+    const cluster = Math.floor(scan.offset / area.clusters.slots);
     const first = area.clusters.first(CLUSTER_FREE);
     if (first === NO_CLUSTER || first === cluster || area.clusters.flag(cluster) !== CLUSTER_FREE) return HERE;
     area.cpuCluster = NO_CLUSTER;
@@ -331,7 +338,8 @@ function isWorthATry(machine: Machine, area: SwapInfo, scan: SlotScan): boolean 
 function setClusterNext(area: SwapInfo, next: number): void {
   const crossed =
     Math.floor(area.clusterNext / SWAP_ADDRESS_SPACE_PAGES) !== Math.floor(next / SWAP_ADDRESS_SPACE_PAGES);
-  if (area.rotational || !crossed) {
+  // SINCE 5.10: before, where the last scan ended.
+  if (area.rotational || !crossed || area.clusters.slots !== SWAPFILE_CLUSTER) {
     area.clusterNext = next;
     return;
   }

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { Clock } from '../clock.ts';
 import { Lruvec } from '../lruvec.ts';
 import type { Machine } from '../machine.ts';
-import { MemCgroup, MemcgStock } from '../memcg.ts';
+import { MemCgroup, MemcgStock, tryCharge_6 } from '../memcg.ts';
 import { MemMap } from '../memmap.ts';
 import { MM_SWAPENTS } from '../mm.ts';
 import { mmlistAdd } from '../mmlist.ts';
@@ -124,7 +124,16 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
   const machine = {
     config: { cpus: 1 },
     generation: {
-      switches: { swapSlotsCache: old, swapZeromap: !old, swapSyncBio: !old, loneSwapinWaits: old },
+      switches: {
+        chargesSwapinAtRead: true,
+        swapReadaheadMarksNew: true,
+        swapfileCluster: 512,
+        swapSlotsCache: old,
+        swapZeromap: !old,
+        swapSyncBio: !old,
+        loneSwapinWaits: old,
+      },
+      tryCharge: tryCharge_6,
       allocSwapSlot: old ? allocSlotFromCache : allocSlotFromClusters,
       swapinReadahead,
     },

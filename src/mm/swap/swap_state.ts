@@ -173,7 +173,8 @@ function findOrAllocate(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
     return NO_PFN;
   }
   frames.set(pfn, PG_locked | PG_swapbacked);
-  if (memCgroupCharge(machine, pfn, swapMemcg(machine, entry), gfp) < 0) {
+  const chargesNow = machine.generation.switches.chargesSwapinAtRead;
+  if (chargesNow && memCgroupCharge(machine, pfn, swapMemcg(machine, entry), gfp) < 0) {
     putSwapFolio(machine, entry);
     frames.clear(pfn, PG_locked);
     putPage(machine, pfn);
@@ -181,7 +182,7 @@ function findOrAllocate(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
   }
   const shadow = getShadow(machine, entry);
   addToSwapCache(machine, pfn, entry);
-  memCgroupSwapinUnchargeSwap(machine, entry);
+  if (chargesNow) memCgroupSwapinUnchargeSwap(machine, entry);
   if (shadow !== 0) machine.workingset.refault(pfn, shadow);
   machine.lru.add(pfn);
   machine.swap.freshPage = true;
@@ -260,6 +261,8 @@ function readAhead(machine: Machine, entry: SwapEntry, gfp: Gfp, wanted: boolean
       machine.frames.set(pfn, PG_readahead);
       machine.events[SWAP_RA]! += 1;
     }
+  } else if (!wanted && !machine.generation.switches.swapReadaheadMarksNew) {
+    machine.frames.set(pfn, PG_readahead);
   }
   putPage(machine, pfn);
 }

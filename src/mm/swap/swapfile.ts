@@ -146,7 +146,15 @@ export function swapon(machine: Machine, config: SwapConfig): number {
   const disk = config.diskConfig === undefined ? machine.disk : newDisk(`swap${type}`, config.diskConfig);
   const rotational = isDisk && (config.rotational ?? true);
   const auto = config.priority === undefined;
-  const area = new SwapInfo(type, max, config.priority ?? 0, auto, isDisk ? disk : null, rotational);
+  const area = new SwapInfo(
+    type,
+    max,
+    config.priority ?? 0,
+    auto,
+    isDisk ? disk : null,
+    rotational,
+    machine.generation.switches.swapfileCluster,
+  );
   area.blockDevice = !(config.file ?? false);
   swap.areas[type] = area;
   if (rotational) swap.nrRotate += 1;

@@ -13,6 +13,7 @@ import { GFP_HIGHUSER_MOVABLE } from '../gfp.ts';
 import { ksmMightNeedToCopy } from '../ksm_page.ts';
 import { swapInCopy } from '../ksm_swapin.ts';
 import type { Machine } from '../machine.ts';
+import { chargeSwapin } from '../memcg_3.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
 import { mmlist } from '../mmlist.ts';
 import { compoundHead, getPage, putPage } from '../page_alloc.ts';
@@ -95,11 +96,12 @@ function unuseEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: S
     return (swapInCopy(machine, vma, vpn, slot, entry, pfn, false) & VM_FAULT_ERROR) !== 0 ? -ENOMEM : 0;
   }
   const tables = machine.pageTables;
+  const charged = machine.generation.switches.chargesSwapinAtRead || chargeSwapin(machine, folio, entry) === 0;
   // Memory was short meanwhile, and the owner was killed.
-  if (tables.isSwap(slot) && tables.swapEntry(slot) === entry) mapBack(machine, vma, vpn, slot, pfn);
+  if (charged && tables.isSwap(slot) && tables.swapEntry(slot) === entry) mapBack(machine, vma, vpn, slot, pfn);
   folioFreeSwap(machine, folio);
   unlockAndPut(machine, folio);
-  return 0;
+  return charged ? 0 : -ENOMEM;
 }
 
 function findPage(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: SwapEntry): Pfn {

@@ -24,7 +24,6 @@ import {
   SWAP_HAS_CACHE,
   SWAP_MAP_BAD,
   SWAP_MAP_SHMEM,
-  SWAPFILE_CLUSTER,
   type SwapInfo,
 } from './area.ts';
 import { isInSlotsCache } from './slots_cache.ts';
@@ -176,8 +175,8 @@ function verifyClusters(machine: Machine, area: SwapInfo, wrong: string[]): numb
   let taken = 0;
   for (let cluster = 0; cluster < clusters.length; cluster++) {
     let count = 0;
-    for (let i = 0; i < SWAPFILE_CLUSTER; i++) {
-      const offset = cluster * SWAPFILE_CLUSTER + i;
+    for (let i = 0; i < clusters.slots; i++) {
+      const offset = cluster * clusters.slots + i;
       const usage = offset < area.max ? area.usage(offset) : SWAP_MAP_BAD;
       if (usage !== 0) count += 1;
       if (usage !== 0 && usage !== SWAP_MAP_BAD) taken += 1;
@@ -191,7 +190,7 @@ function verifyClusters(machine: Machine, area: SwapInfo, wrong: string[]): numb
       wrong.push(`swap ${area.type}: cluster ${cluster} is flagged ${flag}`);
     if ((flag === CLUSTER_FREE) !== (count === 0))
       wrong.push(`swap ${area.type}: cluster ${cluster}, ${count} taken, flag ${flag}`);
-    if (!old && (flag === CLUSTER_FULL) !== (count === SWAPFILE_CLUSTER)) {
+    if (!old && (flag === CLUSTER_FULL) !== (count === clusters.slots)) {
       wrong.push(`swap ${area.type}: cluster ${cluster}, ${count} taken, flag ${flag}`);
     }
     if (!old && flag === CLUSTER_NONE) wrong.push(`swap ${area.type}: cluster ${cluster} is on no list`);

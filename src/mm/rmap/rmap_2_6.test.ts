@@ -9,6 +9,7 @@ import { MM_ANONPAGES, MM_FILEPAGES } from '../mm.ts';
 import { doMunmap } from '../mmap.ts';
 import { mmlist } from '../mmlist.ts';
 import { doMremap } from '../mremap.ts';
+import { putPage } from '../page_alloc.ts';
 import { PG_dirty, PG_locked, PG_referenced, PG_swapcache } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from '../page_table.ts';
 import { addToSwap } from '../swap/swap_state.ts';
@@ -23,7 +24,7 @@ import { Vma, vmaAddressWithin } from '../vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
 import { clearPageDirtyForIo } from '../writeback.ts';
 import { AnonVmaList, pageLockAnonVma } from './anon_vma_list.ts';
-import type { ObjectRmap } from './object_rmap.ts';
+import type { ObjectRmap } from './rmap_2_6.ts';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './swap_verdict.ts';
 
 const KERNELS = ['2.6.24', '2.6.26'] as const;
@@ -117,6 +118,22 @@ test('[2.6 tag bit] mapping of a mapped anonymous frame is its anon_vma + 1; the
   }
 });
 
+test('page_lock_anon_vma: nothing for a page of a file, and for one that nobody maps any more', () => {
+  const s = space();
+  s.map(0, 1);
+  s.map(8, 1, MAP_SHARED, RW, s.file('tmpfs', 1));
+  s.store(0);
+  s.store(8);
+  const { frames } = s.machine;
+  const pfn = s.pfn(0);
+  expect([pageLockAnonVma(s.machine, pfn), pageLockAnonVma(s.machine, s.pfn(8))]).toEqual([s.vma(0).anonVma, null]);
+  // Its anon_vma goes with its VMA; the page, which somebody holds, still names it.
+  frames.get(pfn);
+  doMunmap(s.machine, s.mm, PAGE * 4096, 4096);
+  expect([frames.mapping(pfn) & 1, pageLockAnonVma(s.machine, pfn)]).toEqual([1, null]);
+  putPage(s.machine, pfn);
+});
+
 test('[2.6 mapcount] is -1 based, and mapcount + 1 is the number of entries that a walk of all tables finds', () => {
   for (const kernel of KERNELS) {
     for (let seed = 1; seed <= 4; seed++) {
@@ -167,7 +184,7 @@ test('[2.6 vma_address] hit or EFAULT, for every VMA and index, is what the form
   }
 });
 
-test('[2.6 index] vm_start 0x40000000, vm_pgoff 5: 0x40003000 is index 8, and index 4 has no address', () => {
+test('[2.6 vector index] vm_start 0x40000000, vm_pgoff 5: 0x40003000 is index 8, and index 4 has no address', () => {
   const vma = new Vma({} as Mm, 0x40000 as Vpn, 0x40010 as Vpn, VM_READ, 5 as Pgoff, null);
   expect(vmaAddressWithin(vma, 8 as Pgoff)).toBe(0x40003);
   expect(vmaAddressWithin(vma, 4 as Pgoff)).toBe(NO_VPN);
@@ -524,19 +541,18 @@ describe('try_to_unmap', () => {
   });
 });
 
-test('who holds the swap token, and is not the one who asks, counts as a user', () => {
+test('who holds the swap token, and waits in a fault, counts as a user', () => {
   const s = space();
   s.map(0, 1);
   s.store(0);
   const pfn = s.pfn(0);
   age(s, 0);
   s.machine.frames.clear(pfn, PG_referenced);
-  // kswapd has interrupted the holder in its fault.
   const token = swapTokenOf(s.machine)!;
   token.holder = s.mm;
-  token.interrupted = s.mm;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(0);
-  s.machine.current = s.machine.idle;
+  // kswapd has interrupted the holder in its fault.
+  token.interrupted = s.mm;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(1);
 });
 

@@ -1,13 +1,11 @@
 import { expect, test } from 'vitest';
-import { System } from '../syscalls/system.ts';
-import { openInode } from './file.ts';
-import { filemapGetPage, filemapRead, filemapWrite } from './filemap.ts';
-import { GFP_KERNEL } from './gfp.ts';
-import { Machine } from './machine.ts';
-import { allocPages } from './page_alloc.ts';
-import { setPageDirty } from './page_cache_2_4.ts';
+import { newInode, openInode } from '../../src/mm/file.ts';
+import { filemapAllocAndAdd, filemapGetPage, filemapRead, filemapWrite, unlockPage } from '../../src/mm/filemap.ts';
+import { GFP_KERNEL } from '../../src/mm/gfp.ts';
+import { Machine } from '../../src/mm/machine.ts';
+import { allocPages } from '../../src/mm/page_alloc.ts';
+import { setPageDirty } from '../../src/mm/page_cache_2_4.ts';
 import {
-  PG_dirty,
   PG_locked,
   PG_lru,
   PG_NAMES,
@@ -15,8 +13,8 @@ import {
   PG_slab,
   PG_uptodate,
   PG_writeback,
-} from './page_flags.ts';
-import * as macros from './page_flags_2_4.ts';
+} from '../../src/mm/page_flags.ts';
+import * as macros from '../../src/mm/page_flags_2_4.ts';
 import {
   flagNames_2_4,
   flagsWord,
@@ -26,11 +24,20 @@ import {
   setPageZone,
   zoneBits,
   zoneTableIndex,
-} from './page_flags_2_4.ts';
-import { dumpMemMap, memMapBytes, structPage, structPageBytes, structPageFields } from './struct_page_2_4.ts';
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from './uapi.ts';
-import { NO_PFN, type Pfn, type Pgoff, type Vpn, vpnOf } from './units.ts';
-import { frameAt } from './who.ts';
+} from '../../src/mm/page_flags_2_4.ts';
+import {
+  dumpMemMap,
+  memMapBytes,
+  pageSwapCache,
+  structPage,
+  structPageBytes,
+  structPageFields,
+} from '../../src/mm/struct_page_2_4.ts';
+import { addToSwap } from '../../src/mm/swap/swap_state.ts';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../../src/mm/uapi.ts';
+import { NO_PFN, type Pfn, type Pgoff, type Vpn, vpnOf } from '../../src/mm/units.ts';
+import { frameAt } from '../../src/mm/who.ts';
+import { System } from '../../src/syscalls/system.ts';
 
 const MIB = 2 ** 20;
 const A = 0x7000000;
@@ -259,5 +266,28 @@ test('[2.4 struct page, flags] an anonymous page has no mapping; with a slot it 
     null,
     null,
   ]);
-  expect(machine.frames.has(pfn, PG_dirty)).toBe(page.flagNames.includes('PG_dirty'));
+  machine.frames.set(pfn, PG_locked);
+  expect([pageSwapCache(machine, pfn), addToSwap(machine, pfn)]).toEqual([false, true]);
+  machine.frames.clear(pfn, PG_locked);
+  const cached = structPage(machine, pfn);
+  expect([cached.mapping, cached.indexUse, cached.index, cached.list, cached.count - page.count]).toEqual([
+    'swapper_space',
+    'swap entry',
+    machine.frames.private_(pfn),
+    'dirty_pages',
+    1,
+  ]);
+  expect([pageSwapCache(machine, pfn), cached.pprevHash === null, cached.flagNames.includes('PG_dirty')]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+});
+
+test('[2.4 struct page, flags] a page enters the page cache locked, and with none of the flags of what it held before', () => {
+  const { machine } = world();
+  const { mapping } = newInode(machine, '/n', 'disk', 4096);
+  const pfn = filemapAllocAndAdd(machine, mapping, 0 as Pgoff, GFP_KERNEL, GFP_KERNEL);
+  expect([machine.frames.has(pfn, macros.CLEARED_IN_CACHE), machine.frames.has(pfn, PG_locked)]).toEqual([false, true]);
+  unlockPage(machine, pfn);
 });

@@ -1,20 +1,20 @@
 /** The four types of pages on a machine of 2.4, and that reclaim does to each what its type says. */
 import { expect, test } from 'vitest';
-import { System } from '../syscalls/system.ts';
-import { bread } from './buffer.ts';
-import { newBdevInode, openInode } from './file.ts';
-import { filemapGetPage, filemapRead, filemapWrite } from './filemap.ts';
-import type { File } from './fs.ts';
-import { GFP_KERNEL, GFP_USER } from './gfp.ts';
-import { kindOfPage } from './kinds.ts';
-import { Machine } from './machine.ts';
-import { allocPages } from './page_alloc.ts';
-import { PG_buddy, PG_locked, PG_reserved, PG_slab, PG_table } from './page_flags.ts';
-import { slab24 } from './slab_2_4.ts';
-import { structPage } from './struct_page_2_4.ts';
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './uapi.ts';
-import { NO_PFN, type Pfn, type Pgoff, vpnOf } from './units.ts';
-import { frameAt } from './who.ts';
+import { bread } from '../../src/mm/buffer.ts';
+import { newBdevInode, openInode } from '../../src/mm/file.ts';
+import { filemapGetPage, filemapRead, filemapWrite } from '../../src/mm/filemap.ts';
+import type { File } from '../../src/mm/fs.ts';
+import { GFP_KERNEL, GFP_USER } from '../../src/mm/gfp.ts';
+import { kindOfPage } from '../../src/mm/kinds.ts';
+import { Machine } from '../../src/mm/machine.ts';
+import { allocPages } from '../../src/mm/page_alloc.ts';
+import { PG_buddy, PG_locked, PG_reserved, PG_slab, PG_table } from '../../src/mm/page_flags.ts';
+import { slab24 } from '../../src/mm/slab_2_4.ts';
+import { structPage } from '../../src/mm/struct_page_2_4.ts';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../src/mm/uapi.ts';
+import { NO_PFN, type Pfn, type Pgoff, vpnOf } from '../../src/mm/units.ts';
+import { frameAt } from '../../src/mm/who.ts';
+import { System } from '../../src/syscalls/system.ts';
 
 const A = 0x7000000;
 const FIXED = MAP_ANONYMOUS | MAP_FIXED;
