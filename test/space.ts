@@ -4,6 +4,7 @@
 import { newInode, openInode } from '../src/mm/file.ts';
 import { dupMm, exitTask, newMm, newTask } from '../src/mm/fork.ts';
 import type { BackingKind, File } from '../src/mm/fs.ts';
+import { GFP_KERNEL } from '../src/mm/gfp.ts';
 import { LRU_NAMES, type Lruvec } from '../src/mm/lruvec.ts';
 import { Machine, type MachineConfig } from '../src/mm/machine.ts';
 import type { MemCgroup } from '../src/mm/memcg.ts';
@@ -130,6 +131,25 @@ export class Space {
     machine.lru.drain();
     const pfns = pages.map((page) => this.pfn(page)).filter((pfn) => machine.lru.isolate(pfn));
     return machine.reclaim.reclaimPages(pfns);
+  }
+
+  /** Reclaims from the cgroup until so many pages of the process are in swap; whatever the kernel makes of it. */
+  reclaimToSwap(pages: number): void {
+    const { machine, mm } = this;
+    for (let round = 0; round < 64 && mm.rss[2]! < pages; round++) {
+      // As if nobody had been here for long.
+      machine.lru.drain();
+      for (const { pageTables } of machine.mms) {
+        const end = this.vpn(4096);
+        for (let at = machine.pageTables.nextTable(pageTables, this.vpn(0), end); at < end; ) {
+          const slot = machine.pageTables.slotOf(pageTables, at);
+          if (machine.pageTables.isPresent(slot)) machine.pageTables.testAndClearYoung(slot);
+          at = machine.pageTables.nextTable(pageTables, (at + 1) as Vpn, end);
+        }
+      }
+      machine.reclaim.tryToFreeMemCgroupPages(this.memcg, 32, GFP_KERNEL, true);
+      machine.advance(1_000_000);
+    }
   }
 
   event(event: number): number {

@@ -10,6 +10,7 @@ import { doMunmap } from './mmap.ts';
 import { doMremap } from './mremap.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import { PTE_RW } from './page_table.ts';
+import { swapoff } from './swap/swapfile.ts';
 import { MADV_MERGEABLE, MADV_UNMERGEABLE, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE } from './uapi.ts';
 import { NO_PFN, type Pfn, type Token } from './units.ts';
 import { verify } from './verify.ts';
@@ -144,7 +145,7 @@ describe('ksm', () => {
     const { s, ksm } = twins(3);
     scans(ksm, 2);
     const frame = s.pfn(0);
-    for (let i = 0; i < 4 && s.mm.rss[2] === 0; i++) s.pageout(0);
+    s.reclaimToSwap(3);
     expect([s.mm.rss[1], s.mm.rss[2]]).toEqual([0, 3]);
     const entries = [0, 1, 2].map((page) => s.machine.pageTables.swapEntry(s.slot(page)));
     expect(new Set(entries).size).toBe(1);
@@ -156,6 +157,16 @@ describe('ksm', () => {
     expect(new Set([0, 1, 2].map((page) => s.pfn(page))).size).toBe(3);
     expect(isKsmPage(s.machine, s.pfn(0))).toBe(false);
     expect(frame).not.toBe(NO_PFN);
+    expect(verify(s.machine)).toEqual([]);
+  });
+
+  test('swapoff brings a merged page back to each of its owners', () => {
+    const { s, ksm } = twins(3);
+    scans(ksm, 2);
+    s.reclaimToSwap(3);
+    expect(swapoff(s.machine, 0)).toBe(0);
+    expect([s.mm.rss[1], s.mm.rss[2]]).toEqual([3, 0]);
+    for (let page = 0; page < 3; page++) expect(s.machine.frames.token(s.pfn(page))).toBe(SAME);
     expect(verify(s.machine)).toEqual([]);
   });
 

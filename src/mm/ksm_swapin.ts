@@ -13,7 +13,7 @@ import { memCgroupCharge } from './memcg.ts';
 import { MM_ANONPAGES, MM_SWAPENTS } from './mm.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import { PG_dirty, PG_locked, PG_uptodate } from './page_flags.ts';
-import { PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_YOUNG } from './page_table.ts';
+import { PTE_DIRTY, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { folioFreeSwap, swapFree } from './swap/swapfile.ts';
 import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
 import { VM_WRITE } from './vm_flags.ts';
@@ -52,7 +52,7 @@ export function swapInCopy(
   machine.rmap.addNewAnon(copy, vma, vpn);
   machine.lru.addVma(copy, vma);
   const rw = (vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW | PTE_DIRTY : PTE_DIRTY;
-  pageTables.setPresent(slot, copy, PTE_PRESENT | PTE_YOUNG | (write ? rw : 0));
+  pageTables.setPresent(slot, copy, vma.vmPageProt | PTE_YOUNG | (write ? rw : 0));
   swapFree(machine, entry);
   if (frames.mapcount(pfn) === 0) folioFreeSwap(machine, pfn);
   letGo(machine, pfn);

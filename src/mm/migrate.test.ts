@@ -140,7 +140,7 @@ describe('migration', () => {
     s.map(0, 1);
     s.store(0);
     s.fork();
-    for (let i = 0; i < 3 && s.mm.rss[2] === 0; i++) s.pageout(0);
+    s.reclaimToSwap(1);
     s.load(0);
     const old = s.pfn(0);
     expect(machine.frames.has(old, PG_swapcache)).toBe(true);

@@ -99,7 +99,7 @@ const MM_FIELDS: MmCase[] = [
     before: false,
     act: (s) => {
       s.store(8);
-      for (let i = 0; i < 3 && s.mm.rss[2] === 0; i++) s.pageout(8);
+      s.reclaimToSwap(1);
     },
     after: true,
   },

@@ -8,7 +8,10 @@
 import { waitOnPageLocked, waitOnPageWriteback } from '../block.ts';
 import { bugOn } from '../bug.ts';
 import { EINTR, ENOMEM } from '../errno.ts';
+import { VM_FAULT_ERROR } from '../fault.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../gfp.ts';
+import { ksmMightNeedToCopy } from '../ksm_page.ts';
+import { swapInCopy } from '../ksm_swapin.ts';
 import type { Machine } from '../machine.ts';
 import { chargeSwapin } from '../memcg_3.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Mm } from '../mm.ts';
@@ -88,6 +91,10 @@ function unuseEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: S
   if (pfn === NO_PFN) return swapCount(machine, entry) === 0 ? 0 : -ENOMEM;
   const folio = compoundHead(machine, pfn);
   lockWritten(machine, folio);
+  // A merged page that went to swap is one process's now; the others get copies.
+  if (machine.ksm !== null && ksmMightNeedToCopy(machine, pfn, vma, vpn)) {
+    return (swapInCopy(machine, vma, vpn, slot, entry, pfn, false) & VM_FAULT_ERROR) !== 0 ? -ENOMEM : 0;
+  }
   const tables = machine.pageTables;
   const charged = machine.generation.switches.chargesSwapinAtRead || chargeSwapin(machine, folio, entry) === 0;
   // Memory was short meanwhile, and the owner was killed.
