@@ -12,7 +12,7 @@ import { sweepRecording } from '../lab/sweep.ts';
 import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { addLimits, addMachineOptions, type MachineFlags, machineOptions, wholeNumber } from './arguments.ts';
-import { grouped, Progress, print, printJson, table } from './output.ts';
+import { grouped, groupedOrNone, Progress, print, printJson, table } from './output.ts';
 import { doubtsText } from './run.ts';
 
 interface SweepFlags extends MachineFlags {
@@ -106,7 +106,7 @@ function curveText(runs: readonly RunResult[]): string {
 }
 
 function limitTable(runs: readonly RunResult[]): string {
-  const count = (r: RunResult, name: string) => grouped(r.counters[name] ?? 0);
+  const count = (r: RunResult, name: string) => groupedOrNone(r.counters[name] ?? null);
   return table(
     ['limit', 'pswpin', 'pswpout', 'pgmajfault', 'pgscan', 'refaults', 'time'],
     runs.map((r) => [

@@ -71,7 +71,7 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
     `  flags      ${who.flags.join(' ') || 'none'}; list ${who.lru}; cgroup ${who.memcg}`,
     `  counts     refcount ${who.refcount}, mapcount ${who.mapcount} (_mapcount ${who.mapcount - 1})`,
     `  reclaim    ${who.reclaim.kind}: ${who.reclaim.reason}`,
-    `  mapping    ${mappingText(mapping, who.object)}`,
+    `  mapping    ${mappingText(mapping, who.object, who.mappers.length)}`,
     `  index      ${hex(who.index)}${mapping.kind === 'inode' ? `: byte ${grouped(who.index * 4096)} of the file` : ''}`,
   ];
   if (who.parents.length > 0) lines.push(`  above it   anon_vma ${who.parents.join(', then ')}`);
@@ -84,7 +84,8 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
   return lines.join('\n');
 }
 
-function mappingText(mapping: WhoMaps['mapping'], object: string | undefined): string {
+function mappingText(mapping: WhoMaps['mapping'], object: string | undefined, mappers: number): string {
+  if (mapping.kind === 'none' && mappers > 0) return 'NULL: its entries are found by a walk of all address spaces';
   if (mapping.kind === 'none') return `${hex(mapping.word)}: nobody`;
   const tag = `${hex(mapping.word)}, PAGE_MAPPING_ANON ${mapping.anonBit === 1 ? 'set' : 'clear'}`;
   return mapping.kind === 'anon_vma'

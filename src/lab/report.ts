@@ -196,7 +196,7 @@ function limitTable(runs: readonly RunResult[]): string {
     ['limit', (r) => (r.limit_bytes === null ? 'none' : formatSize(r.limit_bytes))],
     ['peak', (r) => formatSize(r.peak_bytes)],
     ...['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgscan', 'pgsteal'].map(
-      (name): [string, (r: RunResult) => string] => [name, (r) => (r.counters[name] ?? 0).toLocaleString('en')],
+      (name): [string, (r: RunResult) => string] => [name, (r) => r.counters[name]?.toLocaleString('en') ?? '–'],
     ),
     ['refaults', (r) => refaults(r).toLocaleString('en')],
     ['time', (r) => `${r.estimate.seconds.toFixed(3)} s`],

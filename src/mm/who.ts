@@ -116,8 +116,9 @@ function ownerOf(machine: Machine, word: number): MappingOwner | null {
 
 function kindOf(owner: MappingOwner | null): WhoMaps['mapping']['kind'] {
   if (owner === null) return 'none';
-  if (owner instanceof AnonVma) return 'anon_vma';
-  return owner instanceof StableNode ? 'ksm' : 'inode';
+  if (owner instanceof StableNode) return 'ksm';
+  // Each generation has an anon_vma of its own.
+  return owner instanceof AddressSpace ? 'inode' : 'anon_vma';
 }
 
 function parentsOf(anonVma: AnonVma): number[] {

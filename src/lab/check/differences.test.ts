@@ -127,3 +127,43 @@ test('explain: what a refused call would have done follows from it; what is else
   const elsewhere = changed(newer, (t) => t.replace('"ret":"0x100000000000"', '"ret":"0x100000100000"'));
   expect(whys(made, newer, elsewhere, [])).toEqual([null]);
 });
+
+test('rules: none explains what no kernel does', () => {
+  const [call] = TWO_PAGES.steps.filter((step) => step !== 'snapshot' && step.name === 'load');
+  if (call === undefined || call === 'snapshot') throw new Error('the program loads');
+  const page = { id: 'f1', mapcount: 1, flags: 'uptodate|lru|mmap|anon|swapbacked', pm: 'x' };
+  const vma = { start: '0x100000000000', end: '0x100000002000', perms: 'rw-p', offset: 0, name: '', VmFlags: 'rd wr' };
+  const at = {
+    call,
+    op: 3,
+    proc: '1',
+    page: 0,
+    pages: 1,
+    vma,
+    newerPage: page,
+    olderPage: page,
+    partners: [],
+    file: '',
+  };
+  const wrong: readonly Observation[] = [
+    { ...at, kind: 'call', field: 'ret', newer: '1', older: '0' },
+    { ...at, kind: 'call', field: 'sig', newer: 'nothing', older: 'SIGSEGV' },
+    { ...at, kind: 'page', field: 'flag:uptodate', newer: 'set', older: 'clear' },
+    { ...at, kind: 'page', field: 'flag:anon', newer: 'set', older: 'clear' },
+    { ...at, kind: 'page', field: 'flag:dirty', newer: 'set', older: 'clear' },
+    { ...at, kind: 'page', field: 'state', newer: 'present', older: 'none' },
+    { ...at, kind: 'page', field: 'state', newer: 'present', older: 'zero' },
+    { ...at, kind: 'page', field: 'mapcount', newer: '1', older: '2' },
+    { ...at, kind: 'page', field: 'id', newer: '1 0', older: '1 1' },
+    { ...at, kind: 'region', field: 'perms', newer: 'rw-p', older: 'r--p' },
+    { ...at, kind: 'region', field: 'bounds', newer: '0x1-0x2', older: 'nothing' },
+    { ...at, kind: 'number', field: 'Rss', newer: '8', older: '4' },
+    { ...at, kind: 'file', file: 'A', field: 'size', newer: '1', older: '2' },
+    { ...at, kind: 'process', field: 'lives', newer: 'lives', older: 'ended' },
+  ];
+  const recording = on61(TWO_PAGES);
+  for (const kernel of [KERNEL, { version: '2.6.26', family: 'linux-2.6' }, { version: '3.16', family: 'linux-3' }]) {
+    const found = explain(wrong, RULES, kernel, TWO_PAGES, recording);
+    expect(found.map(({ rule: one }) => one?.id ?? null)).toEqual(wrong.map(() => null));
+  }
+});

@@ -38,11 +38,10 @@ export const RULES_2_6: readonly Rule[] = [
   },
   {
     id: 'nonlinear mappings',
-    kernels: ['linux-2.6'],
-    source: '2.6 §21',
+    kernels: ['linux-2.6', 'linux-3'],
+    source: '2.6 §21; 3.x §4.16',
     says: 'remap_file_pages sets entries of the region itself: no new region, and what it populates is no fault',
-    fits: (o) => o.kind === 'call' && o.call.name === 'remap_file_pages',
-    spreads: true,
+    calls: (call) => call.name === 'remap_file_pages',
   },
   {
     id: 'one fault a page',
