@@ -96,6 +96,11 @@ function unuseEntry(machine: Machine, vma: Vma, vpn: Vpn, slot: number, entry: S
     return (swapInCopy(machine, vma, vpn, slot, entry, pfn, false) & VM_FAULT_ERROR) !== 0 ? -ENOMEM : 0;
   }
   const tables = machine.pageTables;
+  const holds = tables.isSwap(slot) && tables.swapEntry(slot) === entry;
+  if (holds && machine.ksm !== null && ksmMightNeedToCopy(machine, folio, vma, vpn)) {
+    // A merged page went to swap once, for several places: each gets a page of its own back.
+    return swapInCopy(machine, vma, vpn, slot, entry, folio, false) === 0 ? 0 : -ENOMEM;
+  }
   const charged = machine.generation.switches.chargesSwapinAtRead || chargeSwapin(machine, folio, entry) === 0;
   // Memory was short meanwhile, and the owner was killed.
   if (charged && tables.isSwap(slot) && tables.swapEntry(slot) === entry) mapBack(machine, vma, vpn, slot, pfn);
