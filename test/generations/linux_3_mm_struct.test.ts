@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { Space } from '../../test/space.ts';
-import { System } from '../syscalls/system.ts';
-import { Machine } from './machine.ts';
-import { doMbind, MPOL_BIND } from './mempolicy.ts';
-import { doMlock } from './mlock.ts';
-import type { Mm } from './mm.ts';
-import { doMmap, doMunmap } from './mmap.ts';
-import { mmlist } from './mmlist.ts';
-import { doMprotect } from './mprotect.ts';
-import { PTE_PRESENT, PTE_PROTNONE, PTE_RW } from './page_table.ts';
+import { Machine } from '../../src/mm/machine.ts';
+import { doMbind, MPOL_BIND } from '../../src/mm/mempolicy.ts';
+import { doMlock } from '../../src/mm/mlock.ts';
+import type { Mm } from '../../src/mm/mm.ts';
+import { doMmap, doMunmap } from '../../src/mm/mmap.ts';
+import { mmlist } from '../../src/mm/mmlist.ts';
+import { doMprotect } from '../../src/mm/mprotect.ts';
+import { PTE_PRESENT, PTE_PROTNONE, PTE_RW } from '../../src/mm/page_table.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -19,11 +17,13 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
-} from './uapi.ts';
-import { addrOf } from './units.ts';
-import { verify } from './verify.ts';
-import { VM_LOCKED } from './vm_flags.ts';
-import type { Vma } from './vma.ts';
+} from '../../src/mm/uapi.ts';
+import { addrOf } from '../../src/mm/units.ts';
+import { verify } from '../../src/mm/verify.ts';
+import { VM_LOCKED } from '../../src/mm/vm_flags.ts';
+import type { Vma } from '../../src/mm/vma.ts';
+import { System } from '../../src/syscalls/system.ts';
+import { Space } from '../space.ts';
 
 const CONFIG = { kernel: '3.16', ramBytes: 32 * 2 ** 20, swap: 'zram', sysctl: { thpEnabled: false } } as const;
 const CLONE_VM = 0x100;
