@@ -116,8 +116,9 @@ function ownerOf(machine: Machine, word: number): MappingOwner | null {
 
 function kindOf(owner: MappingOwner | null): WhoMaps['mapping']['kind'] {
   if (owner === null) return 'none';
-  if (owner instanceof AnonVma) return 'anon_vma';
-  return owner instanceof StableNode ? 'ksm' : 'inode';
+  if (owner instanceof AddressSpace) return 'inode';
+  // Chains or a list: it is an anon_vma.
+  return owner instanceof StableNode ? 'ksm' : 'anon_vma';
 }
 
 function parentsOf(anonVma: AnonVma): number[] {
