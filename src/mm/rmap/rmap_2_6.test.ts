@@ -553,6 +553,7 @@ test('who holds the swap token, and waits in a fault, counts as a user', () => {
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(0);
   // kswapd has interrupted the holder in its fault.
   token.interrupted = s.mm;
+  s.machine.current = s.machine.idle;
   expect(s.machine.rmap.pageReferenced(pfn, true, null)).toBe(1);
 });
 
