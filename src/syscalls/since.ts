@@ -5,7 +5,7 @@
  *           but an unknown type of mapping is EINVAL. Unknown advice, flags of mremap and mlockall: EINVAL. Unknown modes of fallocate:
  *           EOPNOTSUPP. A call that is not there: ENOSYS.
  * Promises  Each is refused before anything else of the call is looked at, as the kernel does.
- * Linux     include/uapi/asm-generic/mman-common.h, fs/open.c: vfs_fallocate, and the man pages' "since Linux"
+ * Linux     6.18 include/uapi/asm-generic/mman-common.h, fs/open.c: vfs_fallocate; the man pages say since when
  */
 import { EINVAL, ENOSYS, EOPNOTSUPP } from '../mm/errno.ts';
 import {
