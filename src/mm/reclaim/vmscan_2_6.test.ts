@@ -1,7 +1,8 @@
 /** Two lists in each zone: what is scanned, and the verdict on each page, in 2.6. */
 import { describe, expect, test } from 'vitest';
 import { Space } from '../../../test/space.ts';
-import { System } from '../../syscalls/system.ts';
+import { newInode, openInode, putFile } from '../file.ts';
+import { filemapRead } from '../filemap.ts';
 import { __GFP_FS, GFP_KERNEL, GFP_NOFS } from '../gfp.ts';
 import { Machine } from '../machine.ts';
 import { doMunmap } from '../munmap.ts';
@@ -542,13 +543,10 @@ describe('[2.6 shrink_slab]', () => {
 test('an unused inode goes with the clean pages of its file', () => {
   const w = new World();
   const { machine, scan } = w;
-  const system = new System(machine);
-  const p = system.newProcess(machine.rootMemcg);
   for (let i = 0; i < 130; i++) {
-    system.paths.createFile(`/f${i}`, 4096, 'disk');
-    const fd = system.open(p, `/f${i}`, 0);
-    system.read(p, fd, 0, 4096);
-    system.close(p, fd);
+    const file = openInode(machine, newInode(machine, `/f${i}`, 'disk', 4096), true, false, false);
+    filemapRead(machine, file, 0, 4096, null);
+    putFile(machine, file);
   }
   machine.current = machine.idle;
   for (let round = 0; round < 3; round++) for (const { ops } of scan.shrinkers) ops.shrink(machine, 128, GFP_KERNEL);
