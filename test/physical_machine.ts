@@ -63,7 +63,7 @@ export function physicalMachine(
   const parts = {
     config: { kernel: 'test', ramBytes: bytes, ...config },
     generation: {
-      switches: { pcpAutoTune: modern, claimPageblocks: modern },
+      switches: { pcpAutoTune: modern, claimPageblocks: modern, chargesKernelMemory: true },
       slabSizes: slabSizes_6_1,
       lruvecs: 'node',
       outOfMemory,

@@ -1,5 +1,6 @@
 /*
  * runner -o FOLDER [-d DISKFOLDER] [-s] PROGRAM.mmp…
+ * runner -p                 says what this kernel lacks, or nothing
  *
  * Runs each program on this kernel and writes FOLDER/PROGRAM.rec. Says of each on stdout, separated by tabs:
  *   recorded PROGRAM | skipped PROGRAM why | failed PROGRAM why
@@ -397,10 +398,14 @@ static bool enter(const char *disk_dir) {
 int main(int argc, char **argv) {
   if (strcmp(argv[0], "revmap-worker") == 0) worker_main();
   const char *folder = NULL, *disk_dir = "/var/tmp";
-  for (int option; (option = getopt(argc, argv, "o:d:s")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "o:d:ps")) != -1;) {
     if (option == 'o') folder = optarg;
     else if (option == 'd') disk_dir = optarg;
     else if (option == 's') counts_objects = true;
+    else if (option == 'p') {
+      if (!maps_zero_page()) puts("this kernel maps no zero page where untouched memory is read");
+      return 0;
+    }
     else return 2;
   }
   if (!folder || optind == argc) {

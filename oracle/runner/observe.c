@@ -453,3 +453,13 @@ void observe_objects(struct text *out) {
   }
   if (in) fclose(in);
 }
+
+/* Whether a read of untouched memory maps the zero page, as in every kernel that programs are compared with. */
+bool maps_zero_page(void) {
+  volatile char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+  if (page == MAP_FAILED || map < 0 || flags < 0) return false;
+  (void)page[0];
+  uint64_t pfn = word_at(map, (uintptr_t)page / 4096) & PM_FRAME;
+  return word_at(flags, pfn) & KPF_ZERO_PAGE;
+}

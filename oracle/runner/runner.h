@@ -180,6 +180,7 @@ struct actor {
 };
 
 bool observe_open(struct actor *a);
+bool maps_zero_page(void);
 void observe_close(struct actor *a);
 void observe_reset(void);
 /* Why a snapshot since then is not whole, or NULL. */

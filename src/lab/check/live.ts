@@ -116,7 +116,7 @@ export function whatIsMissing(): string | null {
   if (process.getuid?.() !== 0) return 'needs root: frames, their flags and swap are shown to root only';
   if (!existsSync('/proc/kpageflags')) return 'this kernel has no /proc/kpageflags';
   if (spawnSync(compiler(), ['--version']).status !== 0) return `needs a C compiler: ${compiler()} does not run`;
-  return null;
+  return spawnSync(compiledRunner(), ['-p'], { encoding: 'utf8' }).stdout.trim() || null;
 }
 
 function isExt4(folder: string): boolean {
