@@ -32,12 +32,12 @@ function without(what: string, file: string, why: string): Point {
 const MAUERER: readonly Point[] = [
   point(
     '`page->mapping` of an anonymous page is the address of its anon_vma’s list head plus `PAGE_MAPPING_ANON`',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     '[2.6 tag bit]',
   ),
   point(
     'The lowest bit of `mapping` tells anonymous pages from those of files',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     '[2.6 tag bit]',
   ),
   point(
@@ -45,7 +45,7 @@ const MAUERER: readonly Point[] = [
     'mm/machine.ts',
     'page_lock_anon_vma: what a page points at leaves the two lowest bits free',
   ),
-  point('`page_add_file_rmap` increments `_mapcount`', 'mm/rmap/object_rmap.ts', '[2.6 mapcount]'),
+  point('`page_add_file_rmap` increments `_mapcount`', 'mm/rmap/rmap_2_6.ts', '[2.6 mapcount]'),
   point(
     '`atomic_inc_and_test`: `_mapcount` begins at −1, so only the first mapping is counted by the zone',
     'mm/memmap.ts',
@@ -59,7 +59,7 @@ const MAUERER: readonly Point[] = [
   ),
   point(
     '`try_to_unmap` takes a page out of the tables of all processes that use it',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     'of three who share it one used it: those before him on the list lose it',
     'nobody maps it: done',
   ),
@@ -70,12 +70,12 @@ const MAUERER: readonly Point[] = [
   ),
   point(
     '`page_referenced` counts who has used a page lately, which is not the number of its mappings',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     'counts those who used the page, and clears what it counts',
   ),
   point(
     '`page_referenced` asks `page_referenced_anon` or `page_referenced_file`, by the tag',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     '[2.6 rmap]',
   ),
   point(
@@ -85,7 +85,7 @@ const MAUERER: readonly Point[] = [
   ),
   point(
     '`page_referenced_file` finds them by the file',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     'a page of a file that somebody else has locked counts one, and is not looked at',
     '[2.6 vm_pgoff window] two mappings',
   ),
@@ -110,15 +110,15 @@ const BIG_PICTURE: readonly Point[] = [
     'vm_area_struct.vm_pgoff',
     '[2.6 vm_pgoff window] two mappings',
   ),
-  point('`index = ((address − vm_start) >> PAGE_SHIFT) + vm_pgoff`', 'mm/vma.ts', '[2.6 index]'),
-  point('`PAGE_CACHE_SHIFT − PAGE_SHIFT` is nothing: pages of the cache are pages', 'mm/vma.ts', '[2.6 index]'),
+  point('`index = ((address − vm_start) >> PAGE_SHIFT) + vm_pgoff`', 'mm/vma.ts', '[2.6 vector index]'),
+  point('`PAGE_CACHE_SHIFT − PAGE_SHIFT` is nothing: pages of the cache are pages', 'mm/vma.ts', '[2.6 vector index]'),
   point(
     'With the index the page is found in the `page_tree` of the file’s `address_space`, a radix tree',
     'mm/xarray.ts',
-    '[2.6 radix height]',
+    '[2.6 vector radix height]',
   ),
   point('`page->index` is the page’s place in its file', 'mm/filemap.ts', '[2.6 vma_address]'),
-  point('To free a page all entries that refer to it are found', 'mm/rmap/object_rmap.ts', '[2.6 rmap]'),
+  point('To free a page all entries that refer to it are found', 'mm/rmap/rmap_2_6.ts', '[2.6 rmap]'),
   point(
     '`mapping->i_mmap` has every `vm_area_struct` that maps the file, of all processes',
     'mm/prio_tree.ts',
@@ -138,7 +138,7 @@ const BIG_PICTURE: readonly Point[] = [
   ),
   point(
     '`try_to_unmap_file`: linear mappings first, then the non-linear ones',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     'all are locked: SWAP_FAIL; one is: the others are swept',
     'a page of a file: dirty goes to the page, the entry is none',
   ),
@@ -162,7 +162,7 @@ const BIG_PICTURE: readonly Point[] = [
   ),
   point(
     'Unreclaimable: pages of `VM_LOCKED` regions',
-    'mm/rmap/object_rmap.ts',
+    'mm/rmap/rmap_2_6.ts',
     'unreclaimable: pages of a locked region (VM_LOCKED)',
     'a locked VMA keeps it',
   ),

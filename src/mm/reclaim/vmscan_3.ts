@@ -156,10 +156,29 @@ class ZoneVmscan implements Reclaim {
     return freed;
   }
 
-  /** MADV_PAGEOUT came with 5.4. */
+  /** MADV_PAGEOUT came with 5.4; who studies the verdict on single pages asks all the same. */
   reclaimPages(pages: Pfn[]): number {
-    for (const pfn of pages) this.machine.lru.putback(pfn);
-    return 0;
+    const { machine, direct: sc } = this;
+    const { frames, current } = machine;
+    let freed = 0;
+    for (const zone of machine.zones) {
+      const here = pages.filter((pfn) => machine.zones[frames.zoneIndex(pfn)] === zone);
+      if (here.length === 0) continue;
+      sc.start(here.length, GFP_KERNEL, null);
+      for (const pfn of here) {
+        frames.clear(pfn, PG_active);
+        frames.listAdd(pfn, sc.isolated);
+      }
+      const was = current.memalloc;
+      current.memalloc = true;
+      freed += shrinkPageList_3(machine, sc, zone);
+      current.memalloc = was;
+      for (let pfn = frames.listLast(sc.isolated); pfn !== NO_PFN; pfn = frames.listLast(sc.isolated)) {
+        frames.listDel(pfn);
+        machine.lru.putback(pfn);
+      }
+    }
+    return freed;
   }
 
   zoneReclaimablePages(zone: Zone): number {
