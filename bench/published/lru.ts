@@ -134,6 +134,7 @@ const hotPages: PublishedNumber = {
 
 const EVICTED = 'abcd';
 const INACTIVE = 'efghijk';
+const ACTIVE = 'lmn';
 
 /** Pages a to d are evicted in this order, so many others are active: is the page active when it comes back? */
 function activatedOnReturn(kernel: string, letter: string, active: number): boolean {
@@ -167,6 +168,14 @@ function distance(kernel: string, letter: string): number {
   return Number.NaN;
 }
 
+function distances(kernel: string): string {
+  return [...EVICTED].map((letter) => distance(kernel, letter)).join(' ');
+}
+
+function activated(kernel: string): string {
+  return [...EVICTED].filter((letter) => activatedOnReturn(kernel, letter, ACTIVE.length)).join(' ');
+}
+
 const refaults: PublishedNumber = {
   name: 'Refault distance',
   source: `${commit('a528910e12ec')}, with the picture of [its series](https://lkml.iu.edu/hypermail/linux/kernel/1308.1/01802.html)`,
@@ -174,19 +183,18 @@ const refaults: PublishedNumber = {
   how:
     'Of a file’s pages a b c d are evicted, e … k are inactive, l m n active. Each of the four is read again, each time on a new machine, with 0 … 8 ' +
     'active pages: its refault distance is the fewest with which it is activated.',
-  run: () =>
-    ['3.16', '6.1', '6.18'].flatMap((kernel) => [
-      exactly(
-        `refault distances of a b c d, ${kernel}`,
-        '4 3 2 1',
-        [...EVICTED].map((letter) => distance(kernel, letter)).join(' '),
-      ),
-      exactly(
-        `with three active pages these are activated, ${kernel}: distance ≤ active`,
-        'b c d',
-        [...EVICTED].filter((letter) => activatedOnReturn(kernel, letter, 3)).join(' '),
-      ),
+  remark:
+    'In the picture a shadow has the number of evictions before its own, and so it is in 6.x. The code of the commit itself, which 3.16 has, counts ' +
+    'the eviction first (atomic_long_inc_return) and notes the counter then: all distances are one less, and with three active pages the page with ' +
+    'the picture’s distance of 4 comes back active, too.',
+  run: () => [
+    ...['6.1', '6.18'].flatMap((kernel) => [
+      exactly(`refault distances of a b c d, ${kernel}`, '4 3 2 1', distances(kernel)),
+      exactly(`with three active pages these are activated, ${kernel}: distance ≤ active`, 'b c d', activated(kernel)),
     ]),
+    exactly('refault distances of a b c d by the code of the commit, 3.16', '3 2 1 0', distances('3.16')),
+    exactly('with three active pages these are activated, 3.16: distance ≤ active', 'a b c d', activated('3.16')),
+  ],
 };
 
 // the least share
