@@ -30,9 +30,3 @@ test('[3.x stack guard] /proc/PID/maps shows one page less than the VMA has', ()
   expect(stack.vmStart - PAGE).toBe(99);
   expect(range()).toBe(`${hex(100)}-${hex(104)}`);
 });
-
-test('3.16: a store that swaps in a merged page makes a copy, however few map it', () => {
-  // Random program 527 met it: the page in the swap cache has one entry left, which is no reason to write to it.
-  const program = runRandom(527, KERNEL);
-  program.end();
-});
