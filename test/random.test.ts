@@ -16,3 +16,9 @@ for (const { version } of GENERATIONS) {
     expect(once).toBe(twice);
   });
 }
+
+for (const { seed, version, why } of [
+  { seed: 527, version: '3.16', why: 'a store that swaps in a merged page copies it, however few map it' },
+]) {
+  test(`${version}: seed ${seed} once broke a promise: ${why}`, () => runRandom(seed, version).end());
+}

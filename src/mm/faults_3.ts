@@ -245,10 +245,11 @@ function backOut(machine: Machine, pfn: Pfn, result: number): number {
 
 /**
  * The locked page is used by one entry at most: mapped once, or held as a swap entry once. Its slot is given up then, as the
- * page will differ from it; not while it is being written.
+ * page will differ from it; not while it is being written. A page that ksmd has merged is nobody's own, however few map it.
  */
 export function reuseSwapPage(machine: Machine, pfn: Pfn): boolean {
   const { frames } = machine;
+  if (isKsmPage(machine, pfn)) return false;
   let count = frames.mapcount(pfn);
   if (count <= 1 && frames.has(pfn, PG_swapcache)) {
     count += swpSwapcount(machine, frames.private_(pfn) as SwapEntry);
