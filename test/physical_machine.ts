@@ -3,10 +3,10 @@
  */
 import { Clock } from '../src/mm/clock.ts';
 import { VfsCache } from '../src/mm/dcache.ts';
+import { linux_6_1, linux_6_18 } from '../src/mm/generations/linux_6.ts';
 import type { Machine, MachineConfig, Sysctl } from '../src/mm/machine.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from '../src/mm/memcg.ts';
 import { MemMap } from '../src/mm/memmap.ts';
-import { outOfMemory } from '../src/mm/oom.ts';
 import { newPhysical_6 } from '../src/mm/page_alloc_6.ts';
 import type { Physical } from '../src/mm/parts.ts';
 import { SlabCaches } from '../src/mm/slab.ts';
@@ -62,12 +62,7 @@ export function physicalMachine(
   const clock = new Clock();
   const parts = {
     config: { kernel: 'test', ramBytes: bytes, ...config },
-    generation: {
-      switches: { pcpAutoTune: modern, claimPageblocks: modern, chargesKernelMemory: true },
-      slabSizes: slabSizes_6_1,
-      lruvecs: 'node',
-      outOfMemory,
-    },
+    generation: { ...(modern ? linux_6_18 : linux_6_1), slabSizes: slabSizes_6_1 },
     sysctl: {
       minFreeKbytes: 0,
       watermarkScaleFactor: 10,
