@@ -71,9 +71,10 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
     `  flags      ${who.flags.join(' ') || 'none'}; list ${who.lru}; cgroup ${who.memcg}`,
     `  counts     refcount ${who.refcount}, mapcount ${who.mapcount} (_mapcount ${who.mapcount - 1})`,
     `  reclaim    ${who.reclaim.kind}: ${who.reclaim.reason}`,
-    `  mapping    ${mappingText(mapping, who.object, who.mappers.length)}`,
+    `  mapping    ${mappingText(who)}`,
     `  index      ${hex(who.index)}${mapping.kind === 'inode' ? `: byte ${grouped(who.index * 4096)} of the file` : ''}`,
   ];
+  if (who.structPage !== undefined) lines.push(`  its page   ${who.structPage}`);
   if (who.parents.length > 0) lines.push(`  above it   anon_vma ${who.parents.join(', then ')}`);
   lines.push(`${pc.bold(plural(who.mappers.length, 'page-table entry maps', 'page-table entries map'))} it`);
   for (const vma of who.mappers) lines.push(...vmaText(vma));
@@ -81,13 +82,25 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
     lines.push(`${plural(who.inVain.length, 'region')} that the walk meets in vain`);
     for (const vma of who.inVain) lines.push(...vmaText(vma));
   }
+  if (who.searched !== undefined) {
+    const { mms, vmas, ptes } = who.searched;
+    lines.push(
+      `looked through for it: ${plural(mms, 'address space')}, ${plural(vmas, 'region')}, ` +
+        plural(ptes, 'page-table entry', 'page-table entries'),
+    );
+  }
   return lines.join('\n');
 }
 
-function mappingText(mapping: WhoMaps['mapping'], object: string | undefined, mappers: number): string {
-  if (mapping.kind === 'none' && mappers > 0) return 'NULL: its entries are found by a walk of all address spaces';
+function mappingText({ mapping, object, mappers, searched }: WhoMaps): string {
+  if (mapping.kind === 'none' && mappers.length > 0)
+    return 'NULL: its entries are found by a walk of all address spaces';
   if (mapping.kind === 'none') return `${hex(mapping.word)}: nobody`;
-  const tag = `${hex(mapping.word)}, PAGE_MAPPING_ANON ${mapping.anonBit === 1 ? 'set' : 'clear'}`;
+  // 2.4 has no tag: what has a mapping is a file's or swap's.
+  const tag =
+    searched !== undefined
+      ? hex(mapping.word)
+      : `${hex(mapping.word)}, PAGE_MAPPING_ANON ${mapping.anonBit === 1 ? 'set' : 'clear'}`;
   return mapping.kind === 'anon_vma'
     ? `${tag} → anon_vma ${mapping.id}, ${object ?? 'its links by address'}`
     : `${tag} → inode '${mapping.name}', ${object ?? 'its i_mmap tree'}`;

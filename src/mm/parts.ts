@@ -283,6 +283,8 @@ export interface Generation {
   readonly lruvecs: 'node' | 'zone';
   /** Names of the lists, by number; kernels with two lists use the first two for all pages. */
   readonly lruNames: readonly string[];
+  /** struct page with the fields and flags of its time, in one line; left out: as WhoMaps tells it. */
+  readonly structPageText?: (machine: Machine, pfn: Pfn) => string;
   /** What a fault of `vma` at `vpn` does to the entry. VM_FAULT_ bits. */
   readonly handlePteFault: (machine: Machine, vma: Vma, vpn: Vpn, flags: number) => number;
   /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */

@@ -58,6 +58,10 @@ export interface WhoMaps {
   parents: number[];
   mappers: WhoVma[];
   inVain: WhoVma[];
+  /** struct page as its kernel has it, where that is another than here. */
+  structPage?: string;
+  /** What was looked at to find them, in kernels that must look through everything (2.4). */
+  searched?: { mms: number; vmas: number; ptes: number };
 }
 
 /** Everything about one frame. Builds objects: for people, not for a hot path. */
@@ -67,6 +71,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const owner = frames.mapcount(pfn) > 0 || (word & PAGE_MAPPING_FLAGS) === 0 ? ownerOf(machine, word) : null;
   const mappers: WhoVma[] = [];
   const inVain: WhoVma[] = [];
+  const before = { ...machine.work };
   if (owner !== null || frames.mapcount(pfn) > 0) {
     const known = new Set<Vma>();
     machine.rmap.walk(pfn, (vma, vpn) => {
@@ -78,6 +83,11 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
       return true;
     });
   }
+  const { mmsWalked, vmasVisited, ptesVisited } = machine.work;
+  const reclaim = kindOfPage(machine, pfn);
+  const structPage = machine.generation.structPageText?.(machine, pfn);
+  // Who asks from outside is no work of the kernel's.
+  Object.assign(machine.work, before);
   return {
     pfn,
     zone: machine.zones[frames.zoneIndex(pfn)]!.name,
@@ -96,10 +106,20 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
     token: frames.token(pfn),
     lru: frames.has(pfn, PG_lru) ? machine.generation.lruNames[machine.lru.listOf(pfn)]! : 'none',
     memcg: machine.memcgs[frames.memcg(pfn)]?.name ?? '',
-    reclaim: kindOfPage(machine, pfn),
+    reclaim,
     parents: owner instanceof AnonVma ? parentsOf(owner) : [],
     mappers,
     inVain,
+    ...(structPage === undefined ? {} : { structPage }),
+    ...(machine.rmap.walksAll !== true
+      ? {}
+      : {
+          searched: {
+            mms: mmsWalked - before.mmsWalked,
+            vmas: vmasVisited - before.vmasVisited,
+            ptes: ptesVisited - before.ptesVisited,
+          },
+        }),
   };
 }
 

@@ -18,6 +18,7 @@ import { newVmscan24 } from '../reclaim/vmscan_2_4.ts';
 import { newNoRmap } from '../rmap/no_rmap.ts';
 import { newSlab_2_4 } from '../slab_2_4.ts';
 import { newState_2_4 } from '../state_2_4.ts';
+import { pageLine, structPage } from '../struct_page_2_4.ts';
 import { getSwapPage, scanSwapMap24 } from '../swap/scan_swap_map.ts';
 import { shmemSwapin24, swapinReadahead24 } from '../swap/swap_2_4.ts';
 import { tryToUnuse24 } from '../swap/unuse_2_4.ts';
@@ -56,6 +57,7 @@ export const linux_2_4_19: Generation = {
   newWorkingset: noWorkingset,
   lruvecs: 'node',
   lruNames: LRU_NAMES_2_4,
+  structPageText: (machine, pfn) => pageLine(structPage(machine, pfn)),
   handlePteFault: handlePteFault24,
   getUnmappedArea: getUnmappedArea24,
   allocSwapSlot: (machine) => getSwapPage(machine, scanSwapMap24),

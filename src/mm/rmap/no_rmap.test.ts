@@ -30,9 +30,15 @@ test('who: an anonymous page has no owner, and its mappers are found all the sam
   s.map(0, 1);
   s.store(0);
   const child = s.fork();
+  const before = { ...s.machine.work };
   const who = s.machine.whoMaps(s.pfn(0));
   expect(who.mappers.map(({ pid }) => pid)).toEqual([s.task.pid, child.pid]);
   expect([who.mapping.kind, who.inVain.length, who.lru]).toEqual(['none', 0, 'inactive']);
+  // Two address spaces, whose only tables are looked through to the end of each VMA; and nobody counts that as the kernel's work.
+  expect([who.searched?.mms, who.searched?.vmas]).toEqual([2, 2]);
+  expect(who.searched?.ptes).toBe(2 * s.vma(0).pages);
+  expect(s.machine.work).toEqual(before);
+  expect(who.structPage).toContain('count 2 flags 0x');
 });
 
 test('a VMA of 2.4 never has an anon_vma, and mremap may mix what came from anywhere', () => {

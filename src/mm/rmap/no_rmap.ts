@@ -98,6 +98,10 @@ class NoRmap implements Rmap {
     return 0;
   }
 
+  objectOf(_pfn: Pfn): string {
+    return 'whose i_mmap lists truncation asks and reclaim does not';
+  }
+
   walk(pfn: Pfn, visit: (vma: Vma, vpn: Vpn) => boolean): void {
     const { machine } = this;
     const { pageTables, work } = machine;
