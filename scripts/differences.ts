@@ -153,7 +153,7 @@ Written by \`npm run docs:differences\`; do not edit it. ${programs} programs of
 (what a kernel shows, and how two recordings are compared: [FORMAT.md](../oracle/corpus/FORMAT.md)). Here each of them runs on the
 older generations of the engine, and everything that they show otherwise than 6.1 is listed: every call, region, page, flag and
 number, once where it begins. All generations are looked at with the eyes of 6.x (its kpageflags, pagemap and smaps), whatever the
-kernel's own /proc shows. \`§\` is a section of the facts that the generation was built from: 2.4, 2.6, 3.x. A difference that *follows*
+kernel's own /proc shows. \`§\` is a section of what is written of the generation: [2.4](spec/linux-2.4.md), [2.6](spec/linux-2.6.md), [3.x](spec/linux-3.md). A difference that *follows*
 is one at a place that a rule left otherwise: a range that was not populated, a page that was not split off.
 
 | kernel | programs alike | programs that differ | differences | not explained |
