@@ -162,7 +162,7 @@ test('a guard region takes what was there, faults, is left by DONTNEED and ends 
   expect(verify(machine)).toEqual([]);
 });
 
-test('MADV_FREE makes a page clean and a file page to reclaim; a store takes it back', () => {
+test('[6.x MADV_FREE] MADV_FREE makes a page clean and a file page to reclaim; a store takes it back', () => {
   const { machine, mm } = newSpace();
   const { frames, pageTables } = machine;
   storePage(machine, mm, PAGE as Vpn, machine.newToken());
@@ -177,7 +177,7 @@ test('MADV_FREE makes a page clean and a file page to reclaim; a store takes it 
   expect(verify(machine)).toEqual([]);
 });
 
-test('MADV_COLD forgets that a page was used', () => {
+test('[6.x MADV_COLD/PAGEOUT] MADV_COLD forgets that a page was used', () => {
   const { machine, mm } = newSpace();
   const { frames, pageTables } = machine;
   storePage(machine, mm, PAGE as Vpn, machine.newToken());

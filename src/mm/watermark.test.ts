@@ -36,7 +36,7 @@ for (const { why, built, zone, want } of [
   { why: 'DMA of Debian 6.1 in 384 MiB', built: debian, zone: 0, want: [26, 32, 38, 44, 1, 32, 32] },
   { why: 'DMA32 of Debian 6.1 in 384 MiB', built: debian, zone: 1, want: [552, 690, 828, 966, 15, 690, 690] },
 ]) {
-  test(`watermarks and per-CPU limits are those of ${why}`, () => {
+  test(`[6.x watermarks] [6.x pcp] watermarks and per-CPU limits are those of ${why}`, () => {
     const { wmarkMin, wmarkLow, wmarkHigh, wmarkPromo, pcp } = built.machine.zones[zone]!;
     expect([wmarkMin, wmarkLow, wmarkHigh, wmarkPromo, pcp.batch, pcp.highMin, pcp.highMax]).toEqual(want);
   });
@@ -72,7 +72,7 @@ for (const { managed, want } of [
   { managed: 262144, want: 63 },
   { managed: 2 ** 24, want: 63 },
 ])
-  test(`a zone of ${managed} pages moves ${want} at once`, () => expect(zoneBatchsize(managed)).toBe(want));
+  test(`[6.x pcp] a zone of ${managed} pages moves ${want} at once`, () => expect(zoneBatchsize(managed)).toBe(want));
 
 test('movable memory keeps little, since the kernel does not live in it', () => {
   const { machine } = physicalMachine({ ramBytes: 512 * MIB, movableBytes: 128 * MIB });

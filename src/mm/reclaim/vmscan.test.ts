@@ -107,7 +107,7 @@ const BALANCE: Balance[] = [
   { why: 'only zones that help', set: (sc) => (sc.reclaimIdx = 0), want: [0, 0, 0, 0] },
 ];
 
-describe('scan balance', () => {
+describe('[6.x costs] scan balance', () => {
   for (const {
     why,
     swappiness = 60,
@@ -171,7 +171,7 @@ describe('scan balance', () => {
     { why: 'the larger of the two', min: 250, low: 500, usage: 1000, want: 501, skipped: true },
     { why: 'a usage that fell meanwhile', min: 0, low: 2000, usage: 1000, want: 32, skipped: true },
   ]) {
-    test(`protection: ${why}`, () => {
+    test(`[6.x memory.low/min] protection: ${why}`, () => {
       const s = new Space();
       s.memcg.effectiveMin = min;
       s.memcg.effectiveLow = low;
@@ -192,7 +192,7 @@ describe('scan balance', () => {
   }
 });
 
-describe('before a node is scanned', () => {
+describe('[6.x file_is_tiny, cache_trim] [6.x deactivation rule] before a node is scanned', () => {
   const ANON = DEACTIVATE_ANON;
   const FILE = DEACTIVATE_FILE;
   for (const { why, sizes, refaulted = [], force = false, priority = 4, may, trim } of [
@@ -249,7 +249,7 @@ describe('before a node is scanned', () => {
     { why: 'these must be aged first', file: 50, free: 50, inactive: 400, active: 500, want: false },
     { why: 'a cgroup has no free pages', file: 0, free: 0, inactive: 600, active: 500, cgroup: true, want: false },
   ]) {
-    test(`are there few file pages left? ${why}: ${want ? 'yes' : 'no'}`, () => {
+    test(`[6.x file_is_tiny, cache_trim] are there few file pages left? ${why}: ${want ? 'yes' : 'no'}`, () => {
       const s = new Space();
       const pgdat = s.machine.nodes[0]!;
       const sc = new ScanControl(s.machine.frames);
@@ -284,7 +284,7 @@ for (const [size, pages, ratio] of [
   ['1 TB', 1024 * 2 ** 18, 101],
   ['10 TB', 10240 * 2 ** 18, 320],
 ] as const) {
-  test(`${size}: one inactive page to ${ratio} active ones is enough`, () => {
+  test(`[6.x deactivation rule] ${size}: one inactive page to ${ratio} active ones is enough`, () => {
     const s = new Space();
     for (const inactiveList of [LRU_INACTIVE_ANON, LRU_INACTIVE_FILE]) {
       const inactive = Math.ceil(pages / (ratio + 1));
@@ -315,7 +315,7 @@ function present(s: Space, from: number, pages: number): number {
 }
 
 describe('reclaim of a cgroup', () => {
-  test('used pages get a second chance, unused ones go, though they are younger', () => {
+  test('[6.x references] used pages get a second chance, unused ones go, though they are younger', () => {
     const s = new Space();
     const file = cachedFile(s, 256);
     s.map(0, 256, MAP_SHARED, PROT_READ, file);
@@ -382,7 +382,7 @@ describe('reclaim of a cgroup', () => {
     vmscan.shrinkActiveList(sc, s.lruvec(), LRU_ACTIVE_ANON, 32);
   });
 
-  test('memory.min is never taken, memory.low only when nothing else is left, and that is an event', () => {
+  test('[6.x memory.low/min] memory.min is never taken, memory.low only when nothing else is left, and that is an event', () => {
     const s = new Space();
     const parent = s.machine.newCgroup('parent');
     const make = (name: string): MemCgroup => {
@@ -483,7 +483,7 @@ describe('the whole machine', () => {
     expect(verify(machine)).toEqual([]);
   });
 
-  test('where kswapd can do nothing sixteen times, it sleeps; then the OOM killer comes', () => {
+  test('[6.x kswapd failures] where kswapd can do nothing sixteen times, it sleeps; then the OOM killer comes', () => {
     const s = new Space({ ramBytes: 8 << 20, reservedBytes: 1 << 20, sysctl: { overcommitMemory: 1 } });
     s.map(0, 4000);
     let stored = 0;
