@@ -65,6 +65,17 @@ for (const { why, pages, want } of [
 ])
   test(`min_free_kbytes: ${why}`, () => expect(minFreeKbytes(pages)).toBe(want));
 
+for (const { why, ramBytes, want } of [
+  { why: '11 pageblocks for each of 3 zones', ramBytes: 6 * 1024 * MIB, want: 67584 },
+  { why: 'and of 2', ramBytes: 2 * 1024 * MIB, want: 45056 },
+])
+  test(`[6.x min_free_kbytes with THP] ${why}`, () => {
+    const marks = (sysctl: { thpEnabled?: boolean; minFreeKbytes?: number }): number[] =>
+      physicalMachine({ ramBytes }, true, sysctl).machine.zones.map((zone) => zone.wmarkMin);
+    expect(marks({ thpEnabled: true })).toEqual(marks({ minFreeKbytes: want }));
+    expect(marks({ thpEnabled: true })).not.toEqual(marks({}));
+  });
+
 for (const { managed, want } of [
   { managed: 100, want: 1 },
   { managed: 3840, want: 1 },

@@ -38,6 +38,12 @@ interface Plan {
   prepareScanControl(sc: ScanControl, pgdat: PgData, target: Lruvec): void;
 }
 
+/** One node of a scan, and the part that looks at pages. */
+interface NodeScan {
+  shrinkNode(sc: ScanControl, pgdat: PgData): void;
+  shrinkNodeMemcgs(sc: ScanControl, pgdat: PgData): void;
+}
+
 function planner(machine: Machine): Plan {
   return machine.reclaim as unknown as Plan;
 }
@@ -297,6 +303,46 @@ for (const [size, pages, ratio] of [
     }
   });
 }
+
+describe('[6.x throttling] who scans waits', () => {
+  // Ours: 0 nothing was reclaimed, 1 writeback, 2 congested.
+  for (const { why, kswapd = false, cgroup = false, met, want } of [
+    { why: 'nothing to wait for', met: {}, want: [] },
+    {
+      why: 'kswapd met pages that it had sent to the disk before',
+      kswapd: true,
+      met: { immediate: 1 },
+      want: [[100_000, 1]],
+    },
+    { why: 'others do not wait for these', met: { immediate: 1 }, want: [] },
+    {
+      why: 'a cgroup, all of whose dirty pages are congested',
+      cgroup: true,
+      met: { dirty: 3, congested: 3 },
+      want: [[4000, 2]],
+    },
+    { why: 'not if some are not', cgroup: true, met: { dirty: 3, congested: 2 }, want: [] },
+    { why: 'kswapd sees it, and goes on', kswapd: true, met: { dirty: 3, congested: 3 }, want: [] },
+  ] as { why: string; kswapd?: boolean; cgroup?: boolean; met: Partial<ScanControl>; want: number[][] }[]) {
+    test(why, () => {
+      const s = new Space();
+      const { machine } = s;
+      const waits: number[][] = [];
+      machine.trace.listen((_, name, [, usec, reason]) => {
+        if (name === 'mm_vmscan_throttled') waits.push([usec!, reason!]);
+      });
+      const reclaim = machine.reclaim as unknown as NodeScan;
+      vi.spyOn(reclaim, 'shrinkNodeMemcgs').mockImplementation((sc) => void Object.assign(sc, met));
+      const sc = new ScanControl(machine.frames);
+      sc.isKswapd = kswapd;
+      if (cgroup) sc.targetMemcg = s.memcg;
+      const began = machine.clock.now;
+      reclaim.shrinkNode(sc, machine.nodes[0]!);
+      expect(waits).toEqual(want);
+      expect(machine.clock.now - began).toBe(want.reduce((sum, [usec]) => sum + usec! * 1000, 0));
+    });
+  }
+});
 
 // what happens to pages
 
