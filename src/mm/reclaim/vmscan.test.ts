@@ -342,6 +342,21 @@ describe('[6.x throttling] who scans waits', () => {
       expect(machine.clock.now - began).toBe(want.reduce((sum, [usec]) => sum + usec! * 1000, 0));
     });
   }
+
+  test('where nothing can be reclaimed, once in each round, at priority 1', () => {
+    const { machine } = new Space();
+    const waits: number[][] = [];
+    machine.trace.listen((_, name, [, usec, reason]) => {
+      if (name === 'mm_vmscan_throttled') waits.push([usec!, reason!]);
+    });
+    vi.spyOn(machine.reclaim as unknown as NodeScan, 'shrinkNodeMemcgs').mockReturnValue(undefined);
+    expect(machine.reclaim.tryToFreePages(machine.nodes[0]!, 0, GFP_KERNEL)).toBe(0);
+    // 6.18 goes round twice: the second time no cgroup is left out.
+    expect(waits).toEqual([
+      [4000, 0],
+      [4000, 0],
+    ]);
+  });
 });
 
 // what happens to pages
