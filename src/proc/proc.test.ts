@@ -7,6 +7,7 @@ import { NODE_STAT_NAMES, VM_EVENT_NAMES } from '../mm/vmstat.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import {
+  MADV_FREE,
   MADV_PAGEOUT,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -120,6 +121,16 @@ test('[6.x smaps/pagemap] smaps: shares of a page are rounded down once, at the 
   expect(stats.pss / 4096).toBeCloseTo((2 * 4096) / 3, 2);
   expect(smaps(machine, p.mm)).toContain('Pss:                   2 kB\n');
   expect([stats.sharedDirty, stats.privateDirty]).toEqual([8192, 0]);
+});
+
+test('[6.x MADV_FREE] smaps: what may be dropped is LazyFree until it is written again', () => {
+  const { machine, system, p } = world();
+  const lazyFree = (): string | undefined => /LazyFree: +(\d+ kB)/.exec(smaps(machine, p.mm))?.[1];
+  system.madvise(p, A, 4 * 4096, MADV_FREE);
+  machine.lru.drain();
+  expect(lazyFree()).toBe('8 kB');
+  system.store(p, A, 1);
+  expect(lazyFree()).toBe('4 kB');
 });
 
 test('[6.x smaps/pagemap] smaps: what is swapped out is shared by who needs the slot', () => {
