@@ -1,6 +1,6 @@
 /**
  * `npm run docs:coverage`: writes docs/coverage.md. It begins with what the texts say that the project began with (scripts/seeds.ts)
- * and what each old kernel must show (scripts/observables.ts), each with its file and tests; then comes what the files of src/ say
+ * and what each kernel must show (scripts/observables.ts), each with its file and tests; then comes what the files of src/ say
  * about themselves: the `Linux` lines of their headers, and their DIFFERS and SINCE remarks.
  *
  * With --check it writes nothing, and fails if the page is old. In both cases it fails if a point has no test, or a test that it names
@@ -96,13 +96,18 @@ class Evidence {
 
   /** Every test whose title has `wanted`, as links; `of` says who wants it, if there is none. */
   titled(wanted: string, of: string): string {
+    const found = this.titledIfAny(wanted);
+    if (found === '') this.missing.push(`${of}: no test has the title ${wanted}`);
+    return found || '**missing**';
+  }
+
+  titledIfAny(wanted: string): string {
     const found = this.tests.flatMap((test) => {
       const title = titleWith(test, wanted);
       return title === null ? [] : [`${cell(title)} (${link(test.file)})`];
     });
-    if (found.length === 0) this.missing.push(`${of}: no test has the title ${wanted}`);
     const more = found.length > SHOWN ? [`and ${found.length - SHOWN} more`] : [];
-    return [...found.slice(0, SHOWN), ...more].join('<br>') || '**missing**';
+    return [...found.slice(0, SHOWN), ...more].join('<br>');
   }
 }
 
@@ -125,14 +130,14 @@ function pageOf(files: string[], tests: Map<string, string[]>, evidence: Evidenc
 Written by \`npm run docs:coverage\` from the files themselves; do not edit it.
 
 - [What the texts say that it began with](#what-do-the-texts-say-that-it-began-with): each point, its file, its tests
-- [What each old kernel must show](#what-must-each-old-kernel-show): each mechanism, its tests
+- [What each kernel must show](#what-must-each-kernel-show): each mechanism, its tests, or why it is not built
 - [Which functions of Linux are where](#which-functions-of-linux-are-where)
 - [Where we knowingly leave Linux](#where-do-we-knowingly-leave-linux), and [what changed between kernels](#what-changed-between-kernels)
 
 ## What do the texts say that it began with?
 
 ${SEEDS.map((seed) => seedTable(seed, evidence)).join('\n')}
-## What must each old kernel show?
+## What must each kernel show?
 
 ${OBSERVABLES.map((kernel) => observablesTable(kernel, evidence)).join('\n')}
 ## Which functions of Linux are where?
@@ -169,7 +174,8 @@ function pointRow(title: string, { what, file, tests, why }: Point, evidence: Ev
   return `| ${what} | ${link(path)} | ${found.join('<br>') || why} |`;
 }
 
-function observablesTable({ tag, rows, vectors, stories }: Observables, evidence: Evidence): string {
+function observablesTable({ tag, rows, notBuilt = [], vectors, stories }: Observables, evidence: Evidence): string {
+  const reasons = new Map(notBuilt);
   const titles = [
     ...rows.map((row) => [row, `[${tag} ${row}]`]),
     ...vectors.map(([what, title]) => [`figures: ${what}`, title]),
@@ -179,8 +185,21 @@ function observablesTable({ tag, rows, vectors, stories }: Observables, evidence
 
 | mechanism | test |
 | --- | --- |
-${titles.map(([what, wanted]) => `| ${cell(what!)} | ${evidence.titled(wanted!, `Linux ${tag}`)} |`).join('\n')}
+${titles.map(([what, wanted]) => observableRow(what!, wanted!, reasons.get(what!), tag, evidence)).join('\n')}
 `;
+}
+
+/** A row that is not built may have tests, for what there is of it. */
+function observableRow(
+  what: string,
+  wanted: string,
+  reason: string | undefined,
+  tag: string,
+  evidence: Evidence,
+): string {
+  const tests = reason === undefined ? evidence.titled(wanted, `Linux ${tag}`) : evidence.titledIfAny(wanted);
+  const shown = [tests, ...(reason === undefined ? [] : [`not built: ${cell(reason)}`])].filter((part) => part !== '');
+  return `| ${cell(what)} | ${shown.join('<br>')} |`;
 }
 
 /** One row for a file: `6.18 mm/rmap.c: anon_vma_fork anon_vma_clone`, and so on. */

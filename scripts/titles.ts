@@ -48,8 +48,9 @@ function literalAt(code: string, from: number, quote: string): string | null {
  * stands in the file, too. Null if there is none.
  */
 export function titleWith({ code, titles }: Titles, wanted: string): string | null {
+  const written = titles.find((title) => title.includes(wanted));
+  if (written !== undefined) return written;
   for (const title of titles) {
-    if (title.includes(wanted)) return title;
     if (title.includes('${') && beginsWith(code, title.split(/\$\{[^}]*\}/), wanted)) return wanted;
   }
   return null;

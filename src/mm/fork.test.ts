@@ -17,7 +17,7 @@ import { verify } from './verify.ts';
 import { VM_LOCKED } from './vm_flags.ts';
 
 describe('what a child has of its parent’s entries', () => {
-  test('a private page: the same frame, read-only for both, young for the parent alone', () => {
+  test('[6.x PageAnonExclusive] a private page: the same frame, read-only for both, young for the parent alone', () => {
     const s = new Space();
     s.map(0, 1);
     s.store(0, s.mm, 7 as Token);
@@ -75,7 +75,7 @@ describe('what a child has of its parent’s entries', () => {
     ]);
   });
 
-  test('a swapped page: its slot once more, and nobody’s own any longer', () => {
+  test('[6.x swap exclusive bit] a swapped page: its slot once more, and nobody’s own any longer', () => {
     const s = new Space({ swap: 'zram' });
     s.map(0, 1);
     s.store(0);
@@ -111,7 +111,7 @@ describe('what a child has of its parent’s entries', () => {
   });
 });
 
-describe('what a child has of its parent’s regions', () => {
+describe('[6.x WIPEONFORK, DONTFORK, DONTCOPY] what a child has of its parent’s regions', () => {
   for (const { why, advice, there, token } of [
     { why: 'all of it', advice: null, there: true, token: 7 },
     { why: 'not what is advised to stay (MADV_DONTFORK)', advice: MADV_DONTFORK, there: false, token: -1 },

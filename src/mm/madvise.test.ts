@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EACCES, EINVAL, ENOMEM } from './errno.ts';
 import { newInode, openInode } from './file.ts';
-import { newMm, newTask } from './fork.ts';
+import { dupMm, newMm, newTask } from './fork.ts';
 import { Machine } from './machine.ts';
 import { doMadvise } from './madvise.ts';
 import { loadPage, readToken, storePage } from './memory.ts';
@@ -9,6 +9,8 @@ import { doMlock } from './mlock.ts';
 import type { Mm } from './mm.ts';
 import { doMmap, doMunmap } from './mmap.ts';
 import { PG_active, PG_lru, PG_referenced, PG_swapbacked } from './page_flags.ts';
+import { PTE_SWAP } from './page_table.ts';
+import { swapon } from './swap/swapfile.ts';
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -54,6 +56,7 @@ import {
   VM_SEQ_READ,
   VM_WIPEONFORK,
 } from './vm_flags.ts';
+import { PSWPOUT } from './vmstat.ts';
 
 const ARENA = 0x100000000000;
 const PAGE = ARENA / 4096;
@@ -162,7 +165,7 @@ test('a guard region takes what was there, faults, is left by DONTNEED and ends 
   expect(verify(machine)).toEqual([]);
 });
 
-test('MADV_FREE makes a page clean and a file page to reclaim; a store takes it back', () => {
+test('[6.x MADV_FREE] MADV_FREE makes a page clean and a file page to reclaim; a store takes it back', () => {
   const { machine, mm } = newSpace();
   const { frames, pageTables } = machine;
   storePage(machine, mm, PAGE as Vpn, machine.newToken());
@@ -177,7 +180,7 @@ test('MADV_FREE makes a page clean and a file page to reclaim; a store takes it 
   expect(verify(machine)).toEqual([]);
 });
 
-test('MADV_COLD forgets that a page was used', () => {
+test('[6.x MADV_COLD/PAGEOUT] MADV_COLD forgets that a page was used', () => {
   const { machine, mm } = newSpace();
   const { frames, pageTables } = machine;
   storePage(machine, mm, PAGE as Vpn, machine.newToken());
@@ -197,6 +200,28 @@ test('MADV_COLD forgets that a page was used', () => {
   ]);
   expect(verify(machine)).toEqual([]);
 });
+
+for (const { why, shared, out } of [
+  { why: 'a page of one’s own is in swap at once', shared: false, out: 1 },
+  { why: 'a page that a child has, too, stays', shared: true, out: 0 },
+]) {
+  test(`[6.x MADV_COLD/PAGEOUT] MADV_PAGEOUT: ${why}`, () => {
+    const { machine, mm } = newSpace();
+    const { pageTables, events } = machine;
+    swapon(machine, { bytes: 2 ** 20, device: 'zram' });
+    storePage(machine, mm, PAGE as Vpn, machine.newToken());
+    machine.lru.drain();
+    if (shared) dupMm(machine, mm, machine.rootMemcg);
+    expect(doMadvise(machine, mm, ARENA, 4096, MADV_PAGEOUT)).toBe(0);
+    const slot = pageTables.slotOf(mm.pageTables, PAGE as Vpn);
+    expect([pageTables.isPresent(slot), pageTables.has(slot, PTE_SWAP), events[PSWPOUT]]).toEqual([
+      shared,
+      !shared,
+      out,
+    ]);
+    expect(verify(machine)).toEqual([]);
+  });
+}
 
 test('MADV_WILLNEED starts to read a file', () => {
   const { machine, mm } = newSpace();

@@ -45,7 +45,7 @@ test('a counter charges all above it, or nothing and says which is full', () => 
   ]);
 });
 
-describe('the stock', () => {
+describe('[6.x memcg charge] the stock', () => {
   for (const { why, charges, usage, stock } of [
     { why: 'the first page takes 64', charges: [1], usage: 64, stock: 63 },
     { why: 'the next 63 come from it', charges: [1, 63], usage: 64, stock: 0 },
@@ -154,7 +154,7 @@ describe('at the limit', () => {
     return f;
   };
 
-  test('reclaim is asked 18 times, sixteen of them retries, then somebody dies', () => {
+  test('[6.x memcg charge] reclaim is asked 18 times, sixteen of them retries, then somebody dies', () => {
     const { s, machine, memcg } = full();
     const reclaim = vi.spyOn(machine.reclaim, 'tryToFreeMemCgroupPages').mockReturnValue(0);
     // Who is killed is let through to his end.

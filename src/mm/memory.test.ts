@@ -25,7 +25,7 @@ import { verify } from './verify.ts';
 import { PGFAULT, PGMAJFAULT, PGREUSE, PSWPIN } from './vmstat.ts';
 
 describe('anonymous memory', () => {
-  test('a load finds the zero page, a store then a page of its own', () => {
+  test('[6.x zero page] a load finds the zero page, a store then a page of its own', () => {
     const s = new Space();
     s.map(0, 4);
     const faults = s.event(PGFAULT);
@@ -51,7 +51,7 @@ describe('anonymous memory', () => {
   });
 });
 
-describe('a store to a shared page', () => {
+describe('[6.x PageAnonExclusive] [6.x COW copy vs reuse] a store to a shared page', () => {
   for (const { why, does, copied } of [
     { why: 'two map it: a copy', does: () => undefined, copied: true },
     {
@@ -123,7 +123,7 @@ describe('a store to a shared page', () => {
   });
 });
 
-describe('back from swap', () => {
+describe('[6.x swap exclusive bit] [6.x skip swap cache] back from swap', () => {
   for (const { why, kernel = '6.18', swap = 'zram', fork = false, write, wantRw, exclusive, cached } of [
     { why: 'a load of one’s own page: writable at once', write: false, wantRw: true, exclusive: true, cached: false },
     {
@@ -184,7 +184,7 @@ describe('back from swap', () => {
   }
 });
 
-describe('fault-around', () => {
+describe('[6.x fault-around] fault-around', () => {
   for (const { why, at, from = 0, pages = 64, pgoff = 0, bytes, want } of [
     { why: '16 pages, aligned', at: 20, want: [16, 31] },
     // Page 3 of the arena shows page 8 of the file: it is the address that is aligned.

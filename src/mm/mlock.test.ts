@@ -63,7 +63,7 @@ for (const { why, at, length, limit = Number.POSITIVE_INFINITY, want, locked } o
   });
 }
 
-test('locked pages are there, unevictable and counted; unlocked they are as before', () => {
+test('[6.x mlock] locked pages are there, unevictable and counted; unlocked they are as before', () => {
   const { machine, mm } = newSpace();
   const { frames, events } = machine;
   expect(doMlock(machine, mm, ARENA, 3 * 4096, false)).toBe(0);
@@ -81,7 +81,7 @@ test('locked pages are there, unevictable and counted; unlocked they are as befo
   expect(verify(machine)).toEqual([]);
 });
 
-test('a page in two locked mappings stays locked until the second lets it go', () => {
+test('[6.x mlock] a page in two locked mappings stays locked until the second lets it go', () => {
   const { machine, mm } = newSpace();
   const file = openInode(machine, newInode(machine, 'file', 'tmpfs', 8 * 4096), true, true, false);
   for (const page of [20, 30]) {

@@ -97,7 +97,7 @@ for (const { why, addr, length = 4096, flags = ANON, want } of [
   { why: 'an order at page 0', addr: 0, flags: ANON | MAP_FIXED, want: -EPERM },
   { why: 'an order that must not replace', addr: ARENA + 10 * 4096, flags: ANON | MAP_FIXED_NOREPLACE, want: -EEXIST },
 ]) {
-  test(`mmap places: ${why}`, () => {
+  test(`[6.x guard gap] mmap places: ${why}`, () => {
     const { machine, mm } = newSpace();
     doMmap(machine, mm, ARENA + 8 * 4096, 16 * 4096, RW, ANON | MAP_FIXED, null, 0);
     doMmap(machine, mm, ARENA + 1000 * 4096, 4096, RW, ANON | MAP_FIXED | MAP_GROWSDOWN, null, 0);
@@ -229,7 +229,7 @@ test('the heap grows, shrinks and keeps clear of what is above it', () => {
   expect(verify(machine)).toEqual([]);
 });
 
-test('a stack grows to the page that was touched, but not into the guard gap of what is below', () => {
+test('[6.x guard gap] a stack grows to the page that was touched, but not into the guard gap of what is below', () => {
   const { machine, mm } = newSpace();
   doMmap(machine, mm, ARENA, 4096, RW, ANON | MAP_FIXED, null, 0);
   doMmap(machine, mm, ARENA + 1000 * 4096, 4096, RW, ANON | MAP_FIXED | MAP_GROWSDOWN, null, 0);

@@ -122,6 +122,30 @@ test('pages come in the order of their addresses from a fresh machine', () => {
   for (let i = 1; i < 500; i++) expect(allocPages(machine, GFP_HIGHUSER_MOVABLE, 0)).toBe(first + i);
 });
 
+for (const { kernel, modern, want } of [
+  { kernel: '6.18', modern: true, want: [63, 63] },
+  { kernel: '6.1', modern: false, want: [63, 126] },
+]) {
+  test(`[6.x pcp] ${kernel}: when the list of the CPU is full, 63 pages go back at once${modern ? '' : ', then twice as many'}`, () => {
+    const { machine } = physicalMachine({ ramBytes: 2 * 1024 * MIB }, modern);
+    const zone = machine.zones.at(-1)!;
+    const { pcp } = zone;
+    const pages = Array.from({ length: 4000 }, () => allocPages(machine, GFP_HIGHUSER_MOVABLE, 0));
+    while (pcp.count < pcp.highMin - 1) putPage(machine, pages.pop()!);
+    // As long ago, and with a list that has not grown.
+    pcp.freeCount = 0;
+    pcp.high = pcp.highMin;
+    const back: number[] = [];
+    while (back.length < 2) {
+      const before = zone.freePages;
+      putPage(machine, pages.pop()!);
+      if (zone.freePages > before) back.push(zone.freePages - before);
+    }
+    expect(back).toEqual(want);
+    expect(verifyPhysical(machine)).toEqual([]);
+  });
+}
+
 test('pages are counted where they come from and when they come back', () => {
   const { machine } = physicalMachine({});
   const before = nrFreePages(machine);

@@ -62,7 +62,7 @@ for (const { why, start, end, prot, want, winner } of [
   { why: 'no side is touched: a split', start: 4, end: 5, prot: RW, want: '0-3w 3-4r 4-5w 5-6r 6-9w', winner: 3 },
   { why: 'case 4 downwards from the first', start: 2, end: 3, prot: PROT_READ, want: '0-2w 2-6r 6-9w', winner: 3 },
 ]) {
-  test(`merge of a changed range, ${why}`, () => {
+  test(`[6.x merge 1–8] merge of a changed range, ${why}`, () => {
     const { machine, mm } = newSpace('6.18');
     map(machine, mm, 0, 9, RW);
     doMprotect(machine, mm, (BASE + 3) * 4096, 3 * 4096, PROT_READ);
@@ -78,7 +78,7 @@ for (const { why, others, want, winner } of [
   { why: 'case 7: the VMA joins the one before', others: [0], want: '0-6w', winner: 0 },
   { why: 'case 8: the next VMA takes it, and stays the object', others: [6], want: '3-9w', winner: 6 },
 ]) {
-  test(`merge of a whole changed VMA, ${why}`, () => {
+  test(`[6.x merge 1–8] merge of a whole changed VMA, ${why}`, () => {
     const { machine, mm } = newSpace('6.18');
     map(machine, mm, 3, 3, PROT_READ);
     for (const page of others) map(machine, mm, page, 3, RW);
@@ -111,7 +111,7 @@ for (const { why, kernel, touched, want, winner } of [
     winner: 6,
   },
 ]) {
-  test(`${kernel}: a new range between two, ${why}`, () => {
+  test(`[6.x merge 1–8] ${kernel}: a new range between two, ${why}`, () => {
     const { machine, mm } = newSpace(kernel);
     map(machine, mm, 0, 3, RW);
     map(machine, mm, 6, 3, RW);

@@ -36,7 +36,7 @@ for (const { why, built, zone, want } of [
   { why: 'DMA of Debian 6.1 in 384 MiB', built: debian, zone: 0, want: [26, 32, 38, 44, 1, 32, 32] },
   { why: 'DMA32 of Debian 6.1 in 384 MiB', built: debian, zone: 1, want: [552, 690, 828, 966, 15, 690, 690] },
 ]) {
-  test(`watermarks and per-CPU limits are those of ${why}`, () => {
+  test(`[6.x watermarks] [6.x pcp] watermarks and per-CPU limits are those of ${why}`, () => {
     const { wmarkMin, wmarkLow, wmarkHigh, wmarkPromo, pcp } = built.machine.zones[zone]!;
     expect([wmarkMin, wmarkLow, wmarkHigh, wmarkPromo, pcp.batch, pcp.highMin, pcp.highMax]).toEqual(want);
   });
@@ -65,6 +65,17 @@ for (const { why, pages, want } of [
 ])
   test(`min_free_kbytes: ${why}`, () => expect(minFreeKbytes(pages)).toBe(want));
 
+for (const { why, ramBytes, want } of [
+  { why: '11 pageblocks for each of 3 zones', ramBytes: 6 * 1024 * MIB, want: 67584 },
+  { why: 'and of 2', ramBytes: 2 * 1024 * MIB, want: 45056 },
+])
+  test(`[6.x min_free_kbytes with THP] ${why}`, () => {
+    const marks = (sysctl: { thpEnabled?: boolean; minFreeKbytes?: number }): number[] =>
+      physicalMachine({ ramBytes }, true, sysctl).machine.zones.map((zone) => zone.wmarkMin);
+    expect(marks({ thpEnabled: true })).toEqual(marks({ minFreeKbytes: want }));
+    expect(marks({ thpEnabled: true })).not.toEqual(marks({}));
+  });
+
 for (const { managed, want } of [
   { managed: 100, want: 1 },
   { managed: 3840, want: 1 },
@@ -72,7 +83,7 @@ for (const { managed, want } of [
   { managed: 262144, want: 63 },
   { managed: 2 ** 24, want: 63 },
 ])
-  test(`a zone of ${managed} pages moves ${want} at once`, () => expect(zoneBatchsize(managed)).toBe(want));
+  test(`[6.x pcp] a zone of ${managed} pages moves ${want} at once`, () => expect(zoneBatchsize(managed)).toBe(want));
 
 test('movable memory keeps little, since the kernel does not live in it', () => {
   const { machine } = physicalMachine({ ramBytes: 512 * MIB, movableBytes: 128 * MIB });

@@ -7,6 +7,7 @@ import { NODE_STAT_NAMES, VM_EVENT_NAMES } from '../mm/vmstat.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import {
+  MADV_FREE,
   MADV_PAGEOUT,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -112,7 +113,7 @@ test('smaps: 6.1 knows no KSM line, and does not pad THPeligible', () => {
   expect(smaps(machine, p.mm).startsWith(want)).toBe(true);
 });
 
-test('smaps: shares of a page are rounded down once, at the end', () => {
+test('[6.x smaps/pagemap] smaps: shares of a page are rounded down once, at the end', () => {
   const { machine, system, p } = world();
   const children = [system.fork(p), system.fork(p)];
   expect(children.every((child) => typeof child !== 'number')).toBe(true);
@@ -122,7 +123,17 @@ test('smaps: shares of a page are rounded down once, at the end', () => {
   expect([stats.sharedDirty, stats.privateDirty]).toEqual([8192, 0]);
 });
 
-test('smaps: what is swapped out is shared by who needs the slot', () => {
+test('[6.x MADV_FREE] smaps: what may be dropped is LazyFree until it is written again', () => {
+  const { machine, system, p } = world();
+  const lazyFree = (): string | undefined => /LazyFree: +(\d+ kB)/.exec(smaps(machine, p.mm))?.[1];
+  system.madvise(p, A, 4 * 4096, MADV_FREE);
+  machine.lru.drain();
+  expect(lazyFree()).toBe('8 kB');
+  system.store(p, A, 1);
+  expect(lazyFree()).toBe('4 kB');
+});
+
+test('[6.x smaps/pagemap] smaps: what is swapped out is shared by who needs the slot', () => {
   const { machine, system, p } = world();
   system.swapon({ bytes: 2 ** 20, device: 'zram' });
   system.madvise(p, A, 4 * 4096, MADV_PAGEOUT);
@@ -158,7 +169,7 @@ test('smaps_rollup adds up, and splits shares by kind', () => {
   ]);
 });
 
-test('pagemap: present, zero page, file, swapped, nothing', () => {
+test('[6.x smaps/pagemap] pagemap: present, zero page, file, swapped, nothing', () => {
   const { machine, system, p } = world();
   const at = (vpn: number): bigint => pagemap(machine, p.mm, vpnOf(vpn), 1)[0]!;
   expect(at(A) >> 55n).toBe(0b1_0000_0010n);
@@ -172,7 +183,7 @@ test('pagemap: present, zero page, file, swapped, nothing', () => {
   expect((at(A) >> 5n) & 0xffffn).toBeGreaterThan(0n);
 });
 
-test('kpageflags: bit 34 has two names, the zero page one flag of its own', () => {
+test('[6.x zero page] kpageflags: bit 34 has two names, the zero page one flag of its own', () => {
   const { machine, p } = world();
   const { frames, pageTables } = machine;
   const pfn = pageTables.pfn(pageTables.slotOf(p.mm.pageTables, vpnOf(A)));

@@ -42,7 +42,7 @@ function cached(pages: number, kernel = '6.18'): { s: Space; file: File; pfns: P
   return { s, file, pfns };
 }
 
-describe('a page reported as used', () => {
+describe('[6.x anon start list] a page reported as used', () => {
   for (const { why, set, times, active, referenced, aged } of [
     { why: 'once, is referenced', set: 0, times: 1, active: false, referenced: true, aged: 0 },
     { why: 'twice, is active and starts anew', set: 0, times: 2, active: true, referenced: false, aged: 1 },
@@ -104,7 +104,7 @@ for (const [kernel, size] of [
   ['6.18', 31],
   ['6.1', 15],
 ] as const) {
-  test(`${kernel}: new pages reach their list ${size} at a time, the last one nearest to the head`, () => {
+  test(`[6.x folio_batch] ${kernel}: new pages reach their list ${size} at a time, the last one nearest to the head`, () => {
     const s = new Space({ kernel });
     s.map(0, 64);
     s.storeAll(0, size - 1);
@@ -196,7 +196,7 @@ for (const { why, flags, wants } of [
   { why: 'an active page goes to the head of inactive', flags: PG_active, wants: true },
   { why: 'an inactive one stays', flags: 0, wants: false },
 ]) {
-  test(`MADV_COLD: ${why}`, () => {
+  test(`[6.x MADV_COLD/PAGEOUT] MADV_COLD: ${why}`, () => {
     const { s, pfns } = cached(3);
     const { lru, frames } = s.machine;
     if (flags === PG_active) lru.activate(pfns[0]!);
@@ -216,7 +216,7 @@ for (const { why, set = 0, clear = 0, want } of [
   { why: 'not twice', clear: PG_swapbacked, want: false },
   { why: 'not one that waits for its list', clear: PG_lru, want: false },
 ]) {
-  test(`MADV_FREE: ${why}`, () => {
+  test(`[6.x MADV_FREE] MADV_FREE: ${why}`, () => {
     const s = new Space();
     s.map(0, 2);
     s.storeAll(0, 2);
@@ -256,7 +256,7 @@ test('a locked page goes to the unevictable list, and back when it is unlocked',
   expect(verify(s.machine)).toEqual([]);
 });
 
-test('what must stay is culled when it is put back, and rescued when it need not stay any more', () => {
+test('[6.x mlock] what must stay is culled when it is put back, and rescued when it need not stay any more', () => {
   const { s, file, pfns } = cached(3);
   const { lru, frames } = s.machine;
   file.mapping.unevictable = true;

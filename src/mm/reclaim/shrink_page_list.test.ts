@@ -356,7 +356,7 @@ function setup({ kind = 'file', config = {}, given }: Row): Case {
 }
 
 for (const row of rows) {
-  test(`${row.why}: ${row.want}`, () => {
+  test(`[6.x references] ${row.why}: ${row.want}`, () => {
     const c = setup(row);
     const { machine } = c.s;
     const freed = shrinkPageList(machine, c.sc, machine.nodes[0]!);

@@ -38,6 +38,12 @@ interface Plan {
   prepareScanControl(sc: ScanControl, pgdat: PgData, target: Lruvec): void;
 }
 
+/** One node of a scan, and the part that looks at pages. */
+interface NodeScan {
+  shrinkNode(sc: ScanControl, pgdat: PgData): void;
+  shrinkNodeMemcgs(sc: ScanControl, pgdat: PgData): void;
+}
+
 function planner(machine: Machine): Plan {
   return machine.reclaim as unknown as Plan;
 }
@@ -107,7 +113,7 @@ const BALANCE: Balance[] = [
   { why: 'only zones that help', set: (sc) => (sc.reclaimIdx = 0), want: [0, 0, 0, 0] },
 ];
 
-describe('scan balance', () => {
+describe('[6.x costs] scan balance', () => {
   for (const {
     why,
     swappiness = 60,
@@ -171,7 +177,7 @@ describe('scan balance', () => {
     { why: 'the larger of the two', min: 250, low: 500, usage: 1000, want: 501, skipped: true },
     { why: 'a usage that fell meanwhile', min: 0, low: 2000, usage: 1000, want: 32, skipped: true },
   ]) {
-    test(`protection: ${why}`, () => {
+    test(`[6.x memory.low/min] protection: ${why}`, () => {
       const s = new Space();
       s.memcg.effectiveMin = min;
       s.memcg.effectiveLow = low;
@@ -192,7 +198,7 @@ describe('scan balance', () => {
   }
 });
 
-describe('before a node is scanned', () => {
+describe('[6.x file_is_tiny, cache_trim] [6.x deactivation rule] before a node is scanned', () => {
   const ANON = DEACTIVATE_ANON;
   const FILE = DEACTIVATE_FILE;
   for (const { why, sizes, refaulted = [], force = false, priority = 4, may, trim } of [
@@ -249,7 +255,7 @@ describe('before a node is scanned', () => {
     { why: 'these must be aged first', file: 50, free: 50, inactive: 400, active: 500, want: false },
     { why: 'a cgroup has no free pages', file: 0, free: 0, inactive: 600, active: 500, cgroup: true, want: false },
   ]) {
-    test(`are there few file pages left? ${why}: ${want ? 'yes' : 'no'}`, () => {
+    test(`[6.x file_is_tiny, cache_trim] are there few file pages left? ${why}: ${want ? 'yes' : 'no'}`, () => {
       const s = new Space();
       const pgdat = s.machine.nodes[0]!;
       const sc = new ScanControl(s.machine.frames);
@@ -284,7 +290,7 @@ for (const [size, pages, ratio] of [
   ['1 TB', 1024 * 2 ** 18, 101],
   ['10 TB', 10240 * 2 ** 18, 320],
 ] as const) {
-  test(`${size}: one inactive page to ${ratio} active ones is enough`, () => {
+  test(`[6.x deactivation rule] ${size}: one inactive page to ${ratio} active ones is enough`, () => {
     const s = new Space();
     for (const inactiveList of [LRU_INACTIVE_ANON, LRU_INACTIVE_FILE]) {
       const inactive = Math.ceil(pages / (ratio + 1));
@@ -297,6 +303,61 @@ for (const [size, pages, ratio] of [
     }
   });
 }
+
+describe('[6.x throttling] who scans waits', () => {
+  // Ours: 0 nothing was reclaimed, 1 writeback, 2 congested.
+  for (const { why, kswapd = false, cgroup = false, met, want } of [
+    { why: 'nothing to wait for', met: {}, want: [] },
+    {
+      why: 'kswapd met pages that it had sent to the disk before',
+      kswapd: true,
+      met: { immediate: 1 },
+      want: [[100_000, 1]],
+    },
+    { why: 'others do not wait for these', met: { immediate: 1 }, want: [] },
+    {
+      why: 'a cgroup, all of whose dirty pages are congested',
+      cgroup: true,
+      met: { dirty: 3, congested: 3 },
+      want: [[4000, 2]],
+    },
+    { why: 'not if some are not', cgroup: true, met: { dirty: 3, congested: 2 }, want: [] },
+    { why: 'kswapd sees it, and goes on', kswapd: true, met: { dirty: 3, congested: 3 }, want: [] },
+  ] as { why: string; kswapd?: boolean; cgroup?: boolean; met: Partial<ScanControl>; want: number[][] }[]) {
+    test(why, () => {
+      const s = new Space();
+      const { machine } = s;
+      const waits: number[][] = [];
+      machine.trace.listen((_, name, [, usec, reason]) => {
+        if (name === 'mm_vmscan_throttled') waits.push([usec!, reason!]);
+      });
+      const reclaim = machine.reclaim as unknown as NodeScan;
+      vi.spyOn(reclaim, 'shrinkNodeMemcgs').mockImplementation((sc) => void Object.assign(sc, met));
+      const sc = new ScanControl(machine.frames);
+      sc.isKswapd = kswapd;
+      if (cgroup) sc.targetMemcg = s.memcg;
+      const began = machine.clock.now;
+      reclaim.shrinkNode(sc, machine.nodes[0]!);
+      expect(waits).toEqual(want);
+      expect(machine.clock.now - began).toBe(want.reduce((sum, [usec]) => sum + usec! * 1000, 0));
+    });
+  }
+
+  test('where nothing can be reclaimed, once in each round, at priority 1', () => {
+    const { machine } = new Space();
+    const waits: number[][] = [];
+    machine.trace.listen((_, name, [, usec, reason]) => {
+      if (name === 'mm_vmscan_throttled') waits.push([usec!, reason!]);
+    });
+    vi.spyOn(machine.reclaim as unknown as NodeScan, 'shrinkNodeMemcgs').mockReturnValue(undefined);
+    expect(machine.reclaim.tryToFreePages(machine.nodes[0]!, 0, GFP_KERNEL)).toBe(0);
+    // 6.18 goes round twice: the second time no cgroup is left out.
+    expect(waits).toEqual([
+      [4000, 0],
+      [4000, 0],
+    ]);
+  });
+});
 
 // what happens to pages
 
@@ -315,7 +376,7 @@ function present(s: Space, from: number, pages: number): number {
 }
 
 describe('reclaim of a cgroup', () => {
-  test('used pages get a second chance, unused ones go, though they are younger', () => {
+  test('[6.x references] used pages get a second chance, unused ones go, though they are younger', () => {
     const s = new Space();
     const file = cachedFile(s, 256);
     s.map(0, 256, MAP_SHARED, PROT_READ, file);
@@ -382,7 +443,7 @@ describe('reclaim of a cgroup', () => {
     vmscan.shrinkActiveList(sc, s.lruvec(), LRU_ACTIVE_ANON, 32);
   });
 
-  test('memory.min is never taken, memory.low only when nothing else is left, and that is an event', () => {
+  test('[6.x memory.low/min] memory.min is never taken, memory.low only when nothing else is left, and that is an event', () => {
     const s = new Space();
     const parent = s.machine.newCgroup('parent');
     const make = (name: string): MemCgroup => {
@@ -483,7 +544,7 @@ describe('the whole machine', () => {
     expect(verify(machine)).toEqual([]);
   });
 
-  test('where kswapd can do nothing sixteen times, it sleeps; then the OOM killer comes', () => {
+  test('[6.x kswapd failures] where kswapd can do nothing sixteen times, it sleeps; then the OOM killer comes', () => {
     const s = new Space({ ramBytes: 8 << 20, reservedBytes: 1 << 20, sysctl: { overcommitMemory: 1 } });
     s.map(0, 4000);
     let stored = 0;

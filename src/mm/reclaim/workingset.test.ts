@@ -36,7 +36,7 @@ function setup(file: boolean, swap: boolean, kernel = '6.18') {
   return { s, pfn, lruvec, workingset: s.machine.workingset };
 }
 
-describe('a page that comes back is active if it would have stayed with the active ones gone', () => {
+describe('[6.x workingset] a page that comes back is active if it would have stayed with the active ones gone', () => {
   for (const { why, file, swap, size } of [
     { why: 'a file page competes with active file pages', file: true, swap: false, size: 10 },
     { why: 'with swap, with all anonymous ones, too', file: true, swap: true, size: 10 + 40 + 80 },
@@ -70,7 +70,7 @@ for (const [kernel, cost] of [
   ['6.18', 32],
   ['6.1', 1],
 ] as const) {
-  test(`${kernel}: a page of the working set is restored to it, and its loss has cost ${cost}`, () => {
+  test(`[6.x workingset] ${kernel}: a page of the working set is restored to it, and its loss has cost ${cost}`, () => {
     const { s, pfn, lruvec, workingset } = setup(true, true, kernel);
     s.machine.frames.set(pfn, PG_workingset);
     const shadow = workingset.eviction(pfn, lruvec);
@@ -132,7 +132,7 @@ test('time and sizes are those of the cgroup that evicted, the refault is counte
   expect([s.stat(WORKINGSET_ACTIVATE_FILE), other.stat[WORKINGSET_REFAULT_FILE]]).toEqual([1, 0]);
 });
 
-describe('what reclaim has cost', () => {
+describe('[6.x costs] what reclaim has cost', () => {
   // 400 pages on the lists: more than 100 is halved.
   for (const { why, kernel = '6.18', before, io, rotated, want } of [
     { why: 'a page of I/O is as bad as 32 rotations', before: [0, 0], io: 2, rotated: 5, want: [69, 0] },

@@ -111,7 +111,7 @@ for (const { why, children, active, want } of [
   { why: 'a VMA puts pages there', children: 1, active: 1, want: false },
   { why: 'two children: it is a fork in the tree', children: 2, active: 0, want: false },
 ]) {
-  test(`an anon_vma of the chain is ${want ? '' : 'not '}taken over: ${why}`, () => {
+  test(`[6.x anon_vma reuse] an anon_vma of the chain is ${want ? '' : 'not '}taken over: ${why}`, () => {
     const s = new Space();
     s.map(0, 4);
     s.store(0);
@@ -173,7 +173,7 @@ test('unlinking frees what nobody is linked to, the root last', () => {
   expect(verify(s.machine)).toEqual([]);
 });
 
-test('a thousand generations whose parents exit: the chain does not grow', () => {
+test('[6.x anon_vma reuse] a thousand generations whose parents exit: the chain does not grow', () => {
   const s = new Space();
   s.map(0, 1);
   s.store(0);

@@ -201,7 +201,7 @@ describe('out of every page table', () => {
     { why: 'written since: it counts again', dirty: true, extra: 0, gone: false, swapbacked: true },
     { why: 'somebody else holds it', dirty: false, extra: 1, gone: false, swapbacked: false },
   ]) {
-    test(`a page given up with MADV_FREE, ${why}`, () => {
+    test(`[6.x MADV_FREE] a page given up with MADV_FREE, ${why}`, () => {
       const { s, pfn } = shared(0);
       const { frames, pageTables } = s.machine;
       frames.clear(pfn, PG_swapbacked);

@@ -376,7 +376,7 @@ describe('pages', () => {
     { kernel: '6.18', want: [0, 0, 1, 1] },
     { kernel: '6.1', want: [1, 1, 0, 0] },
   ] as const) {
-    test(`a page of zeros: ${kernel}`, () => {
+    test(`[6.x zero-filled swap-out] a page of zeros: ${kernel}`, () => {
       const m = newMachine(kernel);
       swapon(m, ZRAM);
       const pfn = newPage(m, 0);
@@ -406,7 +406,7 @@ describe('readahead', () => {
     { why: 'never more than page-cluster says', last: 10, now: 90, hits: 40, lastPages: 0, want: 8 },
     { why: 'never less than half of the last', last: 10, now: 90, hits: 0, lastPages: 8, want: 4 },
   ]) {
-    test(`window: ${why}`, () => expect(window(last, now, hits, 8, lastPages)).toBe(want));
+    test(`[6.x VMA readahead] window: ${why}`, () => expect(window(last, now, hits, 8, lastPages)).toBe(want));
   }
 
   function inVma(m: Stub, entries: SwapEntry[]): Vma {
@@ -465,7 +465,7 @@ describe('readahead', () => {
     expect(m.frames.has(swapinReadahead(m, entry, 0, m.fault), PG_locked)).toBe(locked);
   });
 
-  test('no rotating disk: the entries around the address, and in its direction', () => {
+  test('[6.x VMA readahead] no rotating disk: the entries around the address, and in its direction', () => {
     const m = newMachine('6.18');
     swapon(m, { ...DISK, rotational: false });
     const vma = inVma(m, fill(m, 64));
