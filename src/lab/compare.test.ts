@@ -16,7 +16,7 @@ import { freePages, limitKind, ramForLimit, withheldPages } from './limit.ts';
 import { MACHINE_DEFAULTS } from './options.ts';
 import { COST_PARTS, costOf } from './prices.ts';
 import type { RunResult } from './result.ts';
-import { runRecording } from './run.ts';
+import { buildMachine, runRecording } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'revmap-compare-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -211,6 +211,11 @@ for (const { kernel, kind } of [
 ]) {
   test(`a limit of ${kernel} is ${kind}`, () => expect(limitKind(generationNamed(kernel))).toBe(kind));
 }
+
+test('others are at work beside the program: a sixteenth of memory is active pages of their files', () => {
+  const built = buildMachine({ ...machine, kernel: '3.16', limitBytes: 8 * MIB });
+  expect(built.machine.config.othersActivePages).toBe((4 * MIB) / PAGE_SIZE);
+});
 
 test('watching changes nothing, and costs add up', () => {
   const options = { ...machine, kernel: '6.1', limitBytes: 12 * MIB };
