@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type ComparedRun, type CompareResult, compareKernels, type Partings } from '../lab/compare.ts';
-import { comparePage, limitText, partingLines, pictureOf, ROWS, rowText } from '../lab/compare_page.ts';
+import { comparePage, endText, limitText, partingLines, pictureOf, ROWS, rowText } from '../lab/compare_page.ts';
 import { drawCurve } from '../lab/curve.ts';
 import { formatSize, type Limits } from '../lab/options.ts';
 import { PRICES } from '../lab/prices.ts';
@@ -126,7 +126,7 @@ function pictureText(result: CompareResult): string {
     {
       width: Math.min(100, process.stdout.columns ?? 80),
       height: CURVE_HEIGHT,
-      xLabel: (x) => x.toFixed(run ? 2 : 1),
+      xLabel: (x) => x.toFixed(!run ? 1 : end < 0.1 ? 4 : 2),
       xUnit: unit,
       xTicks: run ? [0, 0.25, 0.5, 0.75, 1].map((share) => share * end) : [...new Set(points.map(({ x }) => x))],
       paint: (text, k) => COLOURS[k % COLOURS.length]!(text),
@@ -140,7 +140,7 @@ function countsTable(limit: number | null, runs: readonly ComparedRun[]): string
   const rows = limit === null ? [] : [['made of', ...runs.map(limitText)]];
   for (const [name, value, digits] of ROWS) rows.push([name, ...runs.map((run) => rowText(value(run), digits))]);
   if (runs.some((run) => run.status === 'oom-killed'))
-    rows.push(['ended', ...runs.map((run) => (run.status === 'oom-killed' ? pc.red('killed') : 'at its end'))]);
+    rows.push(['ended', ...runs.map((run) => (run.status === 'oom-killed' ? pc.red(endText(run)) : endText(run)))]);
   return table(head, rows);
 }
 

@@ -11,12 +11,12 @@ import { BodyWriter, encodeRecording } from '../trace/encode.ts';
 import { openRecording, type Recording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { compareKernels, partingsOf } from './compare.ts';
-import { comparePage, partingLines, pictureOf, rowText } from './compare_page.ts';
+import { comparePage, endText, partingLines, pictureOf, rowText } from './compare_page.ts';
 import { freePages, limitKind, ramForLimit, withheldPages } from './limit.ts';
 import { MACHINE_DEFAULTS } from './options.ts';
 import { COST_PARTS, costOf } from './prices.ts';
 import type { RunResult } from './result.ts';
-import { runRecording } from './run.ts';
+import { buildMachine, runRecording } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'revmap-compare-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -212,6 +212,11 @@ for (const { kernel, kind } of [
   test(`a limit of ${kernel} is ${kind}`, () => expect(limitKind(generationNamed(kernel))).toBe(kind));
 }
 
+test('others are at work beside the program: a sixteenth of memory is active pages of their files', () => {
+  const built = buildMachine({ ...machine, kernel: '3.16', limitBytes: 8 * MIB });
+  expect(built.machine.config.othersActivePages).toBe((4 * MIB) / PAGE_SIZE);
+});
+
 test('watching changes nothing, and costs add up', () => {
   const options = { ...machine, kernel: '6.1', limitBytes: 12 * MIB };
   const plain = runRecording(small, survey, options);
@@ -235,4 +240,18 @@ test('the page escapes, and its picture is over the recording or over the limits
   expect(page).not.toContain('<script>');
   expect(page).toContain('<polyline');
   expect([rowText(null, 0), rowText(1234.5, 0), rowText(1.26, 1)]).toEqual(['–', '1,234.5', '1.3']);
+});
+
+test('a run that was killed says where, and is no point of time over the limit', async () => {
+  const noSwap = { ...machine, swapBytes: 0, kernels: ['6.18', '3.16'], workers: 0 };
+  const result = await compareKernels(small, survey, { ...noSwap, limits: { bytes: [32 * MIB, 8 * MIB] } });
+  expect(result.runs.map((run) => run.status)).toEqual(['exited', 'exited', 'oom-killed', 'oom-killed']);
+  expect(pictureOf(result).lines.map(({ points }) => points.map(({ x }) => x))).toEqual([[32], [32]]);
+  const [whole, , killed] = result.runs;
+  expect([endText(whole!), endText(killed!)]).toEqual([
+    'at its end',
+    `killed at ${killed!.events.toLocaleString('en')}`,
+  ]);
+  expect(killed!.events).toBeLessThan(whole!.events / 2);
+  expect(comparePage(result)).toContain(endText(killed!));
 });

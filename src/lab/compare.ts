@@ -48,6 +48,8 @@ export interface ComparedRun {
   /** Memory of the machine: without cgroups the limit is made of it. */
   ram_bytes: number;
   status: RunStatus;
+  /** Page events until its end: fewer than the others have, if it was killed. */
+  events: number;
   peak_bytes: number;
   minor_faults: number;
   major_faults: number;
@@ -173,6 +175,7 @@ function comparedRun(run: RunResult): ComparedRun {
     limited_by: run.limited_by,
     ram_bytes: run.machine.ram_bytes,
     status: run.status,
+    events: run.events,
     peak_bytes: run.peak_bytes,
     minor_faults: run.faults.minor,
     major_faults: run.faults.major,

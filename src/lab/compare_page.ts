@@ -100,13 +100,19 @@ export interface Picture {
   readonly unit: 'MiB' | 'M page events';
 }
 
-/** With one limit: pages that came back or went out as the recording goes on. With several: the time over the limit. */
+/**
+ * With one limit: pages that came back or went out as the recording goes on. With several: the time over the limit; who was killed
+ * took less, and has no point there.
+ */
 export function pictureOf(result: CompareResult): Picture {
   const { kernels, limits, runs } = result;
   if (limits.length > 1) {
     const lines = kernels.map((name, k) => ({
       name,
-      points: limits.map((limit, l) => ({ x: (limit ?? 0) / 2 ** 20, y: runs[l * kernels.length + k]!.cost.seconds })),
+      points: limits.flatMap((limit, l) => {
+        const { status, cost } = runs[l * kernels.length + k]!;
+        return status === 'oom-killed' ? [] : [{ x: (limit ?? 0) / 2 ** 20, y: cost.seconds }];
+      }),
     }));
     return { title: 'seconds that it would take, over the limit', lines, unit: 'MiB' };
   }
@@ -126,6 +132,11 @@ function trafficAt({ curve }: ComparedRun, row: number): number {
 
 function faultsAt({ curve }: ComparedRun, row: number): number {
   return (curve.minor[row] ?? 0) + (curve.major[row] ?? 0);
+}
+
+/** Of a run that was killed the other rows tell only what came before. */
+export function endText({ status, events }: ComparedRun): string {
+  return status === 'oom-killed' ? `killed at ${events.toLocaleString('en')}` : 'at its end';
 }
 
 // the page
@@ -187,12 +198,7 @@ function countsTable(limit: number | null, runs: readonly ComparedRun[]): string
     );
   }
   if (runs.some((run) => run.status === 'oom-killed')) {
-    rows.push(
-      row(
-        'ended',
-        runs.map((run) => (run.status === 'oom-killed' ? 'killed' : 'at its end')),
-      ),
-    );
+    rows.push(row('ended', runs.map(endText)));
   }
   const head = ['', ...runs.map((run) => run.kernel)].map((name) => `<th scope="col">${escapeHtml(name)}</th>`);
   return `<div class="scroll"><table><thead><tr>${head.join('')}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`;

@@ -5,6 +5,7 @@
  * Promises  What parseSize and parseLimits accept is in bytes, whole and above 0.
  */
 import type { MachineConfig } from '../mm/machine.ts';
+import { PAGE_SIZE } from '../mm/units.ts';
 
 export type SwapDevice = 'zram' | 'disk';
 
@@ -28,10 +29,14 @@ export const MACHINE_DEFAULTS: MachineOptions = {
   pageCluster: 3,
 };
 
+/** Part of memory that is active pages of files of others, who run beside the program and are not recorded. */
+const OTHERS_SHARE = 1 / 16;
+
 export function machineConfig(options: MachineOptions): MachineConfig {
   return {
     kernel: options.kernel,
     ramBytes: options.ramBytes,
+    othersActivePages: Math.floor((options.ramBytes * OTHERS_SHARE) / PAGE_SIZE),
     sysctl: { swappiness: options.swappiness, pageCluster: options.pageCluster },
   };
 }

@@ -94,6 +94,8 @@ export class BlockDevice {
   busyUntil = 0;
   /** Writes under way; a page that joined the request before it is none of its own. */
   writesPending = 0;
+  /** Writes that were under way and have ended. */
+  writesEnded = 0;
   /** The last swap page submitted, and when: its neighbour, submitted at the same time, joins its request. */
   lastKind = -1;
   lastEntry = -1;
@@ -192,7 +194,10 @@ function submitSwap(machine: Machine, request: IoRequest, pfn: Pfn, entry: SwapE
 /** The request with this id is done. */
 export function runIoDone(machine: Machine, id: number): void {
   const request = machine.io.get(id);
-  if (request.counted) request.device!.writesPending -= 1;
+  if (request.counted) {
+    request.device!.writesPending -= 1;
+    request.device!.writesEnded += 1;
+  }
   for (let i = 0; i < request.count; i++) {
     const pfn = request.pfns[i]! as Pfn;
     machine.pageHooks?.onIoEnd(pfn);

@@ -3,6 +3,7 @@ import { PAGE, Space } from '../../test/space.ts';
 import { SIGBUS } from './fault.ts';
 import { filemapRead } from './filemap.ts';
 import { GFP_KERNEL } from './gfp.ts';
+import { doMadvise } from './madvise.ts';
 import { drainStock } from './memcg.ts';
 import { doMlock, doMunlock } from './mlock.ts';
 import { MM_ANONPAGES } from './mm.ts';
@@ -21,7 +22,7 @@ import { PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
 import { shownStart } from './stack_3.ts';
 import { addToSwap } from './swap/swap_state.ts';
 import { swapCount, swpSwapcount } from './swap/swapfile.ts';
-import { MAP_GROWSDOWN, MAP_PRIVATE, PROT_READ, PROT_WRITE } from './uapi.ts';
+import { MADV_DONTNEED, MAP_GROWSDOWN, MAP_PRIVATE, PROT_READ, PROT_WRITE } from './uapi.ts';
 import { NO_PFN, type Pfn, type SwapEntry } from './units.ts';
 import { verify } from './verify.ts';
 import { PGMAJFAULT, UNEVICTABLE_PGCULLED, UNEVICTABLE_PGRESCUED } from './vmstat.ts';
@@ -280,4 +281,19 @@ test('fault-around maps what is cached around the address, aligned by address', 
   s.load(5);
   expect([0, 5, 15].map((page) => s.pfn(page) !== NO_PFN)).toEqual([true, true, true]);
   expect(s.pfn(16)).toBe(NO_PFN);
+});
+
+test.each([
+  ['3.16', 49],
+  ['6.1', 34],
+])('%s: of a window of 16 pages one is not mapped yet; the file has so many misses left of 50', (kernel, left) => {
+  const s = space({ kernel });
+  const file = s.file('disk', 32);
+  for (let i = 0; i < 32; i++) filemapRead(s.machine, file, i * 4096, 4096, { page: (_t, from, to) => to - from });
+  s.map(0, 32, MAP_PRIVATE, RW, file);
+  s.load(5);
+  expect(doMadvise(s.machine, s.mm, s.vpn(5) * 4096, 4096, MADV_DONTNEED)).toBe(0);
+  file.ra.mmapMiss = 50;
+  s.load(5);
+  expect(file.ra.mmapMiss).toBe(left);
 });

@@ -597,6 +597,7 @@ export function filemapMapPages(machine: Machine, fault: VmFault, startPgoff: Pg
   const last = Math.min(endPgoff, fileEnd);
   // SINCE 6.6: a page that came back after an eviction is no hit.
   const workingsetCounts = !machine.generation.switches.execReadahead;
+  const mappedCounts = machine.generation.switches.mappedCountsAsHit;
   let noTableForLast =
     fault.newTable && machine.generation.switches.lastPageMakesNoTable && fault.vma.vmFile!.inode.kind !== 'tmpfs';
   let result = 0;
@@ -607,10 +608,12 @@ export function filemapMapPages(machine: Machine, fault: VmFault, startPgoff: Pg
     if (frames.has(pfn, PG_locked) || !frames.has(pfn, PG_uptodate) || frames.has(pfn, PG_readahead)) continue;
     if (at === fileEnd && noTableForLast) return 0;
     noTableForLast = false;
-    if (ra.mmapMiss > 0 && (workingsetCounts || !frames.has(pfn, PG_workingset))) ra.mmapMiss -= 1;
     const distance = at - fault.pgoff;
     const slot = fault.slot + distance;
-    if (!machine.pageTables.isNone(slot)) continue;
+    const mapped = !machine.pageTables.isNone(slot);
+    const hit = (workingsetCounts || !frames.has(pfn, PG_workingset)) && (mappedCounts || !mapped);
+    if (ra.mmapMiss > 0 && hit) ra.mmapMiss -= 1;
+    if (mapped) continue;
     if (distance === 0) result = VM_FAULT_NOPAGE;
     frames.get(pfn);
     setFilePte(machine, fault.vma, slot, pfn, (fault.vpn + distance) as Vpn, false);

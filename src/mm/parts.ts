@@ -420,6 +420,8 @@ export interface Switches {
   readonly mlockCountsOnce: boolean;
   /** A file's fault that starts readahead lets go of the lock, and starts again (5.1). Before: one that waits for the page. */
   readonly readaheadDropsLock: boolean;
+  /** For fault-around every cached page is a hit of its file (4.8). Before: one that it maps. */
+  readonly mappedCountsAsHit: boolean;
   /** Swap readahead marks the pages that it reads. Before 4.14: those that are in memory already, too. */
   readonly swapReadaheadMarksNew: boolean;
   /** Slots in a cluster of a swap area. */

@@ -61,6 +61,7 @@ export const linux_3_16: Generation = {
     dataLimitCountsMappings: false,
     mlockCountsOnce: false,
     readaheadDropsLock: false,
+    mappedCountsAsHit: false,
     swapReadaheadMarksNew: false,
     swapfileCluster: 256,
     lruBatch: PAGEVEC_SIZE,

@@ -62,6 +62,7 @@ const switches_6_18: Switches = {
   dataLimitCountsMappings: true,
   mlockCountsOnce: true,
   readaheadDropsLock: true,
+  mappedCountsAsHit: true,
   swapReadaheadMarksNew: true,
   swapfileCluster: 512,
   lruBatch: 31,

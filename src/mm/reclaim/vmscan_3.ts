@@ -21,6 +21,7 @@
  *          zone has pages, and with swappiness 0 and few file pages (scan_count_3.ts, the trap) a task may loop for ever.
  *          kswapd that could not balance its node goes on a jiffy later, not at once: others get to run on the one CPU.
  */
+import { bdiWriteCongested, congestionWait } from '../backing_dev.ts';
 import { EVENT_KSWAPD } from '../clock.ts';
 import { SCAN_NS } from '../costs.ts';
 import { folioMapcount, folioPages } from '../folio.ts';
@@ -86,8 +87,6 @@ const BALANCE_GAP_RATIO = 100;
 const HUNDRED_MS = 100_000_000;
 const SECOND = 1_000_000_000;
 const JIFFY_NS = 4_000_000;
-/** Requests under way above which a disk's queue counts as congested: 7/8 of 128. */
-const CONGESTED_REQUESTS = 113;
 
 /** What a node's kswapd does. */
 const ASLEEP = 0;
@@ -420,7 +419,7 @@ class ZoneVmscan implements Reclaim {
     const zone = lruvec.zone!;
     const file = isFileList(lru) ? 1 : 0;
     if (this.tooManyIsolated(sc, zone, file)) {
-      machine.advance(HUNDRED_MS);
+      congestionWait(machine, machine.disk, HUNDRED_MS);
       // It is about to give all its memory back.
       if (machine.current.killed) return SWAP_CLUSTER_MAX;
     }
@@ -459,9 +458,10 @@ class ZoneVmscan implements Reclaim {
     if (sc.targetMemcg === null) {
       if (stat.dirty > 0 && stat.dirty === stat.congested) zone.reclaimCongested = true;
       if (stat.unqueuedDirty === taken) zone.tailLruDirty = true;
-      if (stat.immediate > 0) machine.advance(HUNDRED_MS);
+      if (stat.immediate > 0) congestionWait(machine, machine.disk, HUNDRED_MS);
     }
-    if (!sc.isKswapd && zone.reclaimCongested && machine.io.pending >= CONGESTED_REQUESTS) machine.advance(HUNDRED_MS);
+    if (!sc.isKswapd && zone.reclaimCongested && bdiWriteCongested(machine.disk))
+      congestionWait(machine, machine.disk, HUNDRED_MS);
   }
 
   private traceInactive(sc: ScanControl, zone: Zone, scanned: number, reclaimed: number, file: number): void {

@@ -224,3 +224,20 @@ test('pages of others count where they belong: at the root', () => {
     expect(s.machine.frames.has(s.pfn(0), PG_active)).toBe(want);
   }
 });
+
+test('in 3.16 they count for a page of any cgroup: it is the zone that is asked', () => {
+  for (const [others, want] of [
+    [0, false],
+    [100, true],
+  ] as const) {
+    const s = new Space({ kernel: '3.16', othersActivePages: others });
+    const file = s.file('disk', 1);
+    filemapRead(s.machine, file, 0, 4096, null);
+    s.machine.lru.drain();
+    const pfn = s.list('inactive_file')[0]!;
+    const shadow = s.machine.workingset.eviction(pfn, s.lruvec());
+    s.machine.zones[s.machine.frames.zoneIndex(pfn)]!.inactiveAge += 100;
+    s.machine.workingset.refault(pfn, shadow);
+    expect(s.machine.frames.has(pfn, PG_active)).toBe(want);
+  }
+});
