@@ -346,7 +346,7 @@ export class RandomProgram {
     const [start, pages] = this.range();
     const advice = [MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED][random.next(5)]!;
     this.log.push(`${task.pid} madvise(${start}, ${pages}, ${advice})`);
-    if (machine.generation.knownAdvice?.has(advice) === false) return;
+    if (!machine.generation.knownAdvice.has(advice)) return;
     const locked = new Set<number>();
     for (const vma of task.mm!.vmas) {
       if ((vma.vmFlags & 0x2000) === 0) continue;

@@ -125,7 +125,8 @@ function touch(machine: Machine, vma: Vma, vpn: Vpn, write: boolean): boolean {
   if (pageTables.has(slot, PTE_SPECIAL) || !machine.generation.switches.populateTouches) return true;
   const pfn = compoundHead(machine, pageTables.pfn(slot));
   const { switches } = machine.generation;
-  if (!switches.mlockBatch && (vma.vmFlags & VM_LOCKED) !== 0) mlockFollowedPage(machine, pfn);
+  if (switches.unevictableList && !switches.mlockBatch && (vma.vmFlags & VM_LOCKED) !== 0)
+    mlockFollowedPage(machine, pfn);
   if (write && !pageTables.has(slot, PTE_DIRTY) && !frames.has(pfn, PG_dirty)) folioMarkDirty(machine, pfn);
   machine.lru.markAccessed(pfn);
   return true;

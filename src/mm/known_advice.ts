@@ -4,6 +4,7 @@
  * Owns      the table.
  * Linux     mm/madvise.c: madvise_behavior_valid, and before 2.6 the switch in madvise_vma
  */
+import { isSince } from './release.ts';
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -51,16 +52,6 @@ const BROUGHT: readonly (readonly [kernel: string, advice: readonly number[]])[]
 /** Everything that kernel `version` knows. */
 export function knownAdvice(version: string): ReadonlySet<number> {
   const known = new Set<number>();
-  for (const [since, advice] of BROUGHT) if (isAtLeast(version, since)) for (const one of advice) known.add(one);
+  for (const [since, advice] of BROUGHT) if (isSince(version, since)) for (const one of advice) known.add(one);
   return known;
-}
-
-function isAtLeast(version: string, since: string): boolean {
-  const have = version.split('.').map(Number);
-  const want = since.split('.').map(Number);
-  for (let i = 0; i < 3; i++) {
-    const difference = (have[i] ?? 0) - (want[i] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return true;
 }

@@ -100,9 +100,6 @@ import { drainBeforeFreeing, zapNonlinear, zapPageRange } from './zap.ts';
 
 const ADDRESS_END = 2 ** 64;
 const PMD_PAGES = 512;
-const MADV_LAST_COMMON = MADV_COLLAPSE;
-/** Between MADV_DONTNEED and MADV_FREE. */
-const FIRST_GAP = 5;
 /** How often guard markers are tried again after pages were in the way. */
 const MAX_GUARD_TRIES = 3;
 
@@ -123,10 +120,7 @@ export function doMadvise(machine: Machine, mm: Mm, addr: number, length: number
 
 /** DIFFERS: MADV_HWPOISON and MADV_SOFT_OFFLINE are unknown, as in a kernel without CONFIG_MEMORY_FAILURE. */
 function isValid(machine: Machine, behavior: number): boolean {
-  if (machine.generation.knownAdvice?.has(behavior) === false) return false;
-  if (behavior === MADV_GUARD_INSTALL || behavior === MADV_GUARD_REMOVE)
-    return machine.generation.switches.guardRegions;
-  return behavior >= 0 && behavior <= MADV_LAST_COMMON && !(behavior >= FIRST_GAP && behavior < MADV_FREE);
+  return machine.generation.knownAdvice.has(behavior);
 }
 
 /** Each VMA of the range in turn (madvise_walk_vmas). */

@@ -194,11 +194,11 @@ export function doMlock(machine: Machine, mm: Mm, addr: number, length: number, 
   const pages = pagesOfLength(length + (addr % PAGE_SIZE));
   const limit = Math.floor(mm.rlimitMemlock / PAGE_SIZE);
   let locked = pages + mm.lockedVm;
-  const { mlockCountsOnce, mlockBatch } = machine.generation.switches;
+  const { mlockCountsOnce, mlockBatch, unevictableList } = machine.generation.switches;
   if (locked > limit && mlockCountsOnce) locked -= countLocked(mm, start, pages);
   if (locked > limit) return -ENOMEM;
   if (machine.generation.switches.mlockHalfOfMemory && locked > Math.floor(machine.frames.frames / 2)) return -ENOMEM;
-  if (!mlockBatch) machine.lru.drain();
+  if (unevictableList && !mlockBatch) machine.lru.drain();
   const failed = applyLockFlags(machine, mm, start, pages, onfault ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED);
   if (failed < 0) return failed;
   const unpopulated = mmPopulate(machine, mm, start, (start + pages) as Vpn, false);
@@ -286,6 +286,8 @@ function mlockFixup(
   const isLocked = (newFlags & VM_LOCKED) !== 0;
   if (wasLocked !== isLocked) vma.vmMm.lockedVm += isLocked ? end - start : start - end;
   changed.vmFlags = newFlags | (changed.vmFlags & VM_STICKY);
+  // SINCE 2.6.28: before, a locked page stood on the list of the others, and nobody told it.
+  if (!machine.generation.switches.unevictableList) return changed;
   if (!machine.generation.switches.mlockBatch) {
     // Pages are locked when they are faulted in, or met by reclaim.
     if (wasLocked && !isLocked) munlockVmaPagesRange(machine, changed, start, end);

@@ -334,7 +334,8 @@ export function populateVma(machine: Machine, vma: Vma, start: Vpn, end: Vpn, ma
   if ((vma.vmFlags & VM_LOCKONFAULT) !== 0) return 0;
   if ((vma.vmFlags & VM_ACCESS_FLAGS) === 0) return -EFAULT;
   const failed = populateRange(machine, vma.vmMm, start, end, false, mayDrop);
-  machine.lru.drain();
+  // SINCE 5.18: before, only a page that is locked when it is followed empties the batches.
+  if (machine.generation.switches.mlockBatch) machine.lru.drain();
   return failed;
 }
 

@@ -66,7 +66,8 @@ export function completeMunmap(machine: Machine, mm: Mm, start: Vpn, end: Vpn, a
   const before = vmas.prev(first);
   // A whole address space that goes takes its number along.
   if (!mm.exiting) vmacacheInvalidate(machine, mm);
-  if (!machine.generation.switches.mlockBatch) munlockVmas(machine, mm, start, end);
+  const { unevictableList, mlockBatch } = machine.generation.switches;
+  if (unevictableList && !mlockBatch) munlockVmas(machine, mm, start, end);
   updateHiwaterRss(mm);
   if (mm.totalVm > mm.hiwaterVm) mm.hiwaterVm = mm.totalVm;
   const { rssPages } = mm;

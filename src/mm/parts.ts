@@ -64,7 +64,7 @@ export interface Rmap {
   referencedVmFlags: number;
   /** Takes the page out of every page table. True if nobody maps it any more. */
   tryToUnmap(pfn: Pfn): boolean;
-  /** In kernels that tell (before 4.12): how the last tryToUnmap ended, a SWAP_ constant of swap_verdict.ts. */
+  /** How the last tryToUnmap ended, a SWAP_ constant of swap_verdict.ts. Left out in kernels that do not tell (2.4; since 4.12). */
   unmapResult?: number;
   /** Makes every shared mapping of a file page clean and read-only; how many entries changed. */
   pageMkclean(pfn: Pfn): number;
@@ -325,8 +325,8 @@ export interface Generation {
     pgoff: number,
     flags: number,
   ) => number;
-  /** MADV_ values that madvise knows; left out: all of 6.x that the switches do not name. */
-  readonly knownAdvice?: ReadonlySet<number>;
+  /** MADV_ values that madvise knows. */
+  readonly knownAdvice: ReadonlySet<number>;
   /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
   readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
   /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
@@ -348,7 +348,7 @@ export interface Generation {
 export interface Switches {
   /** Tasks remember four VMAs each (3.15 to 6.0). 6.1 and later: the maple tree is asked. */
   readonly vmacache: boolean;
-  /** The object of an address space outlives its last user while a kernel thread borrows it. Not modelled for 6.x. */
+  /** The object of an address space outlives its last user while a kernel thread borrows it. So in all kernels; modelled for 3.16. */
   readonly lazyMm: boolean;
   /** A page knows that only one process can map it (PG_anon_exclusive, 5.19). Before: users of page and slot are counted. */
   readonly anonExclusive: boolean;
@@ -374,19 +374,23 @@ export interface Switches {
   readonly reclaimTellsPages: boolean;
   /** Reclaim writes pages that have no block on the disk yet; ext4, which allocates blocks late, leaves them. */
   readonly reclaimAllocatesBlocks: boolean;
-  /** A page of tmpfs goes to the swap cache first, and is written when reclaim meets it again (2.6). */
+  /** A page of tmpfs goes to the swap cache first, and is written when reclaim meets it again (2.4, 2.6). */
   readonly shmemWritesLater: boolean;
-  /** swapoff activates the pages that it brings back, and ends when its task is killed (2.6). */
+  /** swapoff activates the pages that it brings back, and ends when its task is killed (2.6, 3.16). 2.4 does neither. */
   readonly swapoffActivates: boolean;
   /** Read-around of a fault marks a page at which the next begins (2.6.31). */
   readonly aroundLeavesMarker: boolean;
-  /** Readahead takes cold pages, and may reclaim and enter file systems for them (until 2.6.30). */
+  /** Readahead takes cold pages (2.6 to 4.14). */
   readonly coldReadahead: boolean;
+  /** Readahead does without a page rather than try hard to get one (3.0). */
+  readonly readaheadMayFail: boolean;
+  /** Reclaim for readahead does not enter file systems (5.8). */
+  readonly readaheadStaysOutOfFs: boolean;
   /** Locked pages have a list of their own (2.6.28). Before: they stay on the others, and reclaim finds out. */
   readonly unevictableList: boolean;
-  /** Areas without a priority of their own get ones below this: -2 the first, in 2.4 -1. */
+  /** Areas without a priority of their own get ones below this: -2 the first, before 4.15 -1. */
   readonly swapLeastPriority: number;
-  /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6). Since 2.6.39 chains must be short, too. */
+  /** VMAs merge if at most one of them has an anon_vma, or both have the same (2.6; 2.4 has none). Since 2.6.39 chains must be short, too. */
   readonly mergeAnyAnonVma: boolean;
   /** A young entry of a file's page is taken away: the page counts as accessed (2.6.28), is PG_referenced (2.6), or learns nothing. */
   readonly zapYoung: 'accessed' | 'referenced' | 'lost';
@@ -410,7 +414,7 @@ export interface Switches {
   readonly mmapAsksNextFirst: boolean;
   /** write(2) of a page that was evicted counts as no refault (4.4). */
   readonly writesDoNotRefault: boolean;
-  /** The gap below a stack is outside of it (4.12). Before: the stack's own lowest page, which is not shown. */
+  /** The gap below a stack is outside of it (4.12; of 0 pages before 2.6.36). 3.16: the stack's own lowest page, which is not shown. */
   readonly stackGapOutside: boolean;
   /** mremap(2) of no pages of a private mapping is refused (4.14). Before: a new mapping like it, empty. */
   readonly mremapKeepsPrivate: boolean;
@@ -422,11 +426,11 @@ export interface Switches {
   readonly readaheadDropsLock: boolean;
   /** For fault-around every cached page is a hit of its file (4.8). Before: one that it maps. */
   readonly mappedCountsAsHit: boolean;
-  /** Swap readahead marks the pages that it reads. Before 4.14: those that are in memory already, too. */
+  /** Swap readahead marks the pages that it reads. 3.16: those that are in memory already, too. (2.4 and 2.6 mark none, by parts of their own.) */
   readonly swapReadaheadMarksNew: boolean;
   /** Slots in a cluster of a swap area. */
   readonly swapfileCluster: number;
-  /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). */
+  /** Pages in a per-CPU LRU batch (PAGEVEC_SIZE, FOLIO_BATCH_SIZE). 2.4: a page is on its list at once. */
   readonly lruBatch: number;
   /** Cost of one page of I/O and of one rotated page, in lru_note_cost. */
   readonly ioCost: number;
@@ -445,8 +449,6 @@ export interface Switches {
   readonly memfdExec: boolean;
   /** Anonymous mappings of whole 2 MiB are placed on 2 MiB boundaries. */
   readonly thpAlignment: boolean;
-  /** MADV_GUARD_INSTALL and _REMOVE. */
-  readonly guardRegions: boolean;
   /** mremap with MREMAP_FIXED moves several VMAs at once. */
   readonly mremapSeveralVmas: boolean;
   /** MREMAP_DONTUNMAP of an untouched VMA to right beside itself makes one VMA of both. 6.1.192: two. */
@@ -480,13 +482,13 @@ export interface Switches {
   readonly freeingDrains: boolean;
   /** Zero-filled pages are swapped out without I/O (6.12). */
   readonly swapZeromap: boolean;
-  /** Swap slots by per-CPU cluster (6.18), or through a cache of 64 slots (6.1). */
+  /** A scan finds swap slots, and 6.1 keeps 64 of them at hand (3.16 none). 6.18: the CPU's cluster has them. */
   readonly swapSlotsCache: boolean;
   /** Free slots are found by a scan of the map, on every disk (until 3.11): lowestBit, highestBit, clusterNext. */
   readonly swapScanMap: boolean;
   /** A swap-in without readahead waits for the read. 6.18: the fault does. */
   readonly loneSwapinWaits: boolean;
-  /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page). */
+  /** Swap I/O to memory (zram) counts as pgpgin and pgpgout. 6.1: it goes past the block layer (rw_page of zram, 3.18 to 6.5). */
   readonly swapSyncBio: boolean;
   /** A page read back from swap for a locked VMA is mlocked at once (until 6.10). */
   readonly mlocksSwappedIn: boolean;

@@ -232,10 +232,11 @@ function pageCacheRaUnbounded(
 ): void {
   const frames = machine.frames;
   const task = machine.current;
-  const { coldReadahead } = machine.generation.switches;
-  const gfp: Gfp = mapping.gfpMask | (coldReadahead ? __GFP_COLD : __GFP_NORETRY | __GFP_NOWARN);
+  const { coldReadahead, readaheadMayFail, readaheadStaysOutOfFs } = machine.generation.switches;
+  const gfp: Gfp =
+    mapping.gfpMask | (coldReadahead ? __GFP_COLD : 0) | (readaheadMayFail ? __GFP_NORETRY | __GFP_NOWARN : 0);
   const nofs = task.nofs;
-  if (!coldReadahead) task.nofs = true;
+  if (readaheadStaysOutOfFs) task.nofs = true;
   let batchStart = index as number;
   for (let i = 0; i < pages; i++) {
     const at = (index + i) as Pgoff;

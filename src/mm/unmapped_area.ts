@@ -57,9 +57,9 @@ export function getUnmappedArea(
   return found < MMAP_MIN_ADDR ? -EPERM : found;
 }
 
-/** First page of the guard gap below a stack; vmStart of any other VMA. */
+/** First page of the guard gap below a stack; vmStart of any other VMA, and of one that has its guard inside. */
 export function vmStartGap(machine: Machine, vma: Vma): Vpn {
-  if ((vma.vmFlags & VM_GROWSDOWN) === 0) return vma.vmStart;
+  if ((vma.vmFlags & VM_GROWSDOWN) === 0 || !machine.generation.switches.stackGapOutside) return vma.vmStart;
   return Math.max(0, vma.vmStart - machine.sysctl.stackGuardGap) as Vpn;
 }
 

@@ -2,10 +2,6 @@
 import { expect, test } from 'vitest';
 import { EINVAL, ENOSYS, EOPNOTSUPP } from '../mm/errno.ts';
 import {
-  MADV_DONTNEED,
-  MADV_FREE,
-  MADV_PAGEOUT,
-  MADV_REMOVE,
   MAP_DROPPABLE,
   MAP_FIXED_NOREPLACE,
   MAP_POPULATE,
@@ -15,16 +11,8 @@ import {
   MREMAP_DONTUNMAP,
   MREMAP_MAYMOVE,
 } from '../mm/uapi.ts';
-import { isSince, Since } from './since.ts';
+import { Since } from './since.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from './uapi.ts';
-
-test('releases are compared number by number', () => {
-  expect(isSince('2.6.24', '2.6.23')).toBe(true);
-  expect(isSince('2.6.24', '2.6.26')).toBe(false);
-  expect(isSince('6.1', '4.15')).toBe(true);
-  expect(isSince('3.16', '3.16')).toBe(true);
-  expect(isSince('6.1', '6.11')).toBe(false);
-});
 
 for (const { why, kernel, ask, want } of [
   { why: 'memfd_create came with 3.17', kernel: '3.16', ask: (s: Since) => s.call('memfd_create'), want: -ENOSYS },
@@ -32,10 +20,6 @@ for (const { why, kernel, ask, want } of [
   { why: '2.4 has no fadvise64', kernel: '2.4.19', ask: (s: Since) => s.call('fadvise64'), want: -ENOSYS },
   { why: '2.6 has it', kernel: '2.6.24', ask: (s: Since) => s.call('fadvise64'), want: 0 },
   { why: 'a call that was always there', kernel: '2.4.18', ask: (s: Since) => s.call('munmap'), want: 0 },
-  { why: 'MADV_DONTNEED was always there', kernel: '2.4.18', ask: (s: Since) => s.advice(MADV_DONTNEED), want: 0 },
-  { why: 'MADV_REMOVE came with 2.6.16', kernel: '2.4.19', ask: (s: Since) => s.advice(MADV_REMOVE), want: -EINVAL },
-  { why: 'MADV_FREE came with 4.5', kernel: '3.16', ask: (s: Since) => s.advice(MADV_FREE), want: -EINVAL },
-  { why: 'MADV_PAGEOUT is in 6.1', kernel: '6.1', ask: (s: Since) => s.advice(MADV_PAGEOUT), want: 0 },
   {
     why: 'MREMAP_DONTUNMAP came with 5.7',
     kernel: '3.16',

@@ -1,32 +1,16 @@
 /**
- * Which calls, flags and advices a kernel has: what came later is refused as the kernel of that time refuses it.
+ * Which calls and flags a kernel has: what came later is refused as the kernel of that time refuses it.
  *
  * Owns      the table. What a flag of mmap is that nobody knows: ignored, so MAP_FIXED_NOREPLACE is a hint and MAP_POPULATE nothing;
- *           but an unknown type of mapping is EINVAL. Unknown advice, flags of mremap and mlockall: EINVAL. Unknown modes of fallocate:
+ *           but an unknown type of mapping is EINVAL. Unknown flags of mremap and mlockall: EINVAL. Unknown modes of fallocate:
  *           EOPNOTSUPP. A call that is not there: ENOSYS.
+ *           Advice is not here: mm/known_advice.ts.
  * Promises  Each is refused before anything else of the call is looked at, as the kernel does.
  * Linux     6.18 include/uapi/asm-generic/mman-common.h, fs/open.c: vfs_fallocate; the man pages say since when
  */
 import { EINVAL, ENOSYS, EOPNOTSUPP } from '../mm/errno.ts';
+import { isSince } from '../mm/release.ts';
 import {
-  MADV_COLD,
-  MADV_COLLAPSE,
-  MADV_DODUMP,
-  MADV_DOFORK,
-  MADV_DONTDUMP,
-  MADV_DONTFORK,
-  MADV_DONTNEED_LOCKED,
-  MADV_FREE,
-  MADV_HUGEPAGE,
-  MADV_KEEPONFORK,
-  MADV_MERGEABLE,
-  MADV_NOHUGEPAGE,
-  MADV_PAGEOUT,
-  MADV_POPULATE_READ,
-  MADV_POPULATE_WRITE,
-  MADV_REMOVE,
-  MADV_UNMERGEABLE,
-  MADV_WIPEONFORK,
   MAP_DROPPABLE,
   MAP_FIXED_NOREPLACE,
   MAP_NONBLOCK,
@@ -52,27 +36,6 @@ const CALLS: Readonly<Record<string, string>> = {
   memfd_create: '3.17',
   mlock2: '4.4',
 };
-
-const ADVICE: ReadonlyMap<number, string> = new Map([
-  [MADV_REMOVE, '2.6.16'],
-  [MADV_DONTFORK, '2.6.16'],
-  [MADV_DOFORK, '2.6.16'],
-  [MADV_MERGEABLE, '2.6.32'],
-  [MADV_UNMERGEABLE, '2.6.32'],
-  [MADV_HUGEPAGE, '2.6.38'],
-  [MADV_NOHUGEPAGE, '2.6.38'],
-  [MADV_DONTDUMP, '3.4'],
-  [MADV_DODUMP, '3.4'],
-  [MADV_FREE, '4.5'],
-  [MADV_WIPEONFORK, '4.14'],
-  [MADV_KEEPONFORK, '4.14'],
-  [MADV_COLD, '5.4'],
-  [MADV_PAGEOUT, '5.4'],
-  [MADV_POPULATE_READ, '5.14'],
-  [MADV_POPULATE_WRITE, '5.14'],
-  [MADV_DONTNEED_LOCKED, '5.18'],
-  [MADV_COLLAPSE, '6.1'],
-]);
 
 const MAP_FLAGS: readonly [flag: number, since: string][] = [
   [MAP_POPULATE, '2.5.46'],
@@ -113,10 +76,6 @@ export class Since {
     return this.has(CALLS[name]) ? 0 : -ENOSYS;
   }
 
-  advice(advice: number): number {
-    return this.has(ADVICE.get(advice)) ? 0 : -EINVAL;
-  }
-
   /** The flags that this kernel sees. The type MAP_DROPPABLE of kernels that do not have it is refused by doMmap. */
   mapFlags(flags: number): number {
     let known = flags;
@@ -143,15 +102,4 @@ export class Since {
     if (tmpfs && !this.has(TMPFS_FALLOCATE)) return -EOPNOTSUPP;
     return FALLOC_MODES.some(([flag, since]) => (mode & flag) !== 0 && !this.has(since)) ? -EOPNOTSUPP : 0;
   }
-}
-
-/** Whether `version` is `since` or later: numbers between points, from the left. */
-export function isSince(version: string, since: string): boolean {
-  const have = version.split('.').map(Number);
-  const want = since.split('.').map(Number);
-  for (let i = 0; i < Math.max(have.length, want.length); i++) {
-    const difference = (have[i] ?? 0) - (want[i] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return true;
 }

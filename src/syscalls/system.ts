@@ -149,9 +149,7 @@ export class System {
   }
 
   madvise(p: Process, addr: number, length: number, advice: number): SysResult {
-    const mm = this.enter(p);
-    const refused = this.since.advice(advice);
-    return this.leave(refused < 0 ? refused : doMadvise(this.machine, mm, ulong(addr), ulong(length), advice));
+    return this.leave(doMadvise(this.machine, this.enter(p), ulong(addr), ulong(length), advice));
   }
 
   mlock(p: Process, addr: number, length: number): SysResult {

@@ -5,6 +5,9 @@
  */
 import type { Observation } from './differences.ts';
 
+/** Calls with which entries of a process go. */
+export const UNMAPS: ReadonlySet<string> = new Set(['munmap', 'exit', 'exit_group', '_exit']);
+
 /** The call is answered otherwise: result, errno, signal. */
 export function isAnswer(o: Observation): boolean {
   return o.kind === 'call' && o.field !== 'minflt' && o.field !== 'majflt';

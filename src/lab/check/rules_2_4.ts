@@ -13,6 +13,7 @@ import {
   isFileRegion,
   isOfFile,
   stateGoes,
+  UNMAPS,
   vanishes,
 } from './observations.ts';
 
@@ -40,6 +41,13 @@ export const RULES_2_4: readonly Rule[] = [
     source: '2.4 §13, §15',
     says: 'a new anonymous page is inactive and marked accessed at once: referenced, and active when it is marked again',
     fits: (o) => (appears(o, 'referenced', 'active') || vanishes(o, 'referenced')) && isAnonymous(o),
+  },
+  {
+    id: 'unmapping forgets the use',
+    kernels: ['linux-2.4'],
+    source: '2.4 §14; 2.6 §25',
+    says: 'a young entry that goes tells the page nothing; later it makes the page referenced (2.6), or counts as a use (2.6.28)',
+    fits: (o) => vanishes(o, 'referenced', 'active') && isOfFile(o) && UNMAPS.has(o.call.name),
   },
   {
     id: 'every fault of a file page marks it',
@@ -90,14 +98,6 @@ export const RULES_2_4: readonly Rule[] = [
     source: '2.4 §11',
     says: 'only anonymous private regions merge, by mmap, brk and mprotect (with the one before); mlock splits and never merges',
     fits: isCutOtherwise,
-    spreads: true,
-  },
-  {
-    id: 'brk up to a stack',
-    kernels: ['linux-2.4'],
-    source: '2.4 §11',
-    says: 'brk leaves one page to the region above, be it a stack or not; 6.x leaves the gap that a stack may grow into',
-    fits: (o, sofar) => o.kind === 'call' && o.call.name === 'brk' && sofar.hasStack,
     spreads: true,
   },
 ];

@@ -4,11 +4,9 @@
  * Linux     3.16
  */
 import { numberAt, type Rule } from './explain.ts';
-import { appears, isAnonymous, isAnswer, isLocked, isOfFile, stateGoes, vanishes } from './observations.ts';
+import { appears, isAnonymous, isAnswer, isLocked, isOfFile, stateGoes, UNMAPS, vanishes } from './observations.ts';
 
 const TOUCHES: ReadonlySet<string> = new Set(['load', 'store', 'check', 'mlock', 'mmap', 'read', 'pread64']);
-
-const UNMAPS: ReadonlySet<string> = new Set(['munmap', 'exit', 'exit_group', '_exit']);
 
 export const RULES_3: readonly Rule[] = [
   {
@@ -55,6 +53,14 @@ export const RULES_3: readonly Rule[] = [
     fits: (o, sofar) =>
       (o.kind === 'call' && TOUCHES.has(o.call.name) && sofar.reachesStack(o.call)) ||
       ((o.kind === 'region' || (o.kind === 'page' && o.field === 'state')) && sofar.isAtStack(o.page, o.pages)),
+    spreads: true,
+  },
+  {
+    id: 'brk up to a stack',
+    kernels: ['linux-2.4', 'linux-2.6', 'linux-3'],
+    source: '2.4 §11; 3.x §4.8',
+    says: 'brk leaves one page to the region above, be it a stack or not; 6.x leaves the gap that a stack may grow into',
+    fits: (o, sofar) => o.kind === 'call' && o.call.name === 'brk' && sofar.hasStack,
     spreads: true,
   },
   {

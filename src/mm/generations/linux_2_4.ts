@@ -23,27 +23,27 @@ import { getSwapPage, scanSwapMap24 } from '../swap/scan_swap_map.ts';
 import { shmemSwapin24, swapinReadahead24 } from '../swap/swap_2_4.ts';
 import { tryToUnuse24 } from '../swap/unuse_2_4.ts';
 import { getUnmappedArea24 } from '../unmapped_area_2_4.ts';
+import { switches_2_6_26 } from './linux_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
 
+/** As in 2.6, but for what came with 2.5 and 2.6. */
 const switches_2_4_19: Switches = {
-  ...linux_6_1.switches,
-  anonExclusive: false,
+  ...switches_2_6_26,
   forkCopiesFileEntries: true,
-  indexesAnon: false,
   mmlistInForkOrder: true,
   refillCountsMoved: true,
-  unevictableList: false,
-  mlockHalfOfMemory: true,
   populateTouches: false,
+  mlockHalfOfMemory: true,
   writeNotify: false,
   mergesFiles: false,
+  indexesAnon: false,
+  repeatEnds: false,
+  reclaimTellsPages: false,
+  swapoffActivates: false,
+  coldReadahead: false,
+  zapYoung: 'lost',
+  lruBatch: 1,
   freeingDrains: false,
-  swapSlotsCache: false,
-  swapScanMap: true,
-  swapinWritable: false,
-  zoneInPageFlags: true,
-  swapLeastPriority: 0,
-  pagesPinInodes: false,
 };
 
 export const linux_2_4_19: Generation = {

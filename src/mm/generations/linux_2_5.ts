@@ -6,6 +6,7 @@
  * DIFFERS: only the reverse map, and what fork copies, is of that time. All else is as in 2.6.24: a user who compares the two
  *          sees what lists of entries cost against lists of VMAs, and nothing else.
  */
+import { knownAdvice } from '../known_advice.ts';
 import { doRemapFilePages } from '../mmap.ts';
 import type { Generation } from '../parts.ts';
 import { newPteChainRmap } from '../rmap/pte_chain.ts';
@@ -17,5 +18,6 @@ export const linux_2_5_59: Generation = {
   family: 'linux-2.5',
   newRmap: newPteChainRmap,
   remapFilePages: doRemapFilePages,
+  knownAdvice: knownAdvice('2.5.59'),
   switches: { ...linux_2_6_24.switches, forkCopiesFileEntries: true, indexesAnon: false },
 };

@@ -7,6 +7,7 @@
 import { handlePteFault } from '../faults.ts';
 import { flusher_6 } from '../flusher.ts';
 import { newIntervalFileVmas } from '../interval_tree.ts';
+import { knownAdvice } from '../known_advice.ts';
 import { LRU_NAMES } from '../lruvec.ts';
 import { tryCharge_6 } from '../memcg.ts';
 import { doRemapFilePages } from '../mmap.ts';
@@ -37,6 +38,8 @@ const switches_6_18: Switches = {
   swapoffActivates: false,
   aroundLeavesMarker: true,
   coldReadahead: false,
+  readaheadMayFail: true,
+  readaheadStaysOutOfFs: true,
   unevictableList: true,
   mergeAnyAnonVma: false,
   zapYoung: 'accessed',
@@ -75,7 +78,6 @@ const switches_6_18: Switches = {
   fallocateOneMode: true,
   memfdExec: true,
   thpAlignment: true,
-  guardRegions: true,
   mremapSeveralVmas: true,
   dontunmapSelfMerge: true,
   mprotectDropsAccount: true,
@@ -131,6 +133,7 @@ export const linux_6_18: Generation = {
   outOfMemory,
   tryCharge: tryCharge_6,
   slabSizes: slabSizes_6_18,
+  knownAdvice: knownAdvice('6.18'),
   switches: switches_6_18,
 };
 
@@ -139,6 +142,7 @@ export const linux_6_1: Generation = {
   version: '6.1',
   allocSwapSlot: allocSlotFromCache,
   slabSizes: slabSizes_6_1,
+  knownAdvice: knownAdvice('6.1'),
   switches: {
     ...switches_6_18,
     lruBatch: 15,
@@ -152,7 +156,6 @@ export const linux_6_1: Generation = {
     fallocateOneMode: false,
     memfdExec: false,
     thpAlignment: false,
-    guardRegions: false,
     mremapSeveralVmas: false,
     dontunmapSelfMerge: false,
     mprotectDropsAccount: false,

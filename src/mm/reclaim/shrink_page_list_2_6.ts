@@ -37,6 +37,7 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import type { Rmap } from '../parts.ts';
+import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from '../rmap/swap_verdict.ts';
 import { shmemWritepage } from '../shmem.ts';
 import { swapWritepage } from '../swap/page_io.ts';
 import { addToSwap, removeSwapMapping } from '../swap/swap_state.ts';
@@ -52,16 +53,6 @@ export const ACTIVATED = 1;
 export const KEPT = 2;
 /** Kept, and unlocked already: a write has begun. */
 const KEPT_UNLOCKED = 3;
-
-/** What try_to_unmap says: nobody maps the page; some entries are left, for the next try; one must stay. */
-const SWAP_SUCCESS = 0;
-const SWAP_AGAIN = 1;
-const SWAP_FAIL = 2;
-
-/** A reverse map that tells the last two apart. */
-interface VerdictRmap extends Rmap {
-  tryToUnmapVerdict?(pfn: Pfn): number;
-}
 
 const PAGE_KEEP = 0;
 const PAGE_ACTIVATE = 1;
@@ -140,9 +131,10 @@ function judge(machine: Machine, sc: ScanControl_2_6, pfn: Pfn, sync: boolean): 
   return 11 * VERDICTS + (removeMapping_2_6(machine, pfn) ? FREED : KEPT);
 }
 
-function tryToUnmap(rmap: VerdictRmap, pfn: Pfn): number {
-  if (rmap.tryToUnmapVerdict !== undefined) return rmap.tryToUnmapVerdict(pfn);
-  return rmap.tryToUnmap(pfn) ? SWAP_SUCCESS : SWAP_FAIL;
+/** How it ended. A reverse map that does not tell: some entry must stay. */
+function tryToUnmap(rmap: Rmap, pfn: Pfn): number {
+  if (rmap.tryToUnmap(pfn)) return SWAP_SUCCESS;
+  return rmap.unmapResult ?? SWAP_FAIL;
 }
 
 /** The referenced bit, and every mapping that used the page since the last time. */

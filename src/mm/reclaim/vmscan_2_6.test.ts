@@ -18,6 +18,7 @@ import {
   PG_writeback,
 } from '../page_flags.ts';
 import { PTE_YOUNG } from '../page_table.ts';
+import { SWAP_AGAIN } from '../rmap/swap_verdict.ts';
 import { state_2_6 } from '../state_2_6.ts';
 import { swapCount, swapon } from '../swap/swapfile.ts';
 import { MAP_PRIVATE, MAP_SHARED } from '../uapi.ts';
@@ -355,8 +356,7 @@ describe('[2.6 shrink_page_list]', () => {
   });
   test('[2.6 shrink_page_list] step 8: some entries are left for the next try (SWAP_AGAIN), kept', () => {
     const { w, pfn } = ofFile();
-    const again = 1;
-    Object.assign(w.machine.rmap, { tryToUnmapVerdict: () => again });
+    Object.assign(w.machine.rmap, { tryToUnmap: () => false, unmapResult: SWAP_AGAIN });
     expect(w.verdict(pfn)).toEqual([8, 2]);
   });
   test('[2.6 shrink_page_list] 2.6.26: a locked page counts as used, step 6', () => {

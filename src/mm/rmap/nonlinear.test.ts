@@ -13,8 +13,7 @@ import { NO_PFN, type Pfn } from '../units.ts';
 import { verify } from '../verify.ts';
 import { VM_NONLINEAR } from '../vm_flags.ts';
 import { isNonlinear, nonlinearVmas } from './nonlinear.ts';
-import type { ObjectRmap } from './rmap_2_6.ts';
-import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapVerdict } from './swap_verdict.ts';
+import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './swap_verdict.ts';
 
 function space(): Space {
   return new Space({ kernel: '2.6.24', swap: 'zram' });
@@ -30,11 +29,12 @@ function ageAll(s: Space, page: number, pages: number, mm: Mm = s.mm): void {
   for (let i = page; i < page + pages; i++)
     if (s.slot(i, mm) >= 0) s.machine.pageTables.clear(s.slot(i, mm), PTE_YOUNG);
 }
-function tryToUnmap(s: Space, pfn: Pfn): SwapVerdict {
+function tryToUnmap(s: Space, pfn: Pfn): number | undefined {
   s.machine.frames.set(pfn, PG_locked);
-  const verdict = (s.machine.rmap as ObjectRmap).tryToUnmapVerdict(pfn);
+  const { rmap } = s.machine;
+  rmap.tryToUnmap(pfn);
   s.machine.frames.clear(pfn, PG_locked);
-  return verdict;
+  return rmap.unmapResult;
 }
 /** A tmpfs file mapped page by page in reverse: page i of the VMA shows page pages - 1 - i. */
 function reversed(s: Space, pages: number): File {
@@ -137,7 +137,7 @@ describe('sweeps', () => {
     const vma = s.vma(0);
     // Page 0 of the file stands in the last cluster; each try takes out as many entries as map it: one cluster at a time.
     const pfn = cached(file, 0);
-    const tries: [SwapVerdict, number, number][] = [];
+    const tries: [number | undefined, number, number][] = [];
     for (let i = 0; i < 4; i++) {
       const before = work.ptesVisited;
       tries.push([tryToUnmap(s, pfn), work.ptesVisited - before, vma.nonlinearCursor]);

@@ -306,10 +306,6 @@ export class PteChainRmap implements Rmap {
   }
 
   tryToUnmap(pfn: Pfn): boolean {
-    return this.tryToUnmapVerdict(pfn) === SWAP_SUCCESS;
-  }
-
-  tryToUnmapVerdict(pfn: Pfn): SwapVerdict {
     let verdict: SwapVerdict = SWAP_SUCCESS;
     this.eachEntry(pfn, (slot) => {
       if ((this.vmaOf(slot).vmFlags & VM_LOCKED) !== 0) {
@@ -322,7 +318,7 @@ export class PteChainRmap implements Rmap {
     if (this.frames.mapcount(pfn) === 0) verdict = SWAP_SUCCESS;
     else if (verdict === SWAP_SUCCESS) verdict = SWAP_AGAIN;
     this.unmapResult = verdict;
-    return verdict;
+    return verdict === SWAP_SUCCESS;
   }
 
   private unmapEntry(pfn: Pfn, slot: number): void {

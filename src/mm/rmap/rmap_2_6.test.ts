@@ -24,7 +24,6 @@ import { Vma, vmaAddressWithin } from '../vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
 import { clearPageDirtyForIo } from '../writeback.ts';
 import { AnonVmaList, pageLockAnonVma } from './anon_vma_list.ts';
-import type { ObjectRmap } from './rmap_2_6.ts';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './swap_verdict.ts';
 
 const KERNELS = ['2.6.24', '2.6.26'] as const;
@@ -32,8 +31,10 @@ const KERNELS = ['2.6.24', '2.6.26'] as const;
 function space(kernel = '2.6.24', config = {}): Space {
   return new Space({ kernel, swap: 'zram', ...config });
 }
-function rmapOf(s: Space): ObjectRmap {
-  return s.machine.rmap as ObjectRmap;
+/** How try_to_unmap ends. */
+function unmapped(s: Space, pfn: Pfn): number | undefined {
+  s.machine.rmap.tryToUnmap(pfn);
+  return s.machine.rmap.unmapResult;
 }
 function age(s: Space, page: number, mm: Mm = s.mm): void {
   s.machine.pageTables.clear(s.slot(page, mm), PTE_YOUNG);
@@ -363,7 +364,7 @@ for (const kernel of KERNELS) {
     expect(state(pfn, entry)).toEqual([3, 0, 1]);
     // 6
     age(s, 0);
-    expect(rmapOf(s).tryToUnmapVerdict(pfn)).toBe(SWAP_SUCCESS);
+    expect(unmapped(s, pfn)).toBe(SWAP_SUCCESS);
     expect(state(pfn, entry)).toEqual([2, -1, 2]);
     expect([s.mm.rss[MM_ANONPAGES], s.machine.nodes[0]!.stat[NR_ANON_MAPPED], mmlist(s.machine.initMm)]).toEqual([
       0,
@@ -479,8 +480,8 @@ describe('try_to_unmap', () => {
     s.store(0);
     const pfn = s.pfn(0);
     intoSwapCache(s, pfn);
-    expect([rmapOf(s).tryToUnmapVerdict(pfn), s.pte(0, PTE_YOUNG), s.pfn(0)]).toEqual([SWAP_FAIL, false, pfn]);
-    expect([rmapOf(s).tryToUnmapVerdict(pfn), s.pfn(0)]).toEqual([SWAP_SUCCESS, NO_PFN]);
+    expect([unmapped(s, pfn), s.pte(0, PTE_YOUNG), s.pfn(0)]).toEqual([SWAP_FAIL, false, pfn]);
+    expect([unmapped(s, pfn), s.pfn(0)]).toEqual([SWAP_SUCCESS, NO_PFN]);
     s.machine.frames.clear(pfn, PG_locked);
     expect(verify(s.machine)).toEqual([]);
   });
@@ -494,7 +495,7 @@ describe('try_to_unmap', () => {
     const child = s.fork().mm!;
     for (const mm of [s.mm, child]) age(s, 0, mm);
     intoSwapCache(s, pfn);
-    expect([rmapOf(s).tryToUnmapVerdict(pfn), s.pfn(0), s.pfn(0, child)]).toEqual([SWAP_FAIL, pfn, pfn]);
+    expect([unmapped(s, pfn), s.pfn(0), s.pfn(0, child)]).toEqual([SWAP_FAIL, pfn, pfn]);
     s.machine.frames.clear(pfn, PG_locked);
   });
 
@@ -507,7 +508,7 @@ describe('try_to_unmap', () => {
     for (const mm of [s.mm, third]) age(s, 0, mm);
     s.load(0, second);
     const entry = intoSwapCache(s, pfn);
-    expect(rmapOf(s).tryToUnmapVerdict(pfn)).toBe(SWAP_FAIL);
+    expect(unmapped(s, pfn)).toBe(SWAP_FAIL);
     expect([s.pfn(0), s.pfn(0, second), s.pfn(0, third)]).toEqual([NO_PFN, pfn, pfn]);
     expect([s.machine.frames.mapcount(pfn), swpSwapcount(s.machine, entry)]).toEqual([2, 1]);
     s.machine.frames.clear(pfn, PG_locked);
@@ -525,7 +526,7 @@ describe('try_to_unmap', () => {
     age(s, 0);
     s.machine.frames.clear(pfn, PG_dirty);
     s.machine.frames.set(pfn, PG_locked);
-    expect(rmapOf(s).tryToUnmapVerdict(pfn)).toBe(SWAP_SUCCESS);
+    expect(unmapped(s, pfn)).toBe(SWAP_SUCCESS);
     s.machine.frames.clear(pfn, PG_locked);
     expect([s.machine.frames.has(pfn, PG_dirty), s.machine.pageTables.isNone(s.slot(0))]).toEqual([true, true]);
     expect(mmlist(s.machine.initMm)).toEqual([]);
@@ -536,7 +537,7 @@ describe('try_to_unmap', () => {
     const s = space();
     const file = s.file('disk', 1);
     filemapRead(s.machine, file, 0, 4096, null);
-    expect(rmapOf(s).tryToUnmapVerdict((file.mapping.pages.load(0) - 1) as Pfn)).toBe(SWAP_SUCCESS);
+    expect(unmapped(s, (file.mapping.pages.load(0) - 1) as Pfn)).toBe(SWAP_SUCCESS);
     expect(SWAP_AGAIN).toBe(1);
   });
 });

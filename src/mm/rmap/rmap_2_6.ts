@@ -222,16 +222,12 @@ export class ObjectRmap implements Rmap {
 
   // taking it out
 
+  /** unmapResult: SWAP_SUCCESS: nobody maps the page any more. SWAP_AGAIN: some do. SWAP_FAIL: it is locked somewhere, or was used. */
   tryToUnmap(pfn: Pfn): boolean {
-    return this.tryToUnmapVerdict(pfn) === SWAP_SUCCESS;
-  }
-
-  /** SWAP_SUCCESS: nobody maps the page any more. SWAP_AGAIN: some do. SWAP_FAIL: it is locked somewhere, or was used. */
-  tryToUnmapVerdict(pfn: Pfn): SwapVerdict {
     const { frames } = this;
     const verdict = frames.isAnon(pfn) ? this.tryToUnmapAnon(pfn) : this.tryToUnmapFile(pfn);
     this.unmapResult = frames.mapcount(pfn) === 0 ? SWAP_SUCCESS : verdict;
-    return this.unmapResult;
+    return this.unmapResult === SWAP_SUCCESS;
   }
 
   private tryToUnmapAnon(pfn: Pfn): SwapVerdict {
