@@ -39,8 +39,6 @@ import { COMPACT_FREE_SCANNED, COMPACT_MIGRATE_SCANNED, COMPACTISOLATED, COMPACT
 import { freeBlocks3, zoneWatermarkOk3 } from './watermark_3.ts';
 import { NR_PAGE_ORDERS, type Zone } from './zone.ts';
 
-export { MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, type MigrateMode } from './migrate.ts';
-
 /** It made no sense; go on; a page of the order is free now or the pass was cut short; the scanners met. */
 export const COMPACT_SKIPPED = 0;
 export const COMPACT_CONTINUE = 1;

@@ -21,7 +21,7 @@ import {
   PROT_WRITE,
 } from './uapi.ts';
 import { PAGE_SIZE } from './units.ts';
-import { taskUnmappedBase } from './unmapped_area_2_4.ts';
+import { taskUnmappedBase } from './unmapped_area.ts';
 
 const RW = PROT_READ | PROT_WRITE;
 

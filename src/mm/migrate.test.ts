@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PAGE, Space } from '../../test/space.ts';
 import { MIGRATE_MOVABLE_3 } from './buddy_3.ts';
-import {
-  COMPACT_COMPLETE,
-  COMPACT_PARTIAL,
-  COMPACT_SKIPPED,
-  fragmentationIndex,
-  MIGRATE_ASYNC,
-  WHOLE_ZONE,
-} from './compaction.ts';
+import { COMPACT_COMPLETE, COMPACT_PARTIAL, COMPACT_SKIPPED, fragmentationIndex, WHOLE_ZONE } from './compaction.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import { Machine } from './machine.ts';
 import {
@@ -24,7 +17,14 @@ import {
   MPOL_PREFERRED,
   nodeOf,
 } from './mempolicy.ts';
-import { isolateForMigration, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, migratePages, putbackMovablePages } from './migrate.ts';
+import {
+  isolateForMigration,
+  MIGRATE_ASYNC,
+  MIGRATE_SYNC,
+  MIGRATE_SYNC_LIGHT,
+  migratePages,
+  putbackMovablePages,
+} from './migrate.ts';
 import { doMunmap } from './mmap.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import { physical3 } from './page_alloc_3.ts';

@@ -18,7 +18,7 @@
 import { MAX_PAGE_ORDER, pageblockType } from './buddy.ts';
 import { adoptBootBlocks, freeOnePage3, rmqueue3, setupZoneMigrateReserve } from './buddy_3.ts';
 import { bugOn } from './bug.ts';
-import { COMPACT_SKIPPED, Compaction, MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, type MigrateMode } from './compaction.ts';
+import { COMPACT_SKIPPED, Compaction } from './compaction.ts';
 import {
   __GFP_DIRECT_RECLAIM,
   __GFP_FS,
@@ -37,6 +37,7 @@ import {
 } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { allocPagesByPolicy, isUserPage, type Nodemask, zonelistOf } from './mempolicy.ts';
+import { MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, type MigrateMode } from './migrate.ts';
 import { freePagesPrepare, gfpZone, prepNewPage } from './page_alloc.ts';
 import type { Physical } from './parts.ts';
 import { drainPages3, freePcp3, rmqueuePcp3 } from './pcp_3.ts';
