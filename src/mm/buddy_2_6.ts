@@ -42,7 +42,7 @@ import { physical_2_6 } from './zone_2_6.ts';
 
 export const MIGRATE_RESERVE: number = MIGRATE_HIGHATOMIC;
 /** Without CONFIG_HUGETLB_PAGE a pageblock is the largest block: 1024 pages. */
-export const PAGEBLOCK_ORDER_2_6 = 10;
+const PAGEBLOCK_ORDER_2_6 = 10;
 const PAGEBLOCK_PAGES_2_6 = 1024;
 
 // pageblocks

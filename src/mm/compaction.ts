@@ -36,8 +36,8 @@ import { freePages } from './page_alloc.ts';
 import { PG_buddy, PG_lru, PG_swapcache, PG_tail, PG_unevictable, PG_writeback } from './page_flags.ts';
 import { NO_PFN, type Pfn, ZERO_TOKEN } from './units.ts';
 import { COMPACT_FREE_SCANNED, COMPACT_MIGRATE_SCANNED, COMPACTISOLATED, COMPACTSTALL } from './vmstat.ts';
-import { freeBlocks3, zoneWatermarkOk3 } from './watermark_3.ts';
-import { NR_PAGE_ORDERS, type Zone } from './zone.ts';
+import { zoneWatermarkOk3 } from './watermark_3.ts';
+import { freeBlocks, NR_PAGE_ORDERS, type Zone } from './zone.ts';
 
 /** It made no sense; go on; a page of the order is free now or the pass was cut short; the scanners met. */
 export const COMPACT_SKIPPED = 0;
@@ -380,7 +380,7 @@ export function fragmentationIndex(zone: Zone, order: number): number {
   let total = 0;
   let suitable = 0;
   for (let o = 0; o < NR_PAGE_ORDERS; o++) {
-    const blocks = freeBlocks3(zone, o);
+    const blocks = freeBlocks(zone, o);
     total += blocks;
     freePages += blocks << o;
     if (o >= order) suitable += blocks << (o - order);

@@ -3,6 +3,7 @@
  *
  *   page cache + free pages + free swap + swap cache (once more) + unused dentries and inodes  >  pages
  *
+ * Owns      the sum.
  * Promises  Nothing is remembered of what was promised before, so all together may be promised more than there is.
  * Linux     2.4.20 mm/mmap.c: vm_enough_memory
  *

@@ -15,8 +15,8 @@ import { allocPages, putPage } from './page_alloc.ts';
 import { physical3 } from './page_alloc_3.ts';
 import { NO_PFN, type Pfn } from './units.ts';
 import { verify } from './verify.ts';
-import { freeBlocks3, minFreeKbytes3, zoneBatchsize3, zoneWatermarkOk3 } from './watermark_3.ts';
-import { NR_PAGE_ORDERS, ZONE_DMA32, type Zone } from './zone.ts';
+import { minFreeKbytes3, zoneBatchsize3, zoneWatermarkOk3 } from './watermark_3.ts';
+import { freeBlocks, NR_PAGE_ORDERS, ZONE_DMA32, type Zone } from './zone.ts';
 
 const MIB = 2 ** 20;
 
@@ -25,7 +25,7 @@ function machine(ramBytes: number = 32 * MIB, minFreeKbytes = 0): Machine {
 }
 
 function counts(zone: Zone, orders = NR_PAGE_ORDERS): number[] {
-  return Array.from({ length: orders }, (_, order) => freeBlocks3(zone, order));
+  return Array.from({ length: orders }, (_, order) => freeBlocks(zone, order));
 }
 
 describe('buddy', () => {

@@ -63,12 +63,11 @@ import {
   ALLOC_WMARK_LOW_3,
   ALLOC_WMARK_MASK_3,
   ALLOC_WMARK_MIN_3,
-  freeBlocks3,
   setupPerZoneWmarks3,
   wmarkPages3,
   zoneWatermarkOk3,
 } from './watermark_3.ts';
-import { type PgData, ZONE_NORMAL, type Zone } from './zone.ts';
+import { freeBlocks, type PgData, ZONE_NORMAL, type Zone } from './zone.ts';
 import { buildZones } from './zone_build.ts';
 
 const PAGE_ALLOC_COSTLY_ORDER = 3;
@@ -134,7 +133,7 @@ export class Physical_3 implements Physical {
   }
 
   freeBlocks(zone: Zone, order: number): number {
-    return freeBlocks3(zone, order);
+    return freeBlocks(zone, order);
   }
 
   verify(): string[] {

@@ -1,7 +1,8 @@
 /**
  * What only a machine of 2.4 has.
  *
- * Owns      nothing but the parts below.
+ * Owns      the kmap pool, and what 2.4 keeps of cached pages.
+ * Promises  There is one for each machine of 2.4: state24 is asked for no other.
  */
 import { Highmem_2_4 } from './highmem_2_4.ts';
 import type { Machine } from './machine.ts';

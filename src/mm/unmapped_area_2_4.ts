@@ -5,6 +5,7 @@
  *
  *    Good at: nothing to remember. Bad at: each mmap walks all VMAs from there (free_area_cache came in 2.6).
  *
+ * Owns      the search.
  * Promises  1. What is returned is free, page-aligned and below the end of user space (MAP_FIXED: perhaps not free).
  *           2. No gap is kept below a stack, none above it.
  * Linux     2.4.20 mm/mmap.c: get_unmapped_area arch_get_unmapped_area

@@ -1,6 +1,7 @@
 /**
  * Physical memory of 3.16, counted again.
  *
+ * Owns      nothing.
  * Promises  Nothing is changed. Beside what verify_physical.ts counts: every two free buddies are one block, whatever their types;
  *           watermarks are 4 : 5 : 6; a reserve of at most two pageblocks in each zone; quotas and deferral in their ranges.
  */

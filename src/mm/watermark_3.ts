@@ -13,7 +13,7 @@
 import type { Machine } from './machine.ts';
 import { intSqrt } from './units.ts';
 import { bufferPages, calculateTotalreserve, setupLowmemReserve } from './watermark.ts';
-import { MIGRATE_TYPES, PAGEBLOCK_ORDER, ZONE_HIGHMEM, type Zone } from './zone.ts';
+import { freeBlocks, PAGEBLOCK_ORDER, ZONE_HIGHMEM, type Zone } from './zone.ts';
 
 export const ALLOC_WMARK_MIN_3 = 0;
 export const ALLOC_WMARK_LOW_3 = 1;
@@ -110,16 +110,9 @@ export function zoneWatermarkOk3(
   if ((allocFlags & ALLOC_HARDER_3) !== 0) min -= Math.floor(min / 4);
   if (free <= min + zone.lowmemReserve[classzone]!) return false;
   for (let o = 0; o < order; o++) {
-    free -= freeBlocks3(zone, o) << o;
+    free -= freeBlocks(zone, o) << o;
     min >>= 1;
     if (free <= min) return false;
   }
   return true;
-}
-
-/** Free blocks of one order, of every type (free_area.nr_free). */
-export function freeBlocks3(zone: Zone, order: number): number {
-  const first = order * MIGRATE_TYPES;
-  const { nrFree } = zone;
-  return nrFree[first]! + nrFree[first + 1]! + nrFree[first + 2]! + nrFree[first + 3]!;
 }

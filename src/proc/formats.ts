@@ -191,12 +191,17 @@ const format_2_6: ProcFormat = {
   ...format_6_1,
   own: {
     maps: (machine, mm) => maps26(machine, mm),
-    smaps: (machine, mm) => smaps26(machine, mm),
+    smaps: (machine, mm) => smaps26(machine, mm, true),
     pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
     vmstat: (machine) => vmstat_2_6(machine),
     meminfo: (machine) => meminfo_2_6(machine),
     zoneinfo: (machine) => zoneinfo_2_6(machine),
   },
+};
+
+const format_2_6_24: ProcFormat = {
+  ...format_2_6,
+  own: { ...format_2_6.own, smaps: (machine, mm) => smaps26(machine, mm, false) },
 };
 
 const format_2_4: ProcFormat = {
@@ -215,8 +220,8 @@ const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['2.4.19', format_2_4],
   ['2.4.18', format_2_4],
   ['2.6.26', format_2_6],
-  ['2.6.24', format_2_6],
-  ['2.5.59', format_2_6],
+  ['2.6.24', format_2_6_24],
+  ['2.5.59', format_2_6_24],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */

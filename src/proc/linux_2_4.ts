@@ -6,6 +6,7 @@
  *   statm     counted by a walk over every page table of the process
  *
  * Owns      the text of each file. The numbers come from the machine; what it does not have is 0.
+ * Promises  Only looks.
  * Linux     2.4.19 fs/proc/proc_misc.c: meminfo_read_proc kstat_read_proc; fs/proc/array.c: proc_pid_maps_get_line task_mem
  *           proc_pid_status proc_pid_statm; mm/slab.c: s_show; mm/swapfile.c: get_swaparea_info; kernel/sysctl.c: vm_table
  *

@@ -43,11 +43,6 @@ const MAX_SWAPFILES_SHIFT = 5n;
 /** Shares of a page are kept in 1/4096 of a byte. */
 const PSS_UNIT = 4096;
 
-/** Pss and Swap in smaps, pagemap and the kpage files. */
-function is26(machine: Machine): boolean {
-  return machine.generation.version === '2.6.26';
-}
-
 // maps
 
 export function maps26(_machine: Machine, mm: Mm): string {
@@ -81,20 +76,19 @@ function nameOf(vma: Vma): string {
 
 // smaps
 
-/** A page counts as dirty if the entry is, whatever the page says; shared is what two entries or more map. */
-export function smaps26(machine: Machine, mm: Mm): string {
-  const newer = is26(machine);
+/** A page counts as dirty if the entry is, whatever the page says; shared is what two entries or more map. Pss and Swap came with 2.6.25. */
+export function smaps26(machine: Machine, mm: Mm, withPss: boolean): string {
   let text = '';
   for (const vma of mm.vmas) {
     const stats = gather(machine, vma);
     const kib = (name: string, bytes: number): string =>
       `${`${name}:`.padEnd(16)}${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
     text += `${mapsLine26(vma)}\n${kib('Size', vma.pages * PAGE_SIZE)}${kib('Rss', stats.resident)}`;
-    if (newer) text += kib('Pss', stats.pss / PSS_UNIT);
+    if (withPss) text += kib('Pss', stats.pss / PSS_UNIT);
     text += kib('Shared_Clean', stats.sharedClean) + kib('Shared_Dirty', stats.sharedDirty);
     text += kib('Private_Clean', stats.privateClean) + kib('Private_Dirty', stats.privateDirty);
     text += kib('Referenced', stats.referenced);
-    if (newer) text += kib('Swap', stats.swap);
+    if (withPss) text += kib('Swap', stats.swap);
   }
   return text;
 }

@@ -2,6 +2,7 @@
  * What 3.16 shows in /proc: vmstat, zoneinfo, smaps, pagemap, kpageflags, and the sysfs files of KSM.
  *
  * Owns      the names, their order, and how each line is written. Per-zone numbers come from the zones' LRU vectors.
+ * Promises  Only looks.
  * Linux     3.16 mm/vmstat.c: vmstat_text zoneinfo_show_print; fs/proc/meminfo.c; fs/proc/task_mmu.c: show_smap
  *           show_smap_vma_flags pte_to_pagemap_entry; fs/proc/page.c: stable_page_flags; mm/ksm.c: ksm_attrs
  *

@@ -12,6 +12,7 @@
  *    8     dirty still                                    kept
  *    9     clean and nobody's                             out of its cache, off the list, free
  *
+ * Owns      one pass over that list.
  * Promises  1. No page is freed that an entry maps, that is dirty, or whose I/O is under way.
  *           2. The reference bit is not looked at: refill_inactive and mark_page_accessed alone do.
  * Linux     2.4.19 mm/vmscan.c: shrink_cache; mm/shmem.c: shmem_writepage fail_writepage; fs/buffer.c: block_write_full_page
