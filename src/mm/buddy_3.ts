@@ -94,7 +94,7 @@ function holdsReserved(frames: MemMap, start: number): boolean {
 // freeing
 
 /** Gives a block back, as large as its free buddies make it; at the tail if it may grow soon. */
-export function freeOnePage3(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number): void {
+export function freeOnePage_3(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number): void {
   zone.pagesScanned = 0;
   freeOnePageMixed(frames, zone, pfn, order, type, true);
 }
@@ -102,20 +102,20 @@ export function freeOnePage3(frames: MemMap, zone: Zone, pfn: Pfn, order: number
 // taking
 
 /** A block of this type, then of another's, then of the reserve. */
-export function rmqueue3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
+export function rmqueue_3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
   let pfn = rmqueueSmallest(frames, zone, order, type);
   if (pfn === NO_PFN && type !== MIGRATE_RESERVE_3) {
-    pfn = rmqueueFallback3(frames, zone, order, type);
+    pfn = rmqueueFallback_3(frames, zone, order, type);
     if (pfn === NO_PFN) pfn = rmqueueSmallest(frames, zone, order, MIGRATE_RESERVE_3);
   }
   return pfn;
 }
 
 /** Takes up to `count` single pages and puts them at the tail of the CPU's list. */
-export function rmqueueBulk3(m: Machine, zone: Zone, count: number, type: number): number {
+export function rmqueueBulk_3(m: Machine, zone: Zone, count: number, type: number): number {
   let taken = 0;
   for (; taken < count; taken++) {
-    const pfn = rmqueue3(m.frames, zone, 0, type);
+    const pfn = rmqueue_3(m.frames, zone, 0, type);
     if (pfn === NO_PFN) break;
     m.frames.setIndex(pfn, type as Pgoff);
     m.frames.listAddTail(pfn, zone.pcp.lists[type]!);
@@ -124,7 +124,7 @@ export function rmqueueBulk3(m: Machine, zone: Zone, count: number, type: number
 }
 
 /** From the largest block down, so that little is stolen often. */
-function rmqueueFallback3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
+function rmqueueFallback_3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
   for (let size = MAX_PAGE_ORDER; size >= order; size--) {
     for (const other of FALLBACKS[type]!) {
       if (zone.nrFree[size * MIGRATE_TYPES + other] === 0) continue;

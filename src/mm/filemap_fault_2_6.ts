@@ -27,7 +27,7 @@ import { PGMAJFAULT } from './vmstat.ts';
 const MMAP_LOTSAMISS = 100;
 
 /** The page at fault.pgoff, locked and with a reference, in fault.page. VM_FAULT_ bits. */
-export function filemapFault26(machine: Machine, fault: VmFault): number {
+export function filemapFault_2_6(machine: Machine, fault: VmFault): number {
   const { frames } = machine;
   const file = fault.vma.vmFile!;
   const { mapping } = file;

@@ -21,7 +21,7 @@ import { PAGE_SIZE, type Pgoff, vpnOf } from './units.ts';
 import { isFreeRange, taskUnmappedBase } from './unmapped_area.ts';
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
-export function getUnmappedArea24(
+export function getUnmappedArea_2_4(
   _machine: Machine,
   mm: Mm,
   _file: File | null,

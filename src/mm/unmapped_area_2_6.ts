@@ -29,7 +29,7 @@ const TASK_UNMAPPED_BASE: Vpn = Math.ceil(TASK_SIZE / 3 / PAGE_SIZE) as Vpn;
 const ANY_HOLE: number = Number.MAX_SAFE_INTEGER;
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
-export function getUnmappedArea26(
+export function getUnmappedArea_2_6(
   _machine: Machine,
   mm: Mm,
   _file: File | null,
@@ -43,7 +43,7 @@ export function getUnmappedArea26(
 }
 
 /** exec: where mmap goes down from; up from a third of user space where the stack has no limit. */
-export function pickMmapLayout26(mm: Mm): Vaddr {
+export function pickMmapLayout_2_6(mm: Mm): Vaddr {
   mm.freeAreaCache = null;
   mm.cachedHoleSize = 0;
   if (mm.rlimitStack === Number.POSITIVE_INFINITY) {
@@ -132,7 +132,7 @@ function remember(mm: Mm, start: number): number {
 // unmapping
 
 /** Everything between two VMAs is free now: the next search looks there (mm->unmap_area). */
-export function areaUnmapped26(mm: Mm, prev: Vma | null, next: Vma | null): void {
+export function areaUnmapped_2_6(mm: Mm, prev: Vma | null, next: Vma | null): void {
   if (mm.getUnmappedArea === 'arch_get_unmapped_area_topdown') {
     const base = vpnOf(mm.mmapBase);
     const free = next?.vmStart ?? base;

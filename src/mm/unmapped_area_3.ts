@@ -21,7 +21,7 @@ import { NO_VPN, PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from './un
 import { checkedPlace, LOW_BEGIN, LOW_END, topdownBase } from './unmapped_area.ts';
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
-export function getUnmappedArea3(
+export function getUnmappedArea_3(
   _machine: Machine,
   mm: Mm,
   _file: File | null,
@@ -35,7 +35,7 @@ export function getUnmappedArea3(
 }
 
 /** mmap goes down from here; upwards from a third of user space where the stack has no limit (arch_pick_mmap_layout). */
-export function pickMmapLayout3(mm: Mm): Vaddr {
+export function pickMmapLayout_3(mm: Mm): Vaddr {
   if (mm.rlimitStack === Number.POSITIVE_INFINITY) {
     mm.getUnmappedArea = 'arch_get_unmapped_area';
     return mm.mmapLegacyBase;

@@ -22,7 +22,7 @@ import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
 import { newRmap_3 } from '../rmap/rmap_3.ts';
 import { allocOneSlot } from '../swap/slots_cache.ts';
 import { swapClusterReadahead } from '../swap/swap_state.ts';
-import { getUnmappedArea3, pickMmapLayout3 } from '../unmapped_area_3.ts';
+import { getUnmappedArea_3, pickMmapLayout_3 } from '../unmapped_area_3.ts';
 import { linux_6_1 } from './linux_6.ts';
 
 /** All of them, so that none is 6.1's by accident. In the order of Switches, those that came later than 3.16 last. */
@@ -133,8 +133,8 @@ export const linux_3_16: Generation = {
   tryCharge: tryCharge_3,
   writeback: flusher_3,
   newKhugepaged: (machine) => new Khugepaged(machine),
-  getUnmappedArea: getUnmappedArea3,
-  pickMmapLayout: pickMmapLayout3,
+  getUnmappedArea: getUnmappedArea_3,
+  pickMmapLayout: pickMmapLayout_3,
   knownAdvice: knownAdvice('3.16'),
   switches: switches_3_16,
 };
