@@ -26,7 +26,7 @@ import { doMprotect } from '../src/mm/mprotect.ts';
 import { doMremap } from '../src/mm/mremap.ts';
 import { doMsync } from '../src/mm/msync.ts';
 import { allocPages, putPage } from '../src/mm/page_alloc.ts';
-import { physical3 } from '../src/mm/page_alloc_3.ts';
+import { physical_3 } from '../src/mm/page_alloc_3.ts';
 import { NO_SLOT, PTE_FILE } from '../src/mm/page_table.ts';
 import { swapoff, swapon } from '../src/mm/swap/swapfile.ts';
 import type { Task } from '../src/mm/task.ts';
@@ -574,7 +574,7 @@ export class RandomProgram {
     } else {
       this.log.push('compact_memory');
       machine.current = machine.idle;
-      for (const compaction of physical3(machine).compaction) {
+      for (const compaction of physical_3(machine).compaction) {
         compaction.compactZone(WHOLE_ZONE, MIGRATE_MOVABLE_3, random.next(3));
       }
     }

@@ -4,19 +4,19 @@
 import { GFP_USER, type Gfp } from '../src/mm/gfp.ts';
 import { PG_active, PG_lru, PG_private, PG_referenced } from '../src/mm/page_flags.ts';
 import { shrinkCache } from '../src/mm/reclaim/shrink_cache.ts';
-import { reclaim24, type Vmscan24 } from '../src/mm/reclaim/vmscan_2_4.ts';
+import { reclaim_2_4, type Vmscan_2_4 } from '../src/mm/reclaim/vmscan_2_4.ts';
 import { swapMap } from '../src/mm/swap/swap_2_4.ts';
 import type { Pfn, SwapEntry } from '../src/mm/units.ts';
 import type { Zone } from '../src/mm/zone.ts';
 import { Space, type SpaceConfig } from './space.ts';
 
-export class Space24 extends Space {
+export class Space_2_4 extends Space {
   constructor(config: SpaceConfig = {}) {
     super({ kernel: '2.4.19', ...config });
   }
 
-  get reclaim(): Vmscan24 {
-    return reclaim24(this.machine);
+  get reclaim(): Vmscan_2_4 {
+    return reclaim_2_4(this.machine);
   }
   /** The highest zone with memory: where everything may come from. */
   get zone(): Zone {

@@ -19,10 +19,6 @@ import { PAGE_SIZE } from '../mm/units.ts';
 
 export type LimitKind = 'memory.max' | 'memory.limit_in_bytes' | 'mem=';
 
-/** Families that have only the first version of memory cgroups. */
-const FIRST_CGROUPS: ReadonlySet<string> = new Set(['linux-3']);
-/** Families in which the marks of the zones before it in the list stand above a zone's own (2.4 §6). */
-const CUMULATIVE_MARKS: ReadonlySet<string> = new Set(['linux-2.4']);
 /** Steps of the search; it is there after three or four. */
 const MOST_STEPS = 16;
 /** The smallest machine that boots. */
@@ -30,7 +26,7 @@ const LEAST_PAGES = 256;
 
 export function limitKind(generation: Generation): LimitKind {
   if (!generation.cgroups) return 'mem=';
-  return FIRST_CGROUPS.has(generation.family) ? 'memory.limit_in_bytes' : 'memory.max';
+  return generation.switches.cgroupV1Only ? 'memory.limit_in_bytes' : 'memory.max';
 }
 
 export function freePages(machine: Machine): number {
@@ -42,7 +38,7 @@ export function freePages(machine: Machine): number {
 /** Frames that are free and that no ordinary allocation of a program gets. */
 export function withheldPages(machine: Machine): number {
   let pages = 0;
-  const adds = CUMULATIVE_MARKS.has(machine.generation.family);
+  const adds = machine.physical.marksAddUp === true;
   for (const pgdat of machine.nodes) {
     const zones = machine.zones.filter((zone) => zone.pgdat === pgdat).sort((a, b) => b.type - a.type);
     const top = zones[0]?.type ?? 0;

@@ -72,8 +72,8 @@ export function runRecording(
   const started = performance.now();
   const replay = new Replay(machine, memcg, recording, survey);
   const peak = new PeakWatch(replay);
-  // Kernels that do not know what comes back are watched.
-  const watch = options.story === true || generation.family !== 'linux-6' ? new StoryWatch(replay) : null;
+  // Only the second version of cgroups counts what comes back; elsewhere the replay is watched.
+  const watch = options.story === true || limitKind(generation) !== 'memory.max' ? new StoryWatch(replay) : null;
   let rssPeak = 0;
   let ticks = 0;
   replay.onTick = () => {

@@ -2,6 +2,7 @@
  * Disks that have more to write than they should: who must not wait for them passes on, and who can waits.
  *
  * Owns      nothing: BlockDevice counts the requests that are under way.
+ * Promises  Nobody waits without end: a wait is over when its time is, congested or not.
  * Linux     2.6.24 mm/backing-dev.c: congestion_wait clear_bdi_congested; include/linux/backing-dev.h: bdi_write_congested;
  *           block/ll_rw_blk.c: blk_queue_congestion_threshold __freed_request
  */

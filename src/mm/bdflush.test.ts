@@ -1,6 +1,6 @@
 /** Who writes dirty buffers in 2.4, when, and how many. */
 import { describe, expect, test } from 'vitest';
-import { Space24 } from '../../test/space_2_4.ts';
+import { Space_2_4 } from '../../test/space_2_4.ts';
 import { BDF_PRM, bdflush, DIRTY_HARD, DIRTY_OK, DIRTY_SOFT, isPageDirty } from './bdflush.ts';
 import { nrFreeBufferPages } from './buffer_2_4.ts';
 import { filemapWrite } from './filemap.ts';
@@ -13,18 +13,18 @@ import { vfsFsync } from './writeback.ts';
 
 const SECOND = 1e9;
 
-function write(s: Space24, file: File, from: number, pages: number): void {
+function write(s: Space_2_4, file: File, from: number, pages: number): void {
   for (let i = from; i < from + pages; i++) filemapWrite(s.machine, file, i * PAGE_SIZE, PAGE_SIZE, null);
 }
 /** Pages written so far. */
-function written(s: Space24): number {
+function written(s: Space_2_4): number {
   return s.event(PGPGOUT) / 4;
 }
 
 describe('[2.4 bdflush/kupdate] the table', () => {
   test('[2.4 bdflush/kupdate] nine numbers, their defaults and ranges', () => {
     expect(BDF_PRM.map(([, standard]) => standard)).toEqual([30, 500, 0, 0, 500, 3000, 60, 20, 0]);
-    const { prm } = bdflush(new Space24().machine);
+    const { prm } = bdflush(new Space_2_4().machine);
     expect([...prm]).toEqual([30, 500, 0, 0, 500, 3000, 60, 20, 0]);
   });
   for (const { why, values, want } of [
@@ -36,7 +36,7 @@ describe('[2.4 bdflush/kupdate] the table', () => {
     { why: 'a tenth number', values: [30, 500, 0, 0, 500, 3000, 60, 20, 0, 1], want: -22 },
   ]) {
     test(`[2.4 bdflush/kupdate] writing the table: ${why}: ${want}`, () => {
-      const state = bdflush(new Space24().machine);
+      const state = bdflush(new Space_2_4().machine);
       expect(state.setPrm(values)).toBe(want);
       expect(state.prm[0]).toBe(want === 0 ? values[0] : 30);
     });
@@ -48,7 +48,7 @@ describe('[2.4 bdflush/kupdate] percent', () => {
   const TEN_THOUSAND = { ramBytes: (4096 + 6141) * PAGE_SIZE };
 
   test('[2.4 vector bdflush] of 10000 buffer pages: above 3000 bdflush is woken, above 6000 writers write', () => {
-    const { machine } = new Space24(TEN_THOUSAND);
+    const { machine } = new Space_2_4(TEN_THOUSAND);
     const state = bdflush(machine);
     expect(nrFreeBufferPages(machine)).toBe(10000);
     for (const [dirty, want] of [
@@ -64,19 +64,19 @@ describe('[2.4 bdflush/kupdate] percent', () => {
   });
 
   test('[2.4 vector bdflush] of 10000 buffer pages: bdflush stops at 2000, after whole rounds of 512', () => {
-    const s = new Space24(TEN_THOUSAND);
+    const s = new Space_2_4(TEN_THOUSAND);
     write(s, s.file('disk', 0), 0, 3001);
     s.machine.advance(1);
     expect(bdflush(s.machine).nrDirty).toBe(3001 - 2 * 512);
   });
 
   test('[2.4 bdflush/kupdate] buffer pages are those of low zones above their high marks', () => {
-    const { machine } = new Space24({ ramBytes: 64 * 2 ** 20 });
+    const { machine } = new Space_2_4({ ramBytes: 64 * 2 ** 20 });
     expect(nrFreeBufferPages(machine)).toBe(4096 - 96 + 12288 - 288);
   });
 
   test('[2.4 bdflush/kupdate] bdflush writes the oldest first, in batches, down to nfract_stop_bdflush', () => {
-    const s = new Space24({ ramBytes: 32 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 32 * 2 ** 20 });
     const state = bdflush(s.machine);
     const file = s.file('disk', 0);
     const limit = Math.floor((nrFreeBufferPages(s.machine) * 30) / 100);
@@ -97,7 +97,7 @@ describe('[2.4 bdflush/kupdate] percent', () => {
   });
 
   test('[2.4 bdflush/kupdate] above nfract_sync the writer writes 32 himself', () => {
-    const s = new Space24({ ramBytes: 32 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 32 * 2 ** 20 });
     const state = bdflush(s.machine);
     expect(state.setPrm([1, 1, 0, 0, 500, 3000, 2, 100])).toBe(0);
     const file = s.file('disk', 0);
@@ -112,7 +112,7 @@ describe('[2.4 bdflush/kupdate] percent', () => {
 
 describe('[2.4 bdflush/kupdate] age', () => {
   test('[2.4 bdflush/kupdate] kupdate comes every 5 s and writes what has been dirty for 30 s', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.machine.advance(7 * SECOND);
     const file = s.file('disk', 0);
     write(s, file, 0, 3);
@@ -130,7 +130,7 @@ describe('[2.4 bdflush/kupdate] age', () => {
   });
 
   test('[2.4 bdflush/kupdate] a buffer that is written again keeps its date', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const file = s.file('disk', 0);
     write(s, file, 0, 1);
     s.machine.advance(29 * SECOND);
@@ -140,7 +140,7 @@ describe('[2.4 bdflush/kupdate] age', () => {
   });
 
   test('[2.4 bdflush/kupdate] what a mapping dirtied is written at the next round, when its entry has told', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const file = s.file('disk', 2);
     s.map(0, 2, MAP_SHARED, undefined, file);
     s.storeAll(0, 2);
@@ -160,7 +160,7 @@ describe('[2.4 bdflush/kupdate] age', () => {
   });
 
   test('[2.4 bdflush/kupdate] interval 0 stops it', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     bdflush(s.machine).setPrm([30, 500, 0, 0, 0]);
     write(s, s.file('disk', 0), 0, 3);
     s.machine.advance(100 * SECOND);
@@ -168,7 +168,7 @@ describe('[2.4 bdflush/kupdate] age', () => {
   });
 
   test('[2.4 bdflush/kupdate] fsync writes and waits, whatever the age', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const file = s.file('disk', 0);
     write(s, file, 0, 3);
     vfsFsync(s.machine, file, 0, Number.POSITIVE_INFINITY, true);

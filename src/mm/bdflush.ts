@@ -28,8 +28,8 @@ import type { Machine } from './machine.ts';
 import { PG_dirty } from './page_flags.ts';
 import { tryLockPage, unlockPage } from './page_lock_2_4.ts';
 import type { WritebackPart } from './parts.ts';
-import { reclaim24 } from './reclaim/vmscan_2_4.ts';
-import { state24 } from './state_2_4.ts';
+import { reclaim_2_4 } from './reclaim/vmscan_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import type { Pfn } from './units.ts';
 import { clearPageDirtyForIo, cutAtEnd, forgetInode, setPageWriteback } from './writeback.ts';
 import { PAGECACHE_TAG_DIRTY, xaToPfn } from './xarray.ts';
@@ -75,12 +75,12 @@ export const bdflush_2_4: WritebackPart = {
 };
 
 export function bdflush(machine: Machine): Bdflush {
-  return reclaim24(machine).bdflush;
+  return reclaim_2_4(machine).bdflush;
 }
 
 /** 2.4's PG_dirty: of a file's page that a mapping or the kernel wrote to, not write(2). */
 export function isPageDirty(machine: Machine, pfn: Pfn): boolean {
-  return machine.frames.has(pfn, PG_dirty) && state24(machine).pageCache.buffers.pageDirty(pfn);
+  return machine.frames.has(pfn, PG_dirty) && state_2_4(machine).pageCache.buffers.pageDirty(pfn);
 }
 
 /** A clean, locked page of a file is under write from now on. */

@@ -135,6 +135,29 @@ export function freeOnePage(frames: MemMap, zone: Zone, pfn: Pfn, order: number,
   addToFreeList(frames, zone, at as Pfn, size, type, atTail || buddyMergeLikely(frames, zone, at, size));
 }
 
+/** The same where buddies merge whatever their types (before 6.x): the block takes the type of what is given back. */
+export function freeOnePageMixed(
+  frames: MemMap,
+  zone: Zone,
+  pfn: Pfn,
+  order: number,
+  type: number,
+  mayBeTail: boolean,
+): void {
+  let at: number = pfn;
+  let size = order;
+  while (size < MAX_PAGE_ORDER) {
+    const buddy = (at ^ (1 << size)) as Pfn;
+    if (!isFreeBlock(frames, zone, buddy, size)) break;
+    accountFreePages(zone, -(1 << size), buddyType(frames, buddy));
+    delFromFreeList(frames, zone, buddy);
+    at &= buddy;
+    size += 1;
+  }
+  addToFreeList(frames, zone, at as Pfn, size, type, mayBeTail && buddyMergeLikely(frames, zone, at, size));
+  accountFreePages(zone, 1 << size, type);
+}
+
 /** The next larger buddy is free: this block's own buddy may come back soon, so it is kept whole at the tail. */
 export function buddyMergeLikely(frames: MemMap, zone: Zone, pfn: number, order: number): boolean {
   if (order >= MAX_PAGE_ORDER - 1) return false;
@@ -233,7 +256,8 @@ function worthClaiming(order: number, type: number): boolean {
   return order >= PAGEBLOCK_ORDER >> 1 || type !== MIGRATE_MOVABLE;
 }
 
-function fallbackType(zone: Zone, order: number, type: number): number {
+/** The first other type that has a block of that order; -1: none has. */
+export function fallbackType(zone: Zone, order: number, type: number): number {
   const [first, second] = FALLBACKS[type]!;
   if (zone.nrFree[order * MIGRATE_TYPES + first]! > 0) return first;
   if (zone.nrFree[order * MIGRATE_TYPES + second]! > 0) return second;
@@ -317,7 +341,7 @@ function stealSuitableFallback(
       return;
     }
   }
-  moveToFreeList(frames, zone, pfn, type);
+  moveToFreeList(frames, zone, pfn, type, true);
 }
 
 // whole pageblocks
@@ -348,11 +372,11 @@ function freePlusAlike(frames: MemMap, pfn: Pfn, type: number, blockType: number
   return blockType === MIGRATE_MOVABLE ? PAGEBLOCK_PAGES - movable : free;
 }
 
-function moveToFreeList(frames: MemMap, zone: Zone, pfn: Pfn, type: number): void {
+function moveToFreeList(frames: MemMap, zone: Zone, pfn: Pfn, type: number, tail: boolean): void {
   const order = buddyOrder(frames, pfn);
   accountFreePages(zone, -(1 << order), buddyType(frames, pfn));
   delFromFreeList(frames, zone, pfn);
-  addToFreeList(frames, zone, pfn, order, type, true);
+  addToFreeList(frames, zone, pfn, order, type, tail);
   accountFreePages(zone, 1 << order, type);
 }
 
@@ -362,12 +386,34 @@ function moveFreeBlocks(frames: MemMap, zone: Zone, pfn: Pfn, type: number): num
   for (let at = start; at < start + PAGEBLOCK_PAGES; ) {
     if (frames.has(at as Pfn, PG_buddy)) {
       const pages = 1 << buddyOrder(frames, at as Pfn);
-      moveToFreeList(frames, zone, at as Pfn, type);
+      moveToFreeList(frames, zone, at as Pfn, type, true);
       moved += pages;
       at += pages;
     } else {
       at += 1;
     }
+  }
+  return moved;
+}
+
+/**
+ * Everything free in a pageblock goes to the heads of another type's lists (before 6.x); how many pages. A pageblock that begins
+ * before the zone is taken from `pfn` on; of one that reaches beyond its end nothing moves.
+ */
+export function moveFreepages(frames: MemMap, zone: Zone, pfn: Pfn, type: number, blockPages: number): number {
+  const block = pfn - (pfn % blockPages);
+  const end = block + blockPages;
+  if (!spans(zone, end - 1)) return 0;
+  let moved = 0;
+  for (let at: number = spans(zone, block) ? block : pfn; at < end; ) {
+    if (!frames.has(at as Pfn, PG_buddy)) {
+      at += 1;
+      continue;
+    }
+    const order = buddyOrder(frames, at as Pfn);
+    moveToFreeList(frames, zone, at as Pfn, type, false);
+    moved += 1 << order;
+    at += 1 << order;
   }
   return moved;
 }

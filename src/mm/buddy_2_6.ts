@@ -20,16 +20,15 @@
  * MIGRATE_RESERVE stands where later kernels have MIGRATE_HIGHATOMIC: both are pageblocks kept for those who need them most.
  */
 import {
-  accountFreePages,
-  addToFreeList,
-  buddyOrder,
-  buddyType,
-  delFromFreeList,
-  isFreeBlock,
-  spans,
+  fallbackType,
+  freeOnePageMixed,
+  MAX_PAGE_ORDER,
+  moveFreepages,
+  rmqueueSmallest,
+  takeAndExpand,
 } from './buddy.ts';
 import type { Machine } from './machine.ts';
-import { PG_buddy, PG_reserved } from './page_flags.ts';
+import { PG_reserved } from './page_flags.ts';
 import { NO_PFN, type Pfn } from './units.ts';
 import {
   MIGRATE_HIGHATOMIC,
@@ -37,23 +36,14 @@ import {
   MIGRATE_RECLAIMABLE,
   MIGRATE_TYPES,
   MIGRATE_UNMOVABLE,
-  NR_PAGE_ORDERS,
   type Zone,
 } from './zone.ts';
 import { physical_2_6 } from './zone_2_6.ts';
 
 export const MIGRATE_RESERVE: number = MIGRATE_HIGHATOMIC;
 /** Without CONFIG_HUGETLB_PAGE a pageblock is the largest block: 1024 pages. */
-export const PAGEBLOCK_ORDER_2_6 = 10;
+const PAGEBLOCK_ORDER_2_6 = 10;
 const PAGEBLOCK_PAGES_2_6 = 1024;
-const MAX_ORDER_2_6 = 10;
-
-/** Where a type looks when its own lists are empty, in order. */
-const FALLBACKS: readonly (readonly [number, number])[] = [
-  [MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE],
-  [MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE],
-  [MIGRATE_UNMOVABLE, MIGRATE_MOVABLE],
-];
 
 // pageblocks
 
@@ -74,63 +64,23 @@ function setPageblockType_2_6(zone: Zone, pfn: Pfn, type: number): void {
 
 /** Gives a block back, as large as its free buddies make it, at the head of its list. */
 export function freeOnePage_2_6(m: Machine, zone: Zone, pfn: Pfn, order: number): void {
-  const { frames } = m;
-  const type = pageblockType_2_6(m, zone, pfn);
-  let at: number = pfn;
-  let size = order;
-  while (size < MAX_ORDER_2_6) {
-    const buddy = (at ^ (1 << size)) as Pfn;
-    if (!isFreeBlock(frames, zone, buddy, size)) break;
-    accountFreePages(zone, -(1 << size), buddyType(frames, buddy));
-    delFromFreeList(frames, zone, buddy);
-    at &= buddy;
-    size += 1;
-  }
-  addToFreeList(frames, zone, at as Pfn, size, type, false);
-  accountFreePages(zone, 1 << size, type);
+  freeOnePageMixed(m.frames, zone, pfn, order, pageblockType_2_6(m, zone, pfn), false);
 }
 
 // taking
 
-/** Off its list; what is above the wanted order goes to the heads of the lists of `type`. */
-function expand(m: Machine, zone: Zone, pfn: Pfn, order: number, type: number): Pfn {
-  const { frames } = m;
-  let size = buddyOrder(frames, pfn);
-  accountFreePages(zone, -(1 << size), buddyType(frames, pfn));
-  delFromFreeList(frames, zone, pfn);
-  accountFreePages(zone, (1 << size) - (1 << order), type);
-  while (size > order) {
-    size -= 1;
-    addToFreeList(frames, zone, (pfn + (1 << size)) as Pfn, size, type, false);
-  }
-  return pfn;
-}
-
-/** The smallest block of this type that is large enough, from the head of its list. */
-export function rmqueueSmallest_2_6(m: Machine, zone: Zone, order: number, type: number): Pfn {
-  for (let size = order; size < NR_PAGE_ORDERS; size++) {
-    if (zone.nrFree[size * MIGRATE_TYPES + type] === 0) continue;
-    return expand(m, zone, m.frames.listFirst(zone.freeLists[size * MIGRATE_TYPES + type]!), order, type);
-  }
-  return NO_PFN;
-}
-
 /** A block, of whatever type it has to be. */
 export function rmqueue_2_6(m: Machine, zone: Zone, order: number, type: number): Pfn {
-  const pfn = rmqueueSmallest_2_6(m, zone, order, type);
+  const pfn = rmqueueSmallest(m.frames, zone, order, type);
   return pfn !== NO_PFN ? pfn : rmqueueFallback_2_6(m, zone, order, type);
 }
 
 function rmqueueFallback_2_6(m: Machine, zone: Zone, order: number, type: number): Pfn {
-  for (let size = MAX_ORDER_2_6; size >= order; size--) {
-    const fallbacks = FALLBACKS[type]!;
-    for (let i = 0; i < fallbacks.length; i++) {
-      const other = fallbacks[i]!;
-      if (zone.nrFree[size * MIGRATE_TYPES + other] === 0) continue;
-      return stealBlock(m, zone, size, order, type, other);
-    }
+  for (let size = MAX_PAGE_ORDER; size >= order; size--) {
+    const other = fallbackType(zone, size, type);
+    if (other >= 0) return stealBlock(m, zone, size, order, type, other);
   }
-  return rmqueueSmallest_2_6(m, zone, order, MIGRATE_RESERVE);
+  return rmqueueSmallest(m.frames, zone, order, MIGRATE_RESERVE);
 }
 
 function stealBlock(m: Machine, zone: Zone, size: number, order: number, type: number, other: number): Pfn {
@@ -139,7 +89,7 @@ function stealBlock(m: Machine, zone: Zone, size: number, order: number, type: n
   let moved = 0;
   let relabelled = size === PAGEBLOCK_ORDER_2_6;
   if (size >= PAGEBLOCK_ORDER_2_6 >> 1 || type === MIGRATE_RECLAIMABLE) {
-    moved = moveFreepagesBlock_2_6(m, zone, pfn, type);
+    moved = moveFreepages(m.frames, zone, pfn, type, PAGEBLOCK_PAGES_2_6);
     if (moved >= PAGEBLOCK_PAGES_2_6 / 2) relabelled = true;
     rest = type;
   }
@@ -148,31 +98,7 @@ function stealBlock(m: Machine, zone: Zone, size: number, order: number, type: n
     const changed = relabelled ? 1 : 0;
     m.trace.emit(m.clock.now, 'mm_page_alloc_extfrag', pfn, order, size, type, other, moved, changed);
   }
-  return expand(m, zone, pfn, order, rest);
-}
-
-/** All free blocks of the pageblock go to the lists of `type`; how many pages. Of a pageblock that reaches out of the zone none. */
-export function moveFreepagesBlock_2_6(m: Machine, zone: Zone, pfn: Pfn, type: number): number {
-  const { frames } = m;
-  const block = pfn - (pfn % PAGEBLOCK_PAGES_2_6);
-  const end = block + PAGEBLOCK_PAGES_2_6;
-  const start = spans(zone, block) ? block : pfn;
-  if (!spans(zone, end - 1)) return 0;
-  let moved = 0;
-  for (let at = start; at < end; ) {
-    if (!frames.has(at as Pfn, PG_buddy)) {
-      at += 1;
-      continue;
-    }
-    const order = buddyOrder(frames, at as Pfn);
-    accountFreePages(zone, -(1 << order), buddyType(frames, at as Pfn));
-    delFromFreeList(frames, zone, at as Pfn);
-    addToFreeList(frames, zone, at as Pfn, order, type, false);
-    accountFreePages(zone, 1 << order, type);
-    moved += 1 << order;
-    at += 1 << order;
-  }
-  return moved;
+  return takeAndExpand(m.frames, zone, pfn, order, rest);
 }
 
 /** As many MOVABLE pageblocks, from the front, as pages_min fills are kept as RESERVE; others are given back. */
@@ -188,11 +114,11 @@ export function setupZoneMigrateReserve(m: Machine, zone: Zone): void {
       reserve -= 1;
     } else if (reserve > 0 && type === MIGRATE_MOVABLE) {
       setPageblockType_2_6(zone, pfn, MIGRATE_RESERVE);
-      moveFreepagesBlock_2_6(m, zone, pfn, MIGRATE_RESERVE);
+      moveFreepages(m.frames, zone, pfn, MIGRATE_RESERVE, PAGEBLOCK_PAGES_2_6);
       reserve -= 1;
     } else if (type === MIGRATE_RESERVE) {
       setPageblockType_2_6(zone, pfn, MIGRATE_MOVABLE);
-      moveFreepagesBlock_2_6(m, zone, pfn, MIGRATE_MOVABLE);
+      moveFreepages(m.frames, zone, pfn, MIGRATE_MOVABLE, PAGEBLOCK_PAGES_2_6);
     }
   }
 }

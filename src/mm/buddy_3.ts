@@ -16,23 +16,21 @@
  */
 import {
   accountFreePages,
-  addToFreeList,
-  buddyMergeLikely,
   buddyOrder,
   buddyType,
   delFromFreeList,
-  isFreeBlock,
+  freeOnePageMixed,
   MAX_PAGE_ORDER,
+  moveFreepages,
   PAGEBLOCK_PAGES,
   pageblockType,
   rmqueueSmallest,
   setPageblockType,
-  spans,
   takeAndExpand,
 } from './buddy.ts';
 import type { Machine } from './machine.ts';
 import type { MemMap } from './memmap.ts';
-import { PG_buddy, PG_reserved } from './page_flags.ts';
+import { PG_reserved } from './page_flags.ts';
 import { NO_PFN, type Pfn, type Pgoff } from './units.ts';
 import { MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type Zone } from './zone.ts';
 
@@ -41,7 +39,6 @@ export const MIGRATE_UNMOVABLE_3 = 0;
 export const MIGRATE_RECLAIMABLE_3 = 1;
 export const MIGRATE_MOVABLE_3 = 2;
 export const MIGRATE_RESERVE_3 = 3;
-export const MIGRATE_NAMES_3 = ['Unmovable', 'Reclaimable', 'Movable', 'Reserve'] as const;
 
 const HALF_A_PAGEBLOCK: number = PAGEBLOCK_PAGES / 2;
 /** What zone_build.ts puts everything on: the 6.x number of movable. */
@@ -85,7 +82,7 @@ export function setupZoneMigrateReserve(frames: MemMap, zone: Zone): void {
     if (wants === (type === MIGRATE_RESERVE_3)) continue;
     const next = wants ? MIGRATE_RESERVE_3 : MIGRATE_MOVABLE_3;
     setPageblockType(zone, pfn, PAGEBLOCK_ORDER, next);
-    moveFreepagesBlock(frames, zone, pfn, next);
+    moveFreepages(frames, zone, pfn, next, PAGEBLOCK_PAGES);
   }
 }
 
@@ -97,43 +94,28 @@ function holdsReserved(frames: MemMap, start: number): boolean {
 // freeing
 
 /** Gives a block back, as large as its free buddies make it; at the tail if it may grow soon. */
-export function freeOnePage3(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number): void {
-  accountFreePages(zone, 1 << order, type);
+export function freeOnePage_3(frames: MemMap, zone: Zone, pfn: Pfn, order: number, type: number): void {
   zone.pagesScanned = 0;
-  let at: number = pfn;
-  let size = order;
-  while (size < MAX_PAGE_ORDER) {
-    const buddy = (at ^ (1 << size)) as Pfn;
-    if (!isFreeBlock(frames, zone, buddy, size)) break;
-    const other = buddyType(frames, buddy);
-    delFromFreeList(frames, zone, buddy);
-    if (other !== type) {
-      accountFreePages(zone, -(1 << size), other);
-      accountFreePages(zone, 1 << size, type);
-    }
-    at &= buddy;
-    size += 1;
-  }
-  addToFreeList(frames, zone, at as Pfn, size, type, buddyMergeLikely(frames, zone, at, size));
+  freeOnePageMixed(frames, zone, pfn, order, type, true);
 }
 
 // taking
 
 /** A block of this type, then of another's, then of the reserve. */
-export function rmqueue3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
+export function rmqueue_3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
   let pfn = rmqueueSmallest(frames, zone, order, type);
   if (pfn === NO_PFN && type !== MIGRATE_RESERVE_3) {
-    pfn = rmqueueFallback3(frames, zone, order, type);
+    pfn = rmqueueFallback_3(frames, zone, order, type);
     if (pfn === NO_PFN) pfn = rmqueueSmallest(frames, zone, order, MIGRATE_RESERVE_3);
   }
   return pfn;
 }
 
 /** Takes up to `count` single pages and puts them at the tail of the CPU's list. */
-export function rmqueueBulk3(m: Machine, zone: Zone, count: number, type: number): number {
+export function rmqueueBulk_3(m: Machine, zone: Zone, count: number, type: number): number {
   let taken = 0;
   for (; taken < count; taken++) {
-    const pfn = rmqueue3(m.frames, zone, 0, type);
+    const pfn = rmqueue_3(m.frames, zone, 0, type);
     if (pfn === NO_PFN) break;
     m.frames.setIndex(pfn, type as Pgoff);
     m.frames.listAddTail(pfn, zone.pcp.lists[type]!);
@@ -142,7 +124,7 @@ export function rmqueueBulk3(m: Machine, zone: Zone, count: number, type: number
 }
 
 /** From the largest block down, so that little is stolen often. */
-function rmqueueFallback3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
+function rmqueueFallback_3(frames: MemMap, zone: Zone, order: number, type: number): Pfn {
   for (let size = MAX_PAGE_ORDER; size >= order; size--) {
     for (const other of FALLBACKS[type]!) {
       if (zone.nrFree[size * MIGRATE_TYPES + other] === 0) continue;
@@ -161,32 +143,9 @@ function tryToStealFreepages(frames: MemMap, zone: Zone, pfn: Pfn, size: number,
     return type;
   }
   if (size < PAGEBLOCK_ORDER >> 1 && type !== MIGRATE_RECLAIMABLE_3) return other;
-  if (moveFreepagesBlock(frames, zone, pfn, type) < HALF_A_PAGEBLOCK) return other;
+  if (moveFreepages(frames, zone, pfn, type, PAGEBLOCK_PAGES) < HALF_A_PAGEBLOCK) return other;
   setPageblockType(zone, pfn, PAGEBLOCK_ORDER, type);
   return type;
-}
-
-/** Everything free in the pageblock goes to the heads of another type's lists; how many pages that was. */
-function moveFreepagesBlock(frames: MemMap, zone: Zone, pfn: Pfn, type: number): number {
-  const blockStart = pfn - (pfn % PAGEBLOCK_PAGES);
-  const start = spans(zone, blockStart) ? blockStart : pfn;
-  const end = blockStart + PAGEBLOCK_PAGES;
-  if (!spans(zone, end - 1)) return 0;
-  let moved = 0;
-  for (let at: number = start; at < end; ) {
-    if (!frames.has(at as Pfn, PG_buddy)) {
-      at += 1;
-      continue;
-    }
-    const order = buddyOrder(frames, at as Pfn);
-    accountFreePages(zone, -(1 << order), buddyType(frames, at as Pfn));
-    delFromFreeList(frames, zone, at as Pfn);
-    addToFreeList(frames, zone, at as Pfn, order, type, false);
-    accountFreePages(zone, 1 << order, type);
-    moved += 1 << order;
-    at += 1 << order;
-  }
-  return moved;
 }
 
 /** Compaction takes a free block off its list, for pages to move to; its pageblock becomes movable if the block is most of it. */

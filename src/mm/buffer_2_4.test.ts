@@ -20,7 +20,7 @@ import { __GFP_IO, GFP_KERNEL } from './gfp.ts';
 import { Machine } from './machine.ts';
 import { setPageDirty } from './page_cache_2_4.ts';
 import { PG_private } from './page_flags.ts';
-import { state24 } from './state_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import { structPage } from './struct_page_2_4.ts';
 import type { Pfn, Pgoff } from './units.ts';
 
@@ -28,7 +28,7 @@ function world() {
   const machine = new Machine({ kernel: '2.4.19', ramBytes: 16 * 2 ** 20 });
   const file = openInode(machine, newInode(machine, '/f', 'disk', 4 * 4096), true, true, false);
   filemapRead(machine, file, 0, 4 * 4096, null);
-  return { machine, file, buffers: state24(machine).pageCache.buffers };
+  return { machine, file, buffers: state_2_4(machine).pageCache.buffers };
 }
 
 function page(machine: Machine, file: File, index: number): Pfn {

@@ -21,7 +21,7 @@ import { pageMapping } from './filemap.ts';
 import { __GFP_IO, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { PG_private } from './page_flags.ts';
-import { state24 } from './state_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import type { Pfn } from './units.ts';
 import { clearPageDirtyForIo, startWriting } from './writeback.ts';
 import { ZONE_HIGHMEM } from './zone.ts';
@@ -33,7 +33,7 @@ export function tryToReleasePage(machine: Machine, pfn: Pfn, gfp: Gfp): boolean 
 
 export function tryToFreeBuffers_2_4(machine: Machine, pfn: Pfn, gfp: Gfp): boolean {
   if (!machine.frames.has(pfn, PG_private)) return true;
-  const { buffers } = state24(machine).pageCache;
+  const { buffers } = state_2_4(machine).pageCache;
   for (let mask = gfp; ; mask = 0) {
     if ((buffers.bState(pfn) & (BH_Dirty | BH_Lock)) === 0) {
       dropBuffers(machine, pfn);

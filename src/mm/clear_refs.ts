@@ -1,6 +1,8 @@
 /**
  * /proc/PID/clear_refs: forgets that the pages of an address space were used, so that a later look at smaps says what was since.
  *
+ * Owns      the walk that takes the marks away.
+ * Promises  No page goes, and nothing is written to one.
  * Linux     2.6.24 fs/proc/task_mmu.c: clear_refs_write clear_refs_pte_range
  */
 import type { Machine } from './machine.ts';

@@ -36,10 +36,8 @@ import { freePages } from './page_alloc.ts';
 import { PG_buddy, PG_lru, PG_swapcache, PG_tail, PG_unevictable, PG_writeback } from './page_flags.ts';
 import { NO_PFN, type Pfn, ZERO_TOKEN } from './units.ts';
 import { COMPACT_FREE_SCANNED, COMPACT_MIGRATE_SCANNED, COMPACTISOLATED, COMPACTSTALL } from './vmstat.ts';
-import { freeBlocks3, zoneWatermarkOk3 } from './watermark_3.ts';
-import { NR_PAGE_ORDERS, type Zone } from './zone.ts';
-
-export { MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, type MigrateMode } from './migrate.ts';
+import { zoneWatermarkOk_3 } from './watermark_3.ts';
+import { freeBlocks, NR_PAGE_ORDERS, type Zone } from './zone.ts';
 
 /** It made no sense; go on; a page of the order is free now or the pass was cut short; the scanners met. */
 export const COMPACT_SKIPPED = 0;
@@ -137,7 +135,7 @@ export class Compaction {
     let best = COMPACT_SKIPPED;
     for (const zone of zonelist) {
       best = Math.max(best, zones[zone.index]!.compactZone(order, type, mode));
-      if (zoneWatermarkOk3(zone, order, zone.wmarkLow, 0, 0)) break;
+      if (zoneWatermarkOk_3(zone, order, zone.wmarkLow, 0, 0)) break;
     }
     return best;
   }
@@ -185,10 +183,10 @@ export class Compaction {
     if (order === WHOLE_ZONE) return COMPACT_CONTINUE;
     // Pages are in two places for a while.
     const mark = zone.wmarkLow + (2 << order);
-    if (!zoneWatermarkOk3(zone, 0, mark, 0, 0)) return COMPACT_SKIPPED;
+    if (!zoneWatermarkOk_3(zone, 0, mark, 0, 0)) return COMPACT_SKIPPED;
     const index = fragmentationIndex(zone, order);
     if (index >= 0 && index <= EXTFRAG_THRESHOLD) return COMPACT_SKIPPED;
-    return index === -1000 && zoneWatermarkOk3(zone, order, mark, 0, 0) ? COMPACT_PARTIAL : COMPACT_CONTINUE;
+    return index === -1000 && zoneWatermarkOk_3(zone, order, mark, 0, 0) ? COMPACT_PARTIAL : COMPACT_CONTINUE;
   }
 
   private finished(control: Control): number {
@@ -202,7 +200,7 @@ export class Compaction {
       return COMPACT_COMPLETE;
     }
     if (control.order === WHOLE_ZONE) return COMPACT_CONTINUE;
-    if (!zoneWatermarkOk3(zone, control.order, zone.wmarkLow + (1 << control.order), 0, 0)) return COMPACT_CONTINUE;
+    if (!zoneWatermarkOk_3(zone, control.order, zone.wmarkLow + (1 << control.order), 0, 0)) return COMPACT_CONTINUE;
     for (let order = control.order; order < NR_PAGE_ORDERS; order++) {
       if (zone.nrFree[order * 4 + control.type]! > 0) return COMPACT_PARTIAL;
     }
@@ -323,7 +321,7 @@ export class Compaction {
       const pfn = at as Pfn;
       if (!frames.has(pfn, PG_buddy)) continue;
       const order = buddyOrder(frames, pfn);
-      if (!zoneWatermarkOk3(zone, 0, zone.wmarkLow + (1 << order), 0, 0)) return isolated;
+      if (!zoneWatermarkOk_3(zone, 0, zone.wmarkLow + (1 << order), 0, 0)) return isolated;
       isolateFreePage(frames, zone, pfn);
       for (let i = 0; i < 1 << order; i++) {
         frames.setRefcount((pfn + i) as Pfn, 1);
@@ -382,7 +380,7 @@ export function fragmentationIndex(zone: Zone, order: number): number {
   let total = 0;
   let suitable = 0;
   for (let o = 0; o < NR_PAGE_ORDERS; o++) {
-    const blocks = freeBlocks3(zone, o);
+    const blocks = freeBlocks(zone, o);
     total += blocks;
     freePages += blocks << o;
     if (o >= order) suitable += blocks << (o - order);

@@ -12,7 +12,7 @@
 import type { VfsLru, VfsObject } from './dcache.ts';
 import { __GFP_FS, type Gfp } from './gfp.ts';
 import type { Machine } from './machine.ts';
-import { slab24 } from './slab_2_4.ts';
+import { slab_2_4 } from './slab_2_4.ts';
 
 /** dentry_stat.nr_unused, inodes_stat.nr_unused. */
 export function nrUnusedDentries(machine: Machine): number {
@@ -30,7 +30,7 @@ function count(lists: VfsLru[]): number {
 export function shrinkDcacheMemory(machine: Machine, priority: number, gfp: Gfp): number {
   if ((gfp & __GFP_FS) === 0) return 0;
   pruneDcache(machine, Math.floor(nrUnusedDentries(machine) / priority));
-  const slab = slab24(machine);
+  const slab = slab_2_4(machine);
   return slab.kmemCacheShrink(machine, slab.cache('dentry_cache'));
 }
 
@@ -60,7 +60,7 @@ export function shrinkIcacheMemory(machine: Machine, priority: number, gfp: Gfp)
   const goal = Math.floor(nrUnusedInodes(machine) / priority);
   // What could not be dropped may be dirty: somebody writes it, for the next time.
   if (pruneIcache(machine, goal) < goal) machine.generation.writeback.wakeupFlusher(machine);
-  const slab = slab24(machine);
+  const slab = slab_2_4(machine);
   return slab.kmemCacheShrink(machine, slab.cache('inode_cache'));
 }
 

@@ -3,6 +3,7 @@
  *
  *   page cache + free pages + free swap + swap cache (once more) + unused dentries and inodes  >  pages
  *
+ * Owns      the sum.
  * Promises  Nothing is remembered of what was promised before, so all together may be promised more than there is.
  * Linux     2.4.20 mm/mmap.c: vm_enough_memory
  *
@@ -11,12 +12,12 @@
 import { nrUnusedDentries, nrUnusedInodes } from './dcache_2_4.ts';
 import type { Machine } from './machine.ts';
 import { nrFreePages } from './page_alloc.ts';
-import { state24 } from './state_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import { PAGE_SIZE } from './units.ts';
 
-export function vmEnoughMemory24(machine: Machine, pages: number): boolean {
+export function vmEnoughMemory_2_4(machine: Machine, pages: number): boolean {
   if (machine.sysctl.overcommitMemory !== 0) return true;
-  const { pageCache } = state24(machine);
+  const { pageCache } = state_2_4(machine);
   const { caches } = machine.slab;
   const free =
     pageCache.size +

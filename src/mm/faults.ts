@@ -84,6 +84,8 @@ import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { PGMAJFAULT, PGREUSE } from './vmstat.ts';
 import { folioMarkDirty } from './writeback.ts';
+
+/** VM_FAULT_ bits. */
 export function handlePteFault(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const { fault, pageTables } = machine;
   const found = pageTables.slotOf(vma.vmMm.pageTables, vpn);
@@ -456,15 +458,15 @@ function shouldTryToFreeSwap(machine: Machine, pfn: Pfn, vma: Vma, write: boolea
 function doWpPage(machine: Machine): number {
   const { fault, pageTables, frames } = machine;
   const { vma, slot } = fault;
-  if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN);
+  if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN, freeSwapCacheIfUnmapped);
   const pfn = pageTables.pfn(slot);
-  if (isKsmPage(machine, pfn)) return wpPageCopy(machine, pfn);
+  if (isKsmPage(machine, pfn)) return wpPageCopy(machine, pfn, freeSwapCacheIfUnmapped);
   if (frames.isAnon(pfn)) {
     if (frames.has(pfn, PG_anon_exclusive) || isOnlyUser(machine, pfn)) return wpPageReuse(machine);
   } else if ((vma.vmFlags & VM_SHARED) !== 0) {
-    return wpPageShared(machine, pfn);
+    return wpPageShared(machine, pfn, wpPageReuse);
   }
-  return wpPageCopy(machine, pfn);
+  return wpPageCopy(machine, pfn, freeSwapCacheIfUnmapped);
 }
 
 /** Nobody but this entry holds the page any more; it becomes this VMA's own. */
@@ -499,9 +501,10 @@ function wpPageReuse(machine: Machine): number {
   return 0;
 }
 
-function wpPageShared(machine: Machine, pfn: Pfn): number {
+/** The page of a shared mapping; `reuse` makes the entry writable. */
+export function wpPageShared(machine: Machine, pfn: Pfn, reuse: (machine: Machine) => number): number {
   const { fault, frames, pageTables } = machine;
-  if (!wantsWriteNotify(fault.vma)) return wpPageReuse(machine);
+  if (!wantsWriteNotify(fault.vma)) return reuse(machine);
   frames.get(pfn);
   fault.page = pfn;
   const result = pageMkwrite(machine, fault);
@@ -511,18 +514,22 @@ function wpPageShared(machine: Machine, pfn: Pfn): number {
   }
   const slot = pageTables.slotOf(fault.vma.vmMm.pageTables, fault.vpn);
   const same = slot === fault.slot && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
-  if (same) wpPageReuse(machine);
+  if (same) reuse(machine);
   faultDirtySharedPage(machine, pfn);
   putPage(machine, pfn);
   return 0;
 }
 
-/** `old` is the page to copy, or NO_PFN for the zero page. */
-function wpPageCopy(machine: Machine, old: Pfn): number {
+/** `old` is the page to copy, or NO_PFN for the zero page; `unmapped` is told when the entry does not map it any more. */
+export function wpPageCopy(
+  machine: Machine,
+  old: Pfn,
+  unmapped: (machine: Machine, old: Pfn, vma: Vma) => void,
+): number {
   const { fault, pageTables, frames, rmap } = machine;
   const { vma, vpn, slot } = fault;
   const mm = vma.vmMm;
-  const bits = pageTables.bits[slot]!;
+  const bits = pageTables.bits[slot]! & ~(PTE_YOUNG | PTE_TLB);
   if (old !== NO_PFN) getPage(machine, old);
   const copy = rmap.anonVmaPrepare(vma) < 0 ? NO_PFN : allocAnonPage(machine, mm);
   if (copy === NO_PFN) {
@@ -535,7 +542,7 @@ function wpPageCopy(machine: Machine, old: Pfn): number {
   // Reclaim for the copy may have unmapped the old page; its young bit may be gone, too.
   const same =
     at === slot &&
-    (pageTables.bits[slot]! & ~(PTE_YOUNG | PTE_TLB)) === (bits & ~(PTE_YOUNG | PTE_TLB)) &&
+    (pageTables.bits[slot]! & ~(PTE_YOUNG | PTE_TLB)) === bits &&
     pageTables.pfn(slot) === (old === NO_PFN ? machine.zeroPfn : old);
   if (!same) {
     putPage(machine, copy);
@@ -552,13 +559,12 @@ function wpPageCopy(machine: Machine, old: Pfn): number {
   machine.lru.addVma(copy, vma);
   const rw = (vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
   pageTables.setPresent(slot, copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | rw);
-  if (old !== NO_PFN) {
-    // The old mapping goes last, so that nobody takes the page for unmapped while we still copy from it.
-    rmap.remove(old, vma);
-    freeSwapCacheIfUnmapped(machine, old);
-    putPage(machine, old);
-    putPage(machine, old);
-  }
+  if (old === NO_PFN) return 0;
+  // The old mapping goes last, so that nobody takes the page for unmapped while we still copy from it.
+  rmap.remove(old, vma);
+  unmapped(machine, old, vma);
+  putPage(machine, old);
+  putPage(machine, old);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 /** What faults of 2.4 leave, and the lives of pages from fault to eviction and back. */
 import { expect, test } from 'vitest';
-import { Space24 } from '../../test/space_2_4.ts';
+import { Space_2_4 } from '../../test/space_2_4.ts';
 import { filemapRead } from './filemap.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS } from './mm.ts';
 import { doMunmap } from './munmap.ts';
@@ -13,7 +13,7 @@ import { NO_PFN, PAGE_SIZE, type SwapEntry, ZERO_TOKEN } from './units.ts';
 import { PGMAJFAULT } from './vmstat.ts';
 
 /** Everything out that is inactive, until nothing changes any more. */
-function evict(s: Space24): void {
+function evict(s: Space_2_4): void {
   for (let i = 0; i < 4; i++) {
     s.swapOut();
     s.refill(1000);
@@ -25,7 +25,7 @@ function evict(s: Space24): void {
 }
 
 test('[2.4 first/second touch] a store: inactive and referenced; found young by swap_out: active; used again: active and referenced', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1);
   s.store(0);
   const pfn = s.pfn(0);
@@ -38,7 +38,7 @@ test('[2.4 first/second touch] a store: inactive and referenced; found young by 
 });
 
 test('[2.4 first/second touch] read(2): referenced, active, active and referenced; a read from the middle of a page says nothing', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 1);
   const read = (pos: number): void => {
     filemapRead(s.machine, file, pos, 100, null);
@@ -55,7 +55,7 @@ test('[2.4 first/second touch] read(2): referenced, active, active and reference
 });
 
 test('[2.4 first/second touch] a file fault and a swap-in mark the page once each', () => {
-  const s = new Space24({ swap: 'zram' });
+  const s = new Space_2_4({ swap: 'zram' });
   s.map(0, 1, MAP_SHARED, undefined, s.file('disk', 1));
   s.load(0);
   expect(s.state(s.pfn(0))).toBe('I R');
@@ -68,7 +68,7 @@ test('[2.4 first/second touch] a file fault and a swap-in mark the page once eac
 });
 
 test('[2.4 fault classes] reading untouched anonymous memory maps the zero page and leaves rss', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1);
   s.load(0);
   expect(s.pfn(0)).toBe(s.machine.zeroPfn);
@@ -79,7 +79,7 @@ test('[2.4 fault classes] reading untouched anonymous memory maps the zero page 
 });
 
 test('[2.4 fault classes] file faults are major, even when the page was in memory', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 4);
   filemapRead(s.machine, file, 0, 4 * PAGE_SIZE, null);
   s.map(0, 4, MAP_SHARED, undefined, file);
@@ -89,7 +89,7 @@ test('[2.4 fault classes] file faults are major, even when the page was in memor
 });
 
 test('[2.4 fault classes] a miss reads the aligned group of 2^page_cluster pages', () => {
-  const s = new Space24({ sysctl: { pageCluster: 3 } });
+  const s = new Space_2_4({ sysctl: { pageCluster: 3 } });
   const file = s.file('disk', 30);
   s.map(0, 30, MAP_SHARED, undefined, file);
   s.load(13);
@@ -100,7 +100,7 @@ test('[2.4 fault classes] a miss reads the aligned group of 2^page_cluster pages
 });
 
 test('[2.4 fault classes] a store to a private mapping copies at once, one to a shared mapping takes the page', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 2);
   s.map(0, 1, MAP_PRIVATE, undefined, file);
   s.map(8, 1, MAP_SHARED, undefined, file, 1);
@@ -119,7 +119,7 @@ test('[2.4 fault classes] a store to a private mapping copies at once, one to a 
 });
 
 test('[2.4 fault classes] shared writable memory is writable after a load, with no fault for the first store', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1, MAP_SHARED, undefined, s.file('disk', 1));
   s.load(0);
   expect(s.pte(0, PTE_RW)).toBe(true);
@@ -130,14 +130,14 @@ test('[2.4 fault classes] shared writable memory is writable after a load, with 
 });
 
 test('[2.4 fault classes] beyond the end of the file, rounded up, is SIGBUS', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 3, MAP_SHARED, undefined, s.file('disk', 2));
   expect(s.load(1)).toBe(0);
   expect(s.load(2)).not.toBe(0);
 });
 
 test('[2.4 fault classes] copy-on-write: reuse keeps the frame, a copy takes another and leaves the count at one', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1);
   s.store(0);
   const old = s.pfn(0);
@@ -151,7 +151,7 @@ test('[2.4 fault classes] copy-on-write: reuse keeps the frame, a copy takes ano
 });
 
 test('[2.4 story Anonymous page, swapped out and in]', () => {
-  const s = new Space24({ swap: 'disk' });
+  const s = new Space_2_4({ swap: 'disk' });
   const { machine } = s;
   const { frames } = machine;
   s.map(0, 1);
@@ -207,7 +207,7 @@ test('[2.4 story Anonymous page, swapped out and in]', () => {
 });
 
 test('[2.4 story Anonymous page, swapped out and in] a store at step 8 goes to the state of step 9', () => {
-  const s = new Space24({ swap: 'disk' });
+  const s = new Space_2_4({ swap: 'disk' });
   s.map(0, 1);
   s.store(0);
   evict(s);
@@ -220,7 +220,7 @@ test('[2.4 story Anonymous page, swapped out and in] a store at step 8 goes to t
 });
 
 test('[2.4 story Anonymous page, swapped out and in] shared after fork: read back by both, the store copies while the slot has two users', () => {
-  const s = new Space24({ swap: 'zram' });
+  const s = new Space_2_4({ swap: 'zram' });
   s.map(0, 1);
   s.store(0);
   const child = s.fork();
@@ -237,7 +237,7 @@ test('[2.4 story Anonymous page, swapped out and in] shared after fork: read bac
 });
 
 test('[2.4 story Clean file page] read() twice, then evicted', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const { frames } = s.machine;
   const file = s.file('disk', 1);
   filemapRead(s.machine, file, 0, 4096, null);
@@ -255,7 +255,7 @@ test('[2.4 story Clean file page] read() twice, then evicted', () => {
 });
 
 test('[2.4 story Mapped file page]', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 1);
   s.map(0, 1, MAP_SHARED, undefined, file);
   s.load(0);
@@ -272,7 +272,7 @@ test('[2.4 story Mapped file page]', () => {
 });
 
 test('[2.4 story fork]', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1);
   s.store(0);
   const pfn = s.pfn(0);
@@ -291,7 +291,7 @@ test('[2.4 story fork]', () => {
 });
 
 test('[2.4 story ZERO_PAGE]', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1);
   const zero = s.machine.zeroPfn;
   const before = s.machine.frames.refcount(zero);
@@ -306,7 +306,7 @@ test('[2.4 story ZERO_PAGE]', () => {
 });
 
 test('vm_swap_full: a page that comes back gives up its slot, and is dirty', () => {
-  const s = new Space24({ swap: 'zram', swapBytes: 5 * 4096 });
+  const s = new Space_2_4({ swap: 'zram', swapBytes: 5 * 4096 });
   s.map(0, 3);
   s.storeAll(0, 3);
   evict(s);

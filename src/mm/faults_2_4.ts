@@ -50,7 +50,7 @@ import { PGMAJFAULT, PGREUSE } from './vmstat.ts';
 const MAX_READAHEAD = 31;
 
 /** What a fault of `vma` at `vpn` does to the entry. VM_FAULT_ bits. */
-export function handlePteFault24(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
+export function handlePteFault_2_4(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const { fault, pageTables } = machine;
   const slot = pageTables.slotAlloc(machine, vma.vmMm, vpn);
   if (slot === NO_SLOT) return VM_FAULT_OOM;

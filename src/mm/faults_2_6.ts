@@ -32,7 +32,7 @@ import {
 } from './fault.ts';
 import { isSharedWritable, wantsWriteNotify } from './faults.ts';
 import { lockPage, pageMapping, pageMkwrite } from './filemap.ts';
-import { filemapFault26 } from './filemap_fault_2_6.ts';
+import { filemapFault_2_6 } from './filemap_fault_2_6.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { memCgroupCharge } from './memcg.ts';
@@ -50,7 +50,7 @@ import { linearPageIndex, type Vma } from './vma.ts';
 import { PGMAJFAULT } from './vmstat.ts';
 import { folioMarkDirty } from './writeback.ts';
 
-export function handlePteFault26(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
+export function handlePteFault_2_6(machine: Machine, vma: Vma, vpn: Vpn, flags: number): number {
   const { fault, pageTables } = machine;
   const slot = pageTables.slotAlloc(machine, vma.vmMm, vpn);
   if (slot === NO_SLOT) return VM_FAULT_OOM;
@@ -217,7 +217,7 @@ function dirtyShared(machine: Machine, pfn: Pfn): void {
 function fileFault(machine: Machine): number {
   const { fault } = machine;
   const { mapping } = fault.vma.vmFile!;
-  const result = mapping.host.kind === 'tmpfs' ? shmemFault(machine, fault) : filemapFault26(machine, fault);
+  const result = mapping.host.kind === 'tmpfs' ? shmemFault(machine, fault) : filemapFault_2_6(machine, fault);
   bugOn(
     (result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_LOCKED)) === 0,
     'a file fault returns its page locked',

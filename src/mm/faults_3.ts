@@ -30,13 +30,12 @@ import {
   doCowFault,
   doReadFault,
   doSharedFault,
-  faultDirtySharedPage,
   fileFault,
   finishFault,
   isSharedWritable,
-  wantsWriteNotify,
+  wpPageCopy,
+  wpPageShared,
 } from './faults.ts';
-import { pageMkwrite } from './filemap.ts';
 import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import { hugeFault, wantsHuge } from './huge_memory.ts';
 import { isKsmPage, ksmMightNeedToCopy } from './ksm_page.ts';
@@ -45,32 +44,14 @@ import type { Machine } from './machine.ts';
 import { countMemcgEvents } from './memcg.ts';
 import { chargeSwapin } from './memcg_3.ts';
 import { munlockVmaPageAtOnce } from './mlock_3.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
+import { MM_ANONPAGES, MM_SWAPENTS } from './mm.ts';
 import { compoundHead, getPage, putPage } from './page_alloc.ts';
-import {
-  PG_dirty,
-  PG_locked,
-  PG_mlocked,
-  PG_swapbacked,
-  PG_swapcache,
-  PG_uptodate,
-  PG_writeback,
-} from './page_flags.ts';
-import {
-  NO_SLOT,
-  PTE_DIRTY,
-  PTE_FILE,
-  PTE_MARKER,
-  PTE_PRESENT,
-  PTE_RW,
-  PTE_SPECIAL,
-  PTE_TLB,
-  PTE_YOUNG,
-} from './page_table.ts';
+import { PG_dirty, PG_locked, PG_mlocked, PG_swapcache, PG_uptodate, PG_writeback } from './page_flags.ts';
+import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_MARKER, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from './page_table.ts';
 import { expandDownwards } from './stack_3.ts';
 import { deleteFromSwapCache, swapCacheGetForFault } from './swap/swap_state.ts';
 import { folioFreeSwap, swapFree, swpSwapcount, vmSwapFull } from './swap/swapfile.ts';
-import { NO_PFN, type Pfn, type SwapEntry, type Vpn, ZERO_TOKEN } from './units.ts';
+import { NO_PFN, type Pfn, type SwapEntry, type Vpn } from './units.ts';
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { PGMAJFAULT } from './vmstat.ts';
@@ -267,9 +248,9 @@ export function reuseSwapPage(machine: Machine, pfn: Pfn): boolean {
 function doWpPage(machine: Machine): number {
   const { fault, pageTables, frames } = machine;
   const { vma, vpn, slot } = fault;
-  if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN);
+  if (pageTables.has(slot, PTE_SPECIAL)) return wpPageCopy(machine, NO_PFN, unlockCopied);
   const pfn = pageTables.pfn(slot);
-  if (isKsmPage(machine, pfn)) return wpPageCopy(machine, pfn);
+  if (isKsmPage(machine, pfn)) return wpPageCopy(machine, pfn, unlockCopied);
   if (frames.isAnon(pfn)) {
     const head = compoundHead(machine, pfn);
     if (frames.has(head, PG_locked)) {
@@ -282,9 +263,9 @@ function doWpPage(machine: Machine): number {
     // Reverse walks need not ask parents and siblings any more.
     if (ours) machine.rmap.moveAnon(pfn, vma);
     frames.clear(head, PG_locked);
-    return ours ? wpPageReuse(machine) : wpPageCopy(machine, pfn);
+    return ours ? wpPageReuse(machine) : wpPageCopy(machine, pfn, unlockCopied);
   }
-  return isSharedWritable(vma) ? wpPageShared(machine, pfn) : wpPageCopy(machine, pfn);
+  return isSharedWritable(vma) ? wpPageShared(machine, pfn, wpPageReuse) : wpPageCopy(machine, pfn, unlockCopied);
 }
 
 function wpPageReuse(machine: Machine): number {
@@ -294,65 +275,7 @@ function wpPageReuse(machine: Machine): number {
   return 0;
 }
 
-function wpPageShared(machine: Machine, pfn: Pfn): number {
-  const { fault, frames, pageTables } = machine;
-  if (!wantsWriteNotify(fault.vma)) return wpPageReuse(machine);
-  frames.get(pfn);
-  fault.page = pfn;
-  const result = pageMkwrite(machine, fault);
-  if ((result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) !== 0) {
-    putPage(machine, pfn);
-    return result;
-  }
-  const slot = pageTables.slotOf(fault.vma.vmMm.pageTables, fault.vpn);
-  const same = slot === fault.slot && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
-  if (same) wpPageReuse(machine);
-  faultDirtySharedPage(machine, pfn);
-  putPage(machine, pfn);
-  return 0;
-}
-
-/** `old` is the page to copy, or NO_PFN for the zero page. */
-function wpPageCopy(machine: Machine, old: Pfn): number {
-  const { fault, pageTables, frames, rmap } = machine;
-  const { vma, vpn, slot } = fault;
-  const mm = vma.vmMm;
-  const bits = pageTables.bits[slot]! & ~(PTE_YOUNG | PTE_TLB);
-  if (old !== NO_PFN) getPage(machine, old);
-  const copy = rmap.anonVmaPrepare(vma) < 0 ? NO_PFN : allocAnonPage(machine, mm);
-  if (copy === NO_PFN) {
-    if (old !== NO_PFN) putPage(machine, old);
-    return VM_FAULT_OOM;
-  }
-  frames.setToken(copy, old === NO_PFN ? ZERO_TOKEN : frames.token(old));
-  frames.set(copy, PG_uptodate);
-  const at = pageTables.slotOf(mm.pageTables, vpn);
-  // Reclaim for the copy may have unmapped the old page; its young bit may be gone, too.
-  const same =
-    at === slot &&
-    (pageTables.bits[slot]! & ~(PTE_YOUNG | PTE_TLB)) === bits &&
-    pageTables.pfn(slot) === (old === NO_PFN ? machine.zeroPfn : old);
-  if (!same) {
-    putPage(machine, copy);
-    if (old !== NO_PFN) putPage(machine, old);
-    return 0;
-  }
-  if (old === NO_PFN) {
-    mm.rss[MM_ANONPAGES]! += 1;
-  } else if (!frames.isAnon(old)) {
-    mm.rss[frames.has(old, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
-    mm.rss[MM_ANONPAGES]! += 1;
-  }
-  rmap.addNewAnon(copy, vma, vpn);
-  machine.lru.addVma(copy, vma);
-  const rw = (vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
-  pageTables.setPresent(slot, copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | rw);
-  if (old === NO_PFN) return 0;
-  // The old mapping goes last, so that nobody takes the page for unmapped while we still copy from it.
-  rmap.remove(old, vma);
-  // The copy is locked now, not what it was copied from.
+/** The copy is locked now, not what it was copied from. */
+function unlockCopied(machine: Machine, old: Pfn, vma: Vma): void {
   if ((vma.vmFlags & VM_LOCKED) !== 0) munlockVmaPageAtOnce(machine, compoundHead(machine, old));
-  putPage(machine, old);
-  putPage(machine, old);
-  return 0;
 }

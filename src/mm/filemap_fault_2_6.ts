@@ -6,6 +6,7 @@
  *   … and many misses         just the page (more than 100 more than hits, or MADV_RANDOM)
  *   MADV_SEQUENTIAL           readahead, as for read(2)
  *
+ * Owns      how the page is found, and how much is read with it.
  * Promises  The mmap lock is held until the page is there: no fault starts again, and a fault is major if it had to read.
  * Linux     2.6.24 mm/filemap.c: filemap_fault page_cache_read find_lock_page
  * After     filemap.ts: filemapFault
@@ -26,7 +27,7 @@ import { PGMAJFAULT } from './vmstat.ts';
 const MMAP_LOTSAMISS = 100;
 
 /** The page at fault.pgoff, locked and with a reference, in fault.page. VM_FAULT_ bits. */
-export function filemapFault26(machine: Machine, fault: VmFault): number {
+export function filemapFault_2_6(machine: Machine, fault: VmFault): number {
   const { frames } = machine;
   const file = fault.vma.vmFile!;
   const { mapping } = file;

@@ -1,3 +1,18 @@
+/**
+ * Dirty limits and the flusher of 6.x: who is held back, and when a dirty page is written.
+ *
+ *   dirty + being written    0 ─────── free run ────── settles here ────── thresh      free run: half way from bgThresh to thresh
+ *   a task that dirties        goes on    │   waits, 200 ms at most    │  waits
+ *
+ *   The flusher comes every five seconds for what is older than thirty, and at once when more than bgThresh is dirty.
+ *
+ * Owns      both limits of the machine and of each cgroup (v2), and the flusher's turns on the clock.
+ * Promises  1. While anything is dirty the flusher has a turn to come, if vm.dirty_writeback_centisecs is not 0.
+ *           2. A task waits only while something is under way that will end its wait.
+ * Linux     6.18 mm/page-writeback.c: balance_dirty_pages domain_dirty_limits dirty_poll_interval; fs/fs-writeback.c:
+ *           wb_workfn wb_do_writeback wb_check_old_data_flush wb_check_background_flush writeback_chunk_size wakeup_flusher_threads
+ * Before    flusher_3.ts, flusher_2_6.ts, bdflush.ts
+ */
 import { EVENT_FLUSHER } from './clock.ts';
 import type { Inode } from './fs.ts';
 import type { Machine } from './machine.ts';

@@ -1,6 +1,6 @@
 /** What fork of 2.4 copies, where address spaces stand, where mappings go and which of them merge. */
 import { describe, expect, test } from 'vitest';
-import { Space24 } from '../../test/space_2_4.ts';
+import { Space_2_4 } from '../../test/space_2_4.ts';
 import { doMadvise } from './madvise.ts';
 import { doMlock } from './mlock.ts';
 import { MM_FILEPAGES } from './mm.ts';
@@ -21,13 +21,13 @@ import {
   PROT_WRITE,
 } from './uapi.ts';
 import { PAGE_SIZE } from './units.ts';
-import { taskUnmappedBase } from './unmapped_area_2_4.ts';
+import { taskUnmappedBase } from './unmapped_area.ts';
 
 const RW = PROT_READ | PROT_WRITE;
 
 describe('[2.4 fork]', () => {
   test('[2.4 fork] private pages: both entries read-only, the child old; the child counts what it maps', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 2);
     s.storeAll(0, 2);
     const { mm } = s.fork();
@@ -44,7 +44,7 @@ describe('[2.4 fork]', () => {
   });
 
   test('[2.4 fork] entries of file mappings are copied, too, and those of shared ones are clean in the child', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const file = s.file('disk', 2);
     s.map(0, 2, MAP_SHARED, undefined, file);
     s.store(0);
@@ -57,7 +57,7 @@ describe('[2.4 fork]', () => {
   });
 
   test('[2.4 fork] swap entries: the count of each slot grows by one', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 1);
     s.store(0);
     for (let i = 0; i < 3; i++) {
@@ -74,7 +74,7 @@ describe('[2.4 fork]', () => {
   });
 
   test('[2.4 fork] mmlist: a child stands directly behind its parent; locks are not inherited', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 1);
     doMlock(s.machine, s.mm, s.vpn(0) * PAGE_SIZE, PAGE_SIZE, false);
     expect(s.mm.lockedVm).toBe(1);
@@ -89,11 +89,11 @@ describe('[2.4 fork]', () => {
 });
 
 describe('address layout and VMAs', () => {
-  const anonymous = (s: Space24, addr: number, pages: number, flags = 0): number =>
+  const anonymous = (s: Space_2_4, addr: number, pages: number, flags = 0): number =>
     doMmap(s.machine, s.mm, addr, pages * PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | flags, null, 0);
 
   test('mmap: bottom-up from a third of user space, first fit, and a hint is taken if it is free', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const base = taskUnmappedBase(s.mm);
     const first = anonymous(s, 0, 2);
     expect(first).toBe(base);
@@ -107,7 +107,7 @@ describe('address layout and VMAs', () => {
   });
 
   test('only anonymous memory merges', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 2);
     s.map(2, 2);
     expect(s.mm.mapCount).toBe(1);
@@ -121,7 +121,7 @@ describe('address layout and VMAs', () => {
   });
 
   test('mprotect splits and joins again; mlock and madvise split and never join', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 6);
     const protect = (page: number, prot: number): number =>
       doMprotect(s.machine, s.mm, s.vpn(page) * PAGE_SIZE, 2 * PAGE_SIZE, prot);
@@ -136,7 +136,7 @@ describe('address layout and VMAs', () => {
   });
 
   test('mprotect makes shared entries writable again at once', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 1, MAP_SHARED, RW, s.file('disk', 1));
     s.load(0);
     doMprotect(s.machine, s.mm, s.vpn(0) * PAGE_SIZE, PAGE_SIZE, PROT_READ);
@@ -152,14 +152,14 @@ describe('address layout and VMAs', () => {
     { advice: MADV_PAGEOUT, want: -22 },
   ]) {
     test(`madvise ${advice}: ${want}`, () => {
-      const s = new Space24();
+      const s = new Space_2_4();
       s.map(0, 2);
       expect(doMadvise(s.machine, s.mm, s.vpn(0) * PAGE_SIZE, PAGE_SIZE, advice)).toBe(want);
     });
   }
 
   test('mlock: half of memory is the most', () => {
-    const s = new Space24({ ramBytes: 16 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 16 * 2 ** 20 });
     s.map(0, 3000);
     expect(doMlock(s.machine, s.mm, s.vpn(0) * PAGE_SIZE, 2049 * PAGE_SIZE, false)).toBe(-12);
     expect(doMlock(s.machine, s.mm, s.vpn(0) * PAGE_SIZE, 100 * PAGE_SIZE, false)).toBe(0);

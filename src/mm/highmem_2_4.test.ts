@@ -7,15 +7,15 @@ import { Machine } from './machine.ts';
 import { allocPages } from './page_alloc.ts';
 import { filemapFdatasync, setPageDirty } from './page_cache_2_4.ts';
 import { pageHighMem } from './page_flags_2_4.ts';
-import { slab24 } from './slab_2_4.ts';
-import { state24 } from './state_2_4.ts';
+import { slab_2_4 } from './slab_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import { NO_PFN, type Pfn, type Pgoff } from './units.ts';
 
 /** High memory from 24 MiB on. */
 function world(): { machine: Machine; highmem: Highmem_2_4; high: (n: number) => Pfn } {
   const machine = new Machine({ kernel: '2.4.19', ramBytes: 40 * 2 ** 20, highmemFromBytes: 24 * 2 ** 20 });
   const start = machine.zones[2]!.startPfn;
-  return { machine, highmem: state24(machine).highmem, high: (n) => (start + n) as Pfn };
+  return { machine, highmem: state_2_4(machine).highmem, high: (n) => (start + n) as Pfn };
 }
 
 test('low memory has its address for good; a high page has one while it is mapped', () => {
@@ -100,7 +100,7 @@ test('a bounce page is low; when memory is short one of 32 serves, and goes back
 
 test('a machine without high memory keeps no pool, and user pages come from high memory first where there is some', () => {
   const small = new Machine({ kernel: '2.4.19', ramBytes: 16 * 2 ** 20 });
-  expect(state24(small).highmem.emergencyPagesLeft).toBe(0);
+  expect(state_2_4(small).highmem.emergencyPagesLeft).toBe(0);
   const { machine } = world();
   expect(pageHighMem(machine, allocPages(machine, GFP_HIGHUSER, 0))).toBe(true);
   expect(pageHighMem(machine, allocPages(machine, GFP_KERNEL, 0))).toBe(false);
@@ -113,10 +113,10 @@ test('a read into high memory goes through a low page and a buffer head, which a
   filemapRead(machine, file, 0, 4096, null);
   const pfn = filemapGetPage(machine, file.mapping, 0 as Pgoff);
   expect([pageHighMem(machine, pfn), highmem.bounceMisses]).toEqual([true, 0]);
-  const [before, heads] = [low(), slab24(machine).cache('buffer_head').active];
+  const [before, heads] = [low(), slab_2_4(machine).cache('buffer_head').active];
   setPageDirty(machine, pfn);
-  filemapFdatasync(machine, state24(machine).pageCache, file.mapping);
-  expect([before - low(), slab24(machine).cache('buffer_head').active - heads]).toEqual([1, 1]);
+  filemapFdatasync(machine, state_2_4(machine).pageCache, file.mapping);
+  expect([before - low(), slab_2_4(machine).cache('buffer_head').active - heads]).toEqual([1, 1]);
   machine.advance(1e9);
-  expect([before - low(), slab24(machine).cache('buffer_head').active - heads, machine.verify()]).toEqual([0, 0, []]);
+  expect([before - low(), slab_2_4(machine).cache('buffer_head').active - heads, machine.verify()]).toEqual([0, 0, []]);
 });

@@ -23,7 +23,7 @@ import type { SlabObject } from './kmem_cache_2_4.ts';
 import type { Machine } from './machine.ts';
 import { allocPages, putPage } from './page_alloc.ts';
 import { pageHighMem } from './page_flags_2_4.ts';
-import { slab24 } from './slab_2_4.ts';
+import { slab_2_4 } from './slab_2_4.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn } from './units.ts';
 
 export const PAGE_OFFSET = 0xc0000000;
@@ -162,7 +162,7 @@ export class Highmem_2_4 {
   /** A low page and a buffer head to do I/O for a high page; itself if it is low. NO_PFN: 2.4 would wait for one to come back. */
   createBounce(pfn: Pfn, gfp: Gfp = GFP_KERNEL & ~__GFP_IO): Pfn {
     if (!pageHighMem(this.machine, pfn)) return pfn;
-    const slab = slab24(this.machine);
+    const slab = slab_2_4(this.machine);
     const head = slab.kmemCacheAlloc(this.machine, slab.cache('buffer_head'), gfp);
     let page = head === null && this.emergencyBhs === 0 ? NO_PFN : allocPages(this.machine, gfp, 0);
     if (page === NO_PFN) page = this.emergencyPages.pop() ?? NO_PFN;
@@ -180,7 +180,7 @@ export class Highmem_2_4 {
     const bounce = this.bounces.get(page);
     if (bounce === undefined) return;
     this.bounces.delete(page);
-    const slab = slab24(this.machine);
+    const slab = slab_2_4(this.machine);
     if (bounce.head === null) this.emergencyBhs += 1;
     else slab.kmemCacheFree(this.machine, slab.cache('buffer_head'), bounce.head);
     if (this.emergencyPages.length < POOL_SIZE) this.emergencyPages.push(page);

@@ -2,6 +2,7 @@
  * What each kernel's madvise(2) knows; the rest is EINVAL.
  *
  * Owns      the table.
+ * Promises  A kernel knows what it had when it was released.
  * Linux     mm/madvise.c: madvise_behavior_valid, and before 2.6 the switch in madvise_vma
  */
 import { isSince } from './release.ts';

@@ -4,6 +4,8 @@
  *     swap slot 40, count 3 ──► first fault: frame 512 in the swap cache, anonymous memory of process A
  *                           ──► B's fault: frame 512 belongs to A's anon_vma, so B gets frame 513 with the same content
  *
+ * Owns      the copy, and who gets it.
+ * Promises  A page that is back from swap is of one anon_vma: nobody else maps it.
  * Linux     3.16 mm/ksm.c: ksm_might_need_to_copy; mm/memory.c: do_swap_page
  */
 import { VM_FAULT_OOM } from './fault.ts';

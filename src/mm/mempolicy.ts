@@ -22,7 +22,7 @@ import type { Machine } from './machine.ts';
 import { isolateForMigration, MIGRATE_SYNC, migratePages, putbackMovablePages } from './migrate.ts';
 import type { Mm } from './mm.ts';
 import { putPage } from './page_alloc.ts';
-import { physical3 } from './page_alloc_3.ts';
+import { physical_3 } from './page_alloc_3.ts';
 import { NO_SLOT, PTE_SPECIAL } from './page_table.ts';
 import type { Task } from './task.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn, pagesOf, type Vpn, vpnOf } from './units.ts';
@@ -187,7 +187,7 @@ export function allocPagesByPolicy(machine: Machine, gfp: Gfp, order: number, vm
   const task = machine.current;
   const ofVma = vma?.vmPolicy ?? null;
   const policy = ofVma ?? task.mempolicy;
-  const physical = physical3(machine);
+  const physical = physical_3(machine);
   if (policy === null) return physical.allocPagesNodemask(gfp, order, 0, 0);
   if (policy.mode === MPOL_INTERLEAVE) {
     const node =
@@ -288,7 +288,7 @@ function movePagesTo(machine: Machine, pages: readonly Pfn[], choose: () => numb
   for (const pfn of pages) if (isolateForMigration(machine, pfn)) isolated.push(pfn);
   let left = pages.length - isolated.length;
   const target = {
-    alloc: () => physical3(machine).allocPagesNodemask(GFP_HIGHUSER_MOVABLE, 0, 0, 1 << choose()),
+    alloc: () => physical_3(machine).allocPagesNodemask(GFP_HIGHUSER_MOVABLE, 0, 0, 1 << choose()),
     free: (pfn: Pfn) => putPage(machine, pfn),
   };
   const failed = migratePages(machine, isolated, target, MIGRATE_SYNC);

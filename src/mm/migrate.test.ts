@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PAGE, Space } from '../../test/space.ts';
 import { MIGRATE_MOVABLE_3 } from './buddy_3.ts';
-import {
-  COMPACT_COMPLETE,
-  COMPACT_PARTIAL,
-  COMPACT_SKIPPED,
-  fragmentationIndex,
-  MIGRATE_ASYNC,
-  WHOLE_ZONE,
-} from './compaction.ts';
+import { COMPACT_COMPLETE, COMPACT_PARTIAL, COMPACT_SKIPPED, fragmentationIndex, WHOLE_ZONE } from './compaction.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import { Machine } from './machine.ts';
 import {
@@ -24,10 +17,17 @@ import {
   MPOL_PREFERRED,
   nodeOf,
 } from './mempolicy.ts';
-import { isolateForMigration, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, migratePages, putbackMovablePages } from './migrate.ts';
+import {
+  isolateForMigration,
+  MIGRATE_ASYNC,
+  MIGRATE_SYNC,
+  MIGRATE_SYNC_LIGHT,
+  migratePages,
+  putbackMovablePages,
+} from './migrate.ts';
 import { doMunmap } from './mmap.ts';
 import { allocPages, putPage } from './page_alloc.ts';
-import { physical3 } from './page_alloc_3.ts';
+import { physical_3 } from './page_alloc_3.ts';
 import { PG_dirty, PG_swapcache } from './page_flags.ts';
 import { PTE_MIGRATION, PTE_MIGRATION_WRITE, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { swapCacheGet } from './swap/swap_state.ts';
@@ -188,7 +188,7 @@ describe('compaction', () => {
     const tokens = before.map((pfn) => (pfn === NO_PFN ? -1 : machine.frames.token(pfn)));
     const large = (): number => [7, 8, 9, 10].reduce((sum, order) => sum + machine.physical.freeBlocks(zone, order), 0);
     const had = large();
-    expect(physical3(machine).compaction[0]!.compactZone(WHOLE_ZONE, MIGRATE_MOVABLE_3, MIGRATE_SYNC)).toBe(
+    expect(physical_3(machine).compaction[0]!.compactZone(WHOLE_ZONE, MIGRATE_MOVABLE_3, MIGRATE_SYNC)).toBe(
       COMPACT_COMPLETE,
     );
     machine.physical.drainAll();
@@ -221,7 +221,7 @@ describe('compaction', () => {
 
   test('it is worth it only when free memory is in pieces, and enough of it is there', () => {
     const s = checkerboard();
-    const compaction = physical3(s.machine).compaction[0]!;
+    const compaction = physical_3(s.machine).compaction[0]!;
     const zone = s.machine.zones[0]!;
     expect(fragmentationIndex(zone, 0)).toBe(-1000);
     expect(compaction.suitable(0)).toBe(COMPACT_PARTIAL);
@@ -247,7 +247,7 @@ describe('compaction', () => {
   }
 
   test('after a failure 1, 3, 7 … 63 attempts are not made; a success ends that', () => {
-    const compaction = physical3(new Machine({ kernel: '3.16', ramBytes: 16 * MIB })).compaction[0]!;
+    const compaction = physical_3(new Machine({ kernel: '3.16', ramBytes: 16 * MIB })).compaction[0]!;
     const skipped = (): number => {
       let n = 0;
       while (compaction.isDeferred(4)) n += 1;
@@ -269,7 +269,7 @@ describe('compaction', () => {
     const s = checkerboard();
     const zone = s.machine.zones[0]!;
     zone.pageblockType.fill(0);
-    const compaction = physical3(s.machine).compaction[0]!;
+    const compaction = physical_3(s.machine).compaction[0]!;
     compaction.compactZone(WHOLE_ZONE, MIGRATE_MOVABLE_3, MIGRATE_ASYNC);
     expect(s.event(COMPACT_MIGRATE_SCANNED)).toBe(0);
   });
@@ -370,8 +370,8 @@ describe('NUMA policy', () => {
     const s = twoNodes();
     s.map(0, 200, undefined, PROT_READ);
     doSetMempolicy(s.machine, s.task, MPOL_BIND, 2);
-    while (physical3(s.machine).allocPagesNodemask(GFP_HIGHUSER_MOVABLE & ~(1 << 8), 0, 0, 2) !== NO_PFN);
-    const pfn = physical3(s.machine).allocPagesNodemask(GFP_HIGHUSER_MOVABLE & ~(1 << 8), 0, 0, 3);
+    while (physical_3(s.machine).allocPagesNodemask(GFP_HIGHUSER_MOVABLE & ~(1 << 8), 0, 0, 2) !== NO_PFN);
+    const pfn = physical_3(s.machine).allocPagesNodemask(GFP_HIGHUSER_MOVABLE & ~(1 << 8), 0, 0, 3);
     expect(nodeOf(s.machine, pfn)).toBe(0);
   });
 });

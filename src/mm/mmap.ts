@@ -16,7 +16,7 @@ import { populateRange } from './gup.ts';
 import type { Machine } from './machine.ts';
 import { MMAP_MIN_ADDR, type Mm } from './mm.ts';
 import { completeMunmap, countAccounted, gatherMunmap, unmapRange } from './munmap.ts';
-import { expandStack_3 } from './stack_3.ts';
+import { expandStack_3, growDown } from './stack_3.ts';
 import {
   LEGACY_MAP_MASK,
   MAP_ANONYMOUS,
@@ -421,21 +421,7 @@ export function expandStack(machine: Machine, vma: Vma, vpn: Vpn): number {
   const blocks = prev !== null && (prev.vmFlags & VM_GROWSDOWN) === 0 && (prev.vmFlags & VM_ACCESS_FLAGS) !== 0;
   if (blocks && vpn - prev.vmEnd < machine.sysctl.stackGuardGap) return -ENOMEM;
   if (machine.rmap.anonVmaPrepare(vma) < 0) return -ENOMEM;
-  const grow = vma.vmStart - vpn;
-  if (grow > vma.vmPgoff) return -ENOMEM;
-  if (!mayExpandVm(mm, vma.vmFlags, grow)) return -ENOMEM;
-  if ((vma.vmEnd - vpn) * PAGE_SIZE > mm.rlimitStack) return -ENOMEM;
-  if (!mlockFutureOk(mm, vma.vmFlags, grow)) return -ENOMEM;
-  // The whole growth is committed, though only a writable stack's VM_ACCOUNT gives it back.
-  if (vmEnoughMemory(machine, mm, grow) < 0) return -ENOMEM;
-  if ((vma.vmFlags & VM_LOCKED) !== 0) mm.lockedVm += grow;
-  vmStatAccount(mm, vma.vmFlags, grow, vma.vmFile);
-  machine.rmap.vmaBeforeUpdate(vma);
-  vma.vmStart = vpn;
-  vma.vmPgoff = (vma.vmPgoff - grow) as Pgoff;
-  mm.vmas.boundsChanged(vma);
-  machine.rmap.vmaAfterUpdate(vma);
-  return 0;
+  return growDown(machine, vma, vpn);
 }
 
 // remap_file_pages

@@ -1,7 +1,7 @@
 /** Who dies in 2.4, and when. */
 import { describe, expect, test } from 'vitest';
-import { Space24 } from '../../test/space_2_4.ts';
-import { badness, intSqrt, OomClock, outOfMemory24, selectBadProcess } from './oom_2_4.ts';
+import { Space_2_4 } from '../../test/space_2_4.ts';
+import { badness, intSqrt, OomClock, outOfMemory_2_4, selectBadProcess } from './oom_2_4.ts';
 import { swapon } from './swap/swapfile.ts';
 import type { Task } from './task.ts';
 import { OOM_KILL } from './vmstat.ts';
@@ -22,10 +22,10 @@ describe('[2.4 OOM] the root', () => {
 });
 
 /** Calls at these seconds; how many were killed after each. */
-function calls(s: Space24, oom: OomClock, seconds: readonly number[]): number[] {
+function calls(s: Space_2_4, oom: OomClock, seconds: readonly number[]): number[] {
   return seconds.map((at) => {
     s.machine.runUntil(Math.round(at * 10) * (SECOND / 10));
-    outOfMemory24(s.machine, oom);
+    outOfMemory_2_4(s.machine, oom);
     return s.event(OOM_KILL);
   });
 }
@@ -34,7 +34,7 @@ describe('[2.4 OOM] timing', () => {
   const tenth = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i / 10);
 
   test('[2.4 OOM] not in the first second, and not before the tenth call behind it', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 10);
     const killed = calls(s, new OomClock(), tenth(10, 25));
     // 10.0 begins the episode; 11.0 is the first call a second later, 11.9 the tenth.
@@ -43,7 +43,7 @@ describe('[2.4 OOM] timing', () => {
   });
 
   test('[2.4 OOM] five seconds without a call begin a new episode', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 10);
     const oom = new OomClock();
     expect(calls(s, oom, [...tenth(10, 19), 17.5, ...tenth(17.6, 18)]).at(-1)).toBe(0);
@@ -51,7 +51,7 @@ describe('[2.4 OOM] timing', () => {
   });
 
   test('[2.4 OOM] after a kill five seconds pass before the next, however long memory stays short', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 10);
     s.fork();
     const killed = calls(s, new OomClock(), tenth(10, 80));
@@ -61,7 +61,7 @@ describe('[2.4 OOM] timing', () => {
   });
 
   test('[2.4 OOM] never while swap has a free slot; ten seconds of standstill are an exception that Linux does not make', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 10);
     const oom = new OomClock();
     expect(calls(s, oom, tenth(10, 99)).at(-1)).toBe(0);
@@ -73,8 +73,8 @@ describe('[2.4 OOM] timing', () => {
 
 describe('[2.4 OOM] points', () => {
   /** total_vm of 1000 pages, 10 minutes of CPU time, a day of age. */
-  function old(): { s: Space24; task: Task; now: number } {
-    const s = new Space24();
+  function old(): { s: Space_2_4; task: Task; now: number } {
+    const s = new Space_2_4();
     s.map(0, 1000);
     s.task.cpuNs = 600 * SECOND;
     return { s, task: s.task, now: 86400 * SECOND };
@@ -108,7 +108,7 @@ describe('[2.4 OOM] points', () => {
   }
 
   test('[2.4 OOM] the worst dies, with all who share its memory; SIGTERM for raw I/O', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 10);
     const child = s.fork();
     s.map(100, 10);
@@ -130,7 +130,7 @@ describe('[2.4 OOM] points', () => {
   });
 
   test('[2.4 OOM] a machine that is full without swap kills who grows, and lives on', () => {
-    const s = new Space24({ ramBytes: 4 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 4 * 2 ** 20 });
     s.map(0, 8);
     s.storeAll(0, 8);
     const child = s.fork();

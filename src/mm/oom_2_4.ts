@@ -20,7 +20,7 @@
  *          somebody is killed after ten seconds.
  */
 import type { Machine } from './machine.ts';
-import { reclaim24 } from './reclaim/vmscan_2_4.ts';
+import { reclaim_2_4 } from './reclaim/vmscan_2_4.ts';
 import type { Task } from './task.ts';
 import { OOM_KILL } from './vmstat.ts';
 import { reapMm } from './zap.ts';
@@ -75,7 +75,7 @@ export function badness(task: Task, nowNs: number): number {
 }
 
 /** Reclaim has failed at its last priority. True if somebody was killed. */
-export function outOfMemory24(machine: Machine, oom: OomClock): boolean {
+export function outOfMemory_2_4(machine: Machine, oom: OomClock): boolean {
   const { now } = machine.clock;
   if (machine.swap.nrSwapPages > 0) {
     if (now - oom.standstillSince < STANDSTILL_NS || oom.standstillSince === Number.POSITIVE_INFINITY) {
@@ -141,6 +141,6 @@ function oomKillTask(machine: Machine, task: Task): void {
  * An allocation that may not fail goes on as long as somebody can be killed: reclaim has told out_of_memory itself.
  * False: nobody is left.
  */
-export function oomSaysGoOn24(machine: Machine): boolean {
-  return !reclaim24(machine).oom.nobodyLeft;
+export function oomSaysGoOn_2_4(machine: Machine): boolean {
+  return !reclaim_2_4(machine).oom.nobodyLeft;
 }

@@ -48,6 +48,7 @@ export function newPhysical_2_4(machine: Machine): Physical {
 }
 
 export class Physical_2_4 implements Physical {
+  readonly marksAddUp = true;
   private readonly machine: Machine;
   /** By the zone's number. */
   readonly areas: FreeArea[] = [];

@@ -48,12 +48,11 @@ import {
   ALLOC_WMARK_LOW,
   ALLOC_WMARK_MIN,
   explainWatermark,
-  freeBlocksOf,
   markOf,
   setupPerZonePagesMin,
   zoneWatermarkOk_2_6,
 } from './watermark_2_6.ts';
-import { MIGRATE_UNMOVABLE, type Zone } from './zone.ts';
+import { freeBlocks, MIGRATE_UNMOVABLE, type Zone } from './zone.ts';
 import { type PhysicalWithZones_2_6, Zone_2_6, zone_2_6 } from './zone_2_6.ts';
 import { buildZones } from './zone_build.ts';
 
@@ -107,7 +106,7 @@ class Physical_2_6 implements PhysicalWithZones_2_6 {
     drainAllPages_2_6(this.machine, this.zones);
   }
   freeBlocks(zone: Zone, order: number): number {
-    return freeBlocksOf(zone, order);
+    return freeBlocks(zone, order);
   }
   verify(): string[] {
     return verifyPhysical(this.machine, checkMarks);

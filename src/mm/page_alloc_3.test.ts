@@ -2,21 +2,21 @@ import { describe, expect, test } from 'vitest';
 import { Space } from '../../test/space.ts';
 import { pageblockType } from './buddy.ts';
 import {
-  freeOnePage3,
+  freeOnePage_3,
   MIGRATE_MOVABLE_3,
   MIGRATE_RECLAIMABLE_3,
   MIGRATE_RESERVE_3,
   MIGRATE_UNMOVABLE_3,
-  rmqueue3,
+  rmqueue_3,
 } from './buddy_3.ts';
 import { __GFP_DIRECT_RECLAIM, GFP_ATOMIC, GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts';
 import { Machine } from './machine.ts';
 import { allocPages, putPage } from './page_alloc.ts';
-import { physical3 } from './page_alloc_3.ts';
+import { physical_3 } from './page_alloc_3.ts';
 import { NO_PFN, type Pfn } from './units.ts';
 import { verify } from './verify.ts';
-import { freeBlocks3, minFreeKbytes3, zoneBatchsize3, zoneWatermarkOk3 } from './watermark_3.ts';
-import { NR_PAGE_ORDERS, ZONE_DMA32, type Zone } from './zone.ts';
+import { minFreeKbytes_3, zoneBatchsize_3, zoneWatermarkOk_3 } from './watermark_3.ts';
+import { freeBlocks, NR_PAGE_ORDERS, ZONE_DMA32, type Zone } from './zone.ts';
 
 const MIB = 2 ** 20;
 
@@ -25,7 +25,7 @@ function machine(ramBytes: number = 32 * MIB, minFreeKbytes = 0): Machine {
 }
 
 function counts(zone: Zone, orders = NR_PAGE_ORDERS): number[] {
-  return Array.from({ length: orders }, (_, order) => freeBlocks3(zone, order));
+  return Array.from({ length: orders }, (_, order) => freeBlocks(zone, order));
 }
 
 describe('buddy', () => {
@@ -33,13 +33,13 @@ describe('buddy', () => {
     const m = machine();
     const zone = m.zones[1]!;
     // The rest of the block that this is split from is a free block of order 3.
-    const block = rmqueue3(m.frames, zone, 3, MIGRATE_MOVABLE_3);
+    const block = rmqueue_3(m.frames, zone, 3, MIGRATE_MOVABLE_3);
     expect(counts(zone, 4)).toEqual([0, 0, 0, 1]);
-    const page = rmqueue3(m.frames, zone, 0, MIGRATE_MOVABLE_3);
+    const page = rmqueue_3(m.frames, zone, 0, MIGRATE_MOVABLE_3);
     expect(counts(zone, 4)).toEqual([1, 1, 1, 0]);
-    freeOnePage3(m.frames, zone, page, 0, MIGRATE_MOVABLE_3);
+    freeOnePage_3(m.frames, zone, page, 0, MIGRATE_MOVABLE_3);
     expect(counts(zone, 4)).toEqual([0, 0, 0, 1]);
-    freeOnePage3(m.frames, zone, block, 3, MIGRATE_MOVABLE_3);
+    freeOnePage_3(m.frames, zone, block, 3, MIGRATE_MOVABLE_3);
     expect(counts(zone, 4)).toEqual([0, 0, 0, 0]);
     expect(verify(m)).toEqual([]);
   });
@@ -47,24 +47,24 @@ describe('buddy', () => {
   test('a freed page goes to the tail when the block around it may soon be whole', () => {
     const m = machine();
     const zone = m.zones[1]!;
-    const pages = Array.from({ length: 8 }, () => rmqueue3(m.frames, zone, 0, MIGRATE_MOVABLE_3));
+    const pages = Array.from({ length: 8 }, () => rmqueue_3(m.frames, zone, 0, MIGRATE_MOVABLE_3));
     const first = Math.min(...pages) as Pfn;
     // 2 and 3 are free as a block: 0, whose buddy is 1, is worth waiting for. 4 is not.
-    for (const i of [2, 3, 4]) freeOnePage3(m.frames, zone, (first + i) as Pfn, 0, MIGRATE_MOVABLE_3);
-    freeOnePage3(m.frames, zone, first, 0, MIGRATE_MOVABLE_3);
+    for (const i of [2, 3, 4]) freeOnePage_3(m.frames, zone, (first + i) as Pfn, 0, MIGRATE_MOVABLE_3);
+    freeOnePage_3(m.frames, zone, first, 0, MIGRATE_MOVABLE_3);
     const list = zone.freeLists[MIGRATE_MOVABLE_3]!;
     expect([m.frames.listFirst(list) - first, m.frames.listLast(list) - first]).toEqual([4, 0]);
-    for (const i of [1, 5, 6, 7]) freeOnePage3(m.frames, zone, (first + i) as Pfn, 0, MIGRATE_MOVABLE_3);
+    for (const i of [1, 5, 6, 7]) freeOnePage_3(m.frames, zone, (first + i) as Pfn, 0, MIGRATE_MOVABLE_3);
     expect(verify(m)).toEqual([]);
   });
 
   test('unmovable memory takes the largest movable block, and its pageblocks with it', () => {
     const m = machine();
     const zone = m.zones[1]!;
-    const pfn = rmqueue3(m.frames, zone, 0, MIGRATE_UNMOVABLE_3);
+    const pfn = rmqueue_3(m.frames, zone, 0, MIGRATE_UNMOVABLE_3);
     expect(pageblockType(zone, pfn)).toBe(MIGRATE_UNMOVABLE_3);
     // The next one finds its own type, beside the first.
-    expect(rmqueue3(m.frames, zone, 0, MIGRATE_UNMOVABLE_3)).toBe(pfn + 1);
+    expect(rmqueue_3(m.frames, zone, 0, MIGRATE_UNMOVABLE_3)).toBe(pfn + 1);
   });
 
   test('reclaimable memory takes all that is free of a pageblock, and the pageblock if that is half of it', () => {
@@ -72,14 +72,14 @@ describe('buddy', () => {
     const zone = m.zones[1]!;
     const { frames } = m;
     const taken: Pfn[] = [];
-    for (let pfn = rmqueue3(frames, zone, 0, MIGRATE_MOVABLE_3); pageblockType(zone, pfn) === MIGRATE_MOVABLE_3; ) {
+    for (let pfn = rmqueue_3(frames, zone, 0, MIGRATE_MOVABLE_3); pageblockType(zone, pfn) === MIGRATE_MOVABLE_3; ) {
       taken.push(pfn);
-      pfn = rmqueue3(frames, zone, 0, MIGRATE_MOVABLE_3);
+      pfn = rmqueue_3(frames, zone, 0, MIGRATE_MOVABLE_3);
     }
     const inBlock = (pfn: Pfn, n: number): boolean =>
       Math.floor(pfn / 512) === Math.floor(taken[600]! / 512) && pfn % 2 === n;
-    for (const pfn of taken) if (inBlock(pfn, 0)) freeOnePage3(frames, zone, pfn, 0, MIGRATE_MOVABLE_3);
-    const got = rmqueue3(frames, zone, 0, MIGRATE_RECLAIMABLE_3);
+    for (const pfn of taken) if (inBlock(pfn, 0)) freeOnePage_3(frames, zone, pfn, 0, MIGRATE_MOVABLE_3);
+    const got = rmqueue_3(frames, zone, 0, MIGRATE_RECLAIMABLE_3);
     expect(Math.floor(got / 512)).toBe(Math.floor(taken[600]! / 512));
     expect(pageblockType(zone, got)).toBe(MIGRATE_RECLAIMABLE_3);
     expect(zone.nrFree[MIGRATE_RECLAIMABLE_3]).toBe(255);
@@ -89,9 +89,9 @@ describe('buddy', () => {
     const m = machine();
     const zone = m.zones[1]!;
     const types: number[] = [];
-    for (let pfn = rmqueue3(m.frames, zone, 0, MIGRATE_MOVABLE_3); pfn !== NO_PFN; ) {
+    for (let pfn = rmqueue_3(m.frames, zone, 0, MIGRATE_MOVABLE_3); pfn !== NO_PFN; ) {
       types.push(pageblockType(zone, pfn));
-      pfn = rmqueue3(m.frames, zone, 0, MIGRATE_MOVABLE_3);
+      pfn = rmqueue_3(m.frames, zone, 0, MIGRATE_MOVABLE_3);
     }
     const first = types.indexOf(MIGRATE_RESERVE_3);
     expect([first > 0, types.slice(first).every((type) => type === MIGRATE_RESERVE_3), types.length - first]).toEqual([
@@ -137,7 +137,7 @@ describe('watermarks', () => {
     { why: '4 * sqrt(kB): 16 of 64 MiB', pages: 16384, want: 1024 },
     { why: 'at most 64 MiB', pages: 2 ** 30, want: 65536 },
   ])
-    test(`min_free_kbytes: ${why}`, () => expect(minFreeKbytes3(pages)).toBe(want));
+    test(`min_free_kbytes: ${why}`, () => expect(minFreeKbytes_3(pages)).toBe(want));
 
   for (const { pages, want } of [
     { pages: 131072, want: 31 },
@@ -145,7 +145,7 @@ describe('watermarks', () => {
     { pages: 65536, want: 15 },
     { pages: 4096, want: 0 },
   ])
-    test(`pcp batch of a zone of ${pages} pages is ${want}`, () => expect(zoneBatchsize3(pages)).toBe(want));
+    test(`pcp batch of a zone of ${pages} pages is ${want}`, () => expect(zoneBatchsize_3(pages)).toBe(want));
 
   test('pcp.high is six batches', () => {
     const zone = machine(600 * MIB).zones[1]!;
@@ -159,10 +159,10 @@ describe('watermarks', () => {
     zone.nrFree[0 * 4 + MIGRATE_MOVABLE_3] = 90;
     zone.nrFree[1 * 4 + MIGRATE_MOVABLE_3] = 5;
     zone.freePages = 100;
-    expect(zoneWatermarkOk3(zone, 0, 40, ZONE_DMA32, 0)).toBe(true);
+    expect(zoneWatermarkOk_3(zone, 0, 40, ZONE_DMA32, 0)).toBe(true);
     // 99 - 90 = 9 in blocks of two or more; half of 40 is 20, of 16 is 8.
-    expect(zoneWatermarkOk3(zone, 1, 40, ZONE_DMA32, 0)).toBe(false);
-    expect(zoneWatermarkOk3(zone, 1, 16, ZONE_DMA32, 0)).toBe(true);
+    expect(zoneWatermarkOk_3(zone, 1, 40, ZONE_DMA32, 0)).toBe(false);
+    expect(zoneWatermarkOk_3(zone, 1, 16, ZONE_DMA32, 0)).toBe(true);
   });
 });
 
@@ -170,7 +170,7 @@ describe('zones in turn', () => {
   test('NR_ALLOC_BATCH: each zone of the node gives its quota before the first gives more', () => {
     const m = machine(64 * MIB, 4096);
     const [dma, dma32] = m.zones;
-    const { allocBatch } = physical3(m);
+    const { allocBatch } = physical_3(m);
     const quota = [dma, dma32].map((zone) => zone!.wmarkHigh - zone!.wmarkLow);
     expect(allocBatch).toEqual(quota);
     const taken = [0, 0];

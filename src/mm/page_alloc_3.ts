@@ -16,9 +16,9 @@
  *          else frees memory; here it fails after 64 rounds without progress.
  */
 import { MAX_PAGE_ORDER, pageblockType } from './buddy.ts';
-import { adoptBootBlocks, freeOnePage3, rmqueue3, setupZoneMigrateReserve } from './buddy_3.ts';
+import { adoptBootBlocks, freeOnePage_3, rmqueue_3, setupZoneMigrateReserve } from './buddy_3.ts';
 import { bugOn } from './bug.ts';
-import { COMPACT_SKIPPED, Compaction, MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, type MigrateMode } from './compaction.ts';
+import { COMPACT_SKIPPED, Compaction } from './compaction.ts';
 import {
   __GFP_DIRECT_RECLAIM,
   __GFP_FS,
@@ -37,11 +37,12 @@ import {
 } from './gfp.ts';
 import type { Machine } from './machine.ts';
 import { allocPagesByPolicy, isUserPage, type Nodemask, zonelistOf } from './mempolicy.ts';
+import { MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, type MigrateMode } from './migrate.ts';
 import { freePagesPrepare, gfpZone, prepNewPage } from './page_alloc.ts';
 import type { Physical } from './parts.ts';
-import { drainPages3, freePcp3, rmqueuePcp3 } from './pcp_3.ts';
+import { drainPages_3, freePcp_3, rmqueuePcp_3 } from './pcp_3.ts';
 import { NO_PFN, type Pfn, type Vpn } from './units.ts';
-import { verifyPhysical3 } from './verify_physical_3.ts';
+import { verifyPhysical_3 } from './verify_physical_3.ts';
 import type { Vma } from './vma.ts';
 import {
   COMPACTFAIL,
@@ -62,12 +63,11 @@ import {
   ALLOC_WMARK_LOW_3,
   ALLOC_WMARK_MASK_3,
   ALLOC_WMARK_MIN_3,
-  freeBlocks3,
-  setupPerZoneWmarks3,
-  wmarkPages3,
-  zoneWatermarkOk3,
+  setupPerZoneWmarks_3,
+  wmarkPages_3,
+  zoneWatermarkOk_3,
 } from './watermark_3.ts';
-import { type PgData, ZONE_NORMAL, type Zone } from './zone.ts';
+import { freeBlocks, type PgData, ZONE_NORMAL, type Zone } from './zone.ts';
 import { buildZones } from './zone_build.ts';
 
 const PAGE_ALLOC_COSTLY_ORDER = 3;
@@ -81,7 +81,7 @@ export function newPhysical_3(machine: Machine): Physical {
 }
 
 /** The allocator of a machine that runs 3.16. */
-export function physical3(machine: Machine): Physical_3 {
+export function physical_3(machine: Machine): Physical_3 {
   return machine.physical as Physical_3;
 }
 
@@ -121,7 +121,7 @@ export class Physical_3 implements Physical {
 
   setupWatermarks(): void {
     const { machine } = this;
-    setupPerZoneWmarks3(machine);
+    setupPerZoneWmarks_3(machine);
     for (const zone of machine.zones) {
       setupZoneMigrateReserve(machine.frames, zone);
       this.allocBatch[zone.index] = zone.wmarkHigh - zone.wmarkLow;
@@ -129,15 +129,15 @@ export class Physical_3 implements Physical {
   }
 
   drainAll(): void {
-    drainPages3(this.machine);
+    drainPages_3(this.machine);
   }
 
   freeBlocks(zone: Zone, order: number): number {
-    return freeBlocks3(zone, order);
+    return freeBlocks(zone, order);
   }
 
   verify(): string[] {
-    return verifyPhysical3(this.machine);
+    return verifyPhysical_3(this.machine);
   }
 
   // allocating
@@ -181,7 +181,7 @@ export class Physical_3 implements Physical {
       if ((allocFlags & ALLOC_WMARK_MASK_3) === ALLOC_WMARK_LOW_3 && (gfp & __GFP_WRITE) !== 0) {
         if (!zoneDirtyOk(machine, zone)) continue;
       }
-      const ok = zoneWatermarkOk3(zone, order, wmarkPages3(zone, allocFlags), classzone, allocFlags);
+      const ok = zoneWatermarkOk_3(zone, order, wmarkPages_3(zone, allocFlags), classzone, allocFlags);
       if (!ok && (allocFlags & ALLOC_NO_WATERMARKS_3) === 0) continue;
       const pfn = this.bufferedRmqueue(zone, order, request.type);
       if (pfn !== NO_PFN) return pfn;
@@ -191,7 +191,7 @@ export class Physical_3 implements Physical {
 
   private bufferedRmqueue(zone: Zone, order: number, type: number): Pfn {
     const { machine } = this;
-    const pfn = order === 0 ? rmqueuePcp3(machine, zone, type) : rmqueue3(machine.frames, zone, order, type);
+    const pfn = order === 0 ? rmqueuePcp_3(machine, zone, type) : rmqueue_3(machine.frames, zone, order, type);
     if (pfn === NO_PFN) return NO_PFN;
     this.allocBatch[zone.index]! -= 1 << order;
     machine.events[PGALLOC + zone.type]! += 1 << order;
@@ -277,7 +277,7 @@ export class Physical_3 implements Physical {
     const flags = this.allocFlagsOf(request.gfp) & ~ALLOC_NO_WATERMARKS_3;
     const pfn = this.getPageFromFreelist(request, flags);
     if (pfn !== NO_PFN) return pfn;
-    drainPages3(this.machine);
+    drainPages_3(this.machine);
     return this.getPageFromFreelist(request, flags);
   }
 
@@ -309,7 +309,7 @@ export class Physical_3 implements Physical {
     const result = this.tryToCompactPages(request, mode);
     task.memalloc = was;
     if (result === COMPACT_SKIPPED) return NO_PFN;
-    drainPages3(machine);
+    drainPages_3(machine);
     const pfn = this.getPageFromFreelist(request, this.allocFlagsOf(gfp) & ~ALLOC_NO_WATERMARKS_3);
     if (pfn !== NO_PFN) {
       preferred.deferReset(order, true);
@@ -333,8 +333,8 @@ export class Physical_3 implements Physical {
     const zone = machine.zones[machine.frames.zoneIndex(pfn)]!;
     freePagesPrepare(machine, zone, pfn, order);
     machine.events[PGFREE]! += 1 << order;
-    if (order === 0) freePcp3(machine, zone, pfn, machine.current.memalloc);
-    else freeOnePage3(machine.frames, zone, pfn, order, pageblockType(zone, pfn));
+    if (order === 0) freePcp_3(machine, zone, pfn, machine.current.memalloc);
+    else freeOnePage_3(machine.frames, zone, pfn, order, pageblockType(zone, pfn));
   }
 }
 
@@ -370,7 +370,7 @@ export function faultByPolicy(
 ): (machine: Machine, vma: Vma, vpn: Vpn, flags: number) => number {
   return (machine, vma, vpn, flags) => {
     if (machine.nodes.length === 1) return handlePteFault(machine, vma, vpn, flags);
-    const physical = physical3(machine);
+    const physical = physical_3(machine);
     physical.policyVma = vma.vmFile === null || vma.vmFile.inode.kind === 'tmpfs' ? vma : null;
     physical.policyVpn = vpn;
     const result = handlePteFault(machine, vma, vpn, flags);

@@ -62,7 +62,7 @@ import {
   zoneWatermarkFast,
   zoneWatermarkOk,
 } from './watermark.ts';
-import { MIGRATE_HIGHATOMIC, MIGRATE_TYPES, type PgData, ZONE_DMA32, ZONE_NORMAL, type Zone } from './zone.ts';
+import { freeBlocks, MIGRATE_HIGHATOMIC, type PgData, ZONE_DMA32, ZONE_NORMAL, type Zone } from './zone.ts';
 import { buildZones } from './zone_build.ts';
 
 const MAX_RECLAIM_RETRIES = 16;
@@ -98,9 +98,7 @@ class Physical_6 implements Physical {
     drainAllPages(this.machine);
   }
   freeBlocks(zone: Zone, order: number): number {
-    let blocks = 0;
-    for (let type = 0; type < MIGRATE_TYPES; type++) blocks += zone.nrFree[order * MIGRATE_TYPES + type]!;
-    return blocks;
+    return freeBlocks(zone, order);
   }
   verify(): string[] {
     return verifyPhysical(this.machine);

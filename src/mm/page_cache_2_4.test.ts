@@ -7,7 +7,7 @@ import { Machine } from './machine.ts';
 import { CLEAN_PAGES, DIRTY_PAGES, LOCKED_PAGES } from './mapping_lists.ts';
 import { filemapFdatasync, filemapFdatawait, setPageDirty } from './page_cache_2_4.ts';
 import { PG_dirty, PG_writeback } from './page_flags.ts';
-import { state24 } from './state_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import type { Pfn } from './units.ts';
 import { vfsFsync } from './writeback.ts';
 import { xaToPfn } from './xarray.ts';
@@ -26,7 +26,7 @@ function frame(file: File, index: number): Pfn {
 
 /** Offsets of the pages on a list, head to tail. */
 function list({ machine, file }: ReturnType<typeof world>, which: number): number[] {
-  return state24(machine)
+  return state_2_4(machine)
     .pageCache.lists.pages(file.mapping.id, which)
     .map((pfn) => machine.frames.index(pfn));
 }
@@ -45,7 +45,7 @@ test('[2.4 mapping lists] new pages go to the head of clean_pages, dirty ones to
 
 test('[2.4 mapping lists] fdatasync takes from the tail of dirty_pages: what became dirty first is written first', () => {
   const s = world(6);
-  const { pageCache } = state24(s.machine);
+  const { pageCache } = state_2_4(s.machine);
   for (const index of [4, 1, 2, 5]) setPageDirty(s.machine, frame(s.file, index));
   filemapFdatasync(s.machine, pageCache, s.file.mapping);
   expect([list(s, DIRTY_PAGES), list(s, LOCKED_PAGES)]).toEqual([[], [5, 2, 1, 4]]);
@@ -63,7 +63,7 @@ test('[2.4 mapping lists] fdatasync takes from the tail of dirty_pages: what bec
 test('[2.4 mapping lists] a page that is dirtied while it is on locked_pages goes back to dirty_pages', () => {
   const s = world(2);
   setPageDirty(s.machine, frame(s.file, 1));
-  filemapFdatasync(s.machine, state24(s.machine).pageCache, s.file.mapping);
+  filemapFdatasync(s.machine, state_2_4(s.machine).pageCache, s.file.mapping);
   setPageDirty(s.machine, frame(s.file, 1));
   expect([list(s, LOCKED_PAGES), list(s, DIRTY_PAGES)]).toEqual([[], [1]]);
 });
@@ -82,7 +82,7 @@ test('[2.4 mapping lists] write(2) dirties buffers: the page stays on clean_page
 
 test('[2.4 page cache hash] page_cache_size counts what is cached; what is truncated leaves the table', () => {
   const s = world(7);
-  const { pageCache } = state24(s.machine);
+  const { pageCache } = state_2_4(s.machine);
   const inode = s.file.inode;
   const bdev = [...s.machine.inodes.values()].filter(({ kind }) => kind === 'bdev');
   const other = bdev.reduce((sum, { mapping }) => sum + mapping.nrpages, 0);

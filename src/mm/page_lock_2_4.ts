@@ -1,6 +1,7 @@
 /**
  * The lock of a page in 2.4: one bit for whoever works on it and for its I/O, reads and writes alike.
  *
+ * Owns      PG_locked in these kernels.
  * Promises  A page that is being read or written is locked. (PG_writeback is the engine's own: it tells the two apart.)
  * Linux     2.4.19 mm/filemap.c: lock_page ___wait_on_page unlock_page; include/linux/mm.h: TryLockPage
  *

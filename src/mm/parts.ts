@@ -18,6 +18,7 @@ import type { Mm } from './mm.ts';
 import type { Shrinker, ShrinkerOps } from './slab.ts';
 import type { SlabName, SlabSizes } from './slab_sizes.ts';
 import type { SwapInfo } from './swap/area.ts';
+import type { SwapToken } from './swap/swap_token.ts';
 import type { Pfn, Pgoff, SwapEntry, Vaddr, Vpn } from './units.ts';
 import type { Vma } from './vma.ts';
 import type { PgData, Zone } from './zone.ts';
@@ -159,6 +160,8 @@ export interface Physical {
   drainAll(): void;
   /** Free blocks of one order, as /proc/buddyinfo has them. */
   freeBlocks(zone: Zone, order: number): number;
+  /** 2.4: a request must leave the marks of all zones before it in the list free, not only those of the zone it takes from. */
+  readonly marksAddUp?: boolean;
   /** 2.4: the frame begins the block that a task keeps for itself while it frees memory. */
   keeps?(pfn: Pfn): boolean;
   /** A sentence for each broken promise of free lists, zones and watermarks. */
@@ -255,6 +258,8 @@ export interface Daemon {
 /** What only one generation's machine has: page hash, kmap pool, KSM. Each generation has a class of its own. */
 export interface GenerationState {
   readonly pageHooks?: PageHooks;
+  /** Whose pages are left alone while others thrash (2.6). */
+  readonly swapToken?: SwapToken;
   /** A sentence for each broken promise. */
   verify(machine: Machine): string[];
 }
@@ -266,6 +271,9 @@ export interface Generation {
   /** `linux-6`. */
   readonly family: string;
   readonly cgroups: boolean;
+
+  // parts with a state of their own: one of each is made for a machine
+
   readonly newRmap: (machine: Machine) => Rmap;
   readonly newLru: (machine: Machine) => Lru;
   readonly newReclaim: (machine: Machine) => Reclaim;
@@ -279,12 +287,22 @@ export interface Generation {
   readonly newKsm?: (machine: Machine) => Ksm;
   /** Made when all else of the machine is there; null: nothing beside what every machine has. */
   readonly newState: ((machine: Machine) => GenerationState) | null;
+  readonly writeback: WritebackPart;
+
+  // numbers and names
+
   /** One set of LRU lists for each memory cgroup and node, or zone. */
   readonly lruvecs: 'node' | 'zone';
   /** Names of the lists, by number; kernels with two lists use the first two for all pages. */
   readonly lruNames: readonly string[];
-  /** struct page with the fields and flags of its time, in one line; left out: as WhoMaps tells it. */
-  readonly structPageText?: (machine: Machine, pfn: Pfn) => string;
+  readonly slabSizes: SlabSizes;
+  /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
+  readonly sysctl?: Partial<Sysctl>;
+  /** MADV_ values that madvise knows. */
+  readonly knownAdvice: ReadonlySet<number>;
+
+  // steps that every kernel takes in its own way
+
   /** What a fault of `vma` at `vpn` does to the entry. VM_FAULT_ bits. */
   readonly handlePteFault: (machine: Machine, vma: Vma, vpn: Vpn, flags: number) => number;
   /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
@@ -297,24 +315,6 @@ export interface Generation {
     pgoff: Pgoff,
     flags: number,
   ) => number;
-  /** exec: where mmap begins, and in which direction it goes. Undefined: as 6.x does it (syscalls/layout.ts). */
-  readonly pickMmapLayout?: (mm: Mm) => Vaddr;
-  /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
-  readonly allocSwapSlot: (machine: Machine) => SwapEntry;
-  /** The page of a slot, with a reference, and its neighbours on the way. The page is locked until it is read. */
-  readonly swapinReadahead: (machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault) => Pfn;
-  /** The same for tmpfs, in kernels where it is not that of swap_state.ts. */
-  readonly swapClusterReadahead?: (machine: Machine, entry: SwapEntry, gfp: Gfp) => Pfn;
-  /** Which window of a file is read, in kernels where readahead.ts does not decide it. */
-  readonly ondemandReadahead?: (
-    machine: Machine,
-    file: File,
-    index: Pgoff,
-    requested: number,
-    hitMarker: boolean,
-  ) => void;
-  /** What /proc/sys/vm says at boot, where that is not SYSCTL_DEFAULTS. */
-  readonly sysctl?: Partial<Sysctl>;
   /** remap_file_pages(2): a new mapping (4.0), or another order of pages in the old one. 0 or -errno. */
   readonly remapFilePages: (
     machine: Machine,
@@ -325,22 +325,40 @@ export interface Generation {
     pgoff: number,
     flags: number,
   ) => number;
-  /** MADV_ values that madvise knows. */
-  readonly knownAdvice: ReadonlySet<number>;
-  /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
-  readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
-  /** Brings back all that a swap area holds: 0 or -errno. Left out: by address space, as since 5.1. */
-  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
-  /** So many pages may be promised to a process; left out: by vm_account.ts. */
-  readonly enoughMemory?: (machine: Machine, pages: number) => boolean;
-  /** read(2) of a file, where it is another than filemap.ts has: bytes, or -errno. */
-  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
-  readonly writeback: WritebackPart;
+  /** A slot for one page, with SWAP_HAS_CACHE; NO_SWAP if there is none. */
+  readonly allocSwapSlot: (machine: Machine) => SwapEntry;
+  /** The page of a slot, with a reference, and its neighbours on the way. The page is locked until it is read. */
+  readonly swapinReadahead: (machine: Machine, entry: SwapEntry, gfp: Gfp, fault: VmFault) => Pfn;
   /** The machine has no page left. True if it makes sense to try again. */
   readonly outOfMemory: (machine: Machine, gfp: Gfp, order: number) => boolean;
   /** Charges so many pages to a cgroup: 0 or -ENOMEM. */
   readonly tryCharge: (machine: Machine, memcg: MemCgroup, gfp: Gfp, pages: number) => number;
-  readonly slabSizes: SlabSizes;
+
+  // steps that old kernels take in their own way; left out: as common code does it, which is what 6.x does
+
+  /** exec: where mmap begins, and in which direction it goes (syscalls/layout.ts). */
+  readonly pickMmapLayout?: (mm: Mm) => Vaddr;
+  /** A range was unmapped between two VMAs: for searches that remember where they were (before 3.8). */
+  readonly areaUnmapped?: (mm: Mm, prev: Vma | null, next: Vma | null) => void;
+  /** So many pages may be promised to a process (vm_account.ts). */
+  readonly enoughMemory?: (machine: Machine, pages: number) => boolean;
+  /** read(2) of a file: bytes, or -errno (filemap.ts). */
+  readonly fileRead?: (machine: Machine, file: File, pos: number, length: number, reader: PageReader | null) => number;
+  /** Which window of a file is read (readahead.ts). */
+  readonly ondemandReadahead?: (
+    machine: Machine,
+    file: File,
+    index: Pgoff,
+    requested: number,
+    hitMarker: boolean,
+  ) => void;
+  /** The page of a slot that tmpfs wants, and its neighbours (swap/swap_state.ts). */
+  readonly swapClusterReadahead?: (machine: Machine, entry: SwapEntry, gfp: Gfp) => Pfn;
+  /** Brings back all that a swap area holds: 0 or -errno (swap/unuse.ts: by address space, as since 5.1). */
+  readonly tryToUnuse?: (machine: Machine, area: SwapInfo) => number;
+  /** struct page with the fields and flags of its time, in one line (as WhoMaps tells it). */
+  readonly structPageText?: (machine: Machine, pfn: Pfn) => string;
+
   readonly switches: Switches;
 }
 

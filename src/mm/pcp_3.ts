@@ -13,7 +13,7 @@
  *          Readahead takes hot pages (Linux: cold ones). A user could see it in frame numbers only.
  */
 import { pageblockType } from './buddy.ts';
-import { freeOnePage3, MIGRATE_MOVABLE_3, MIGRATE_RESERVE_3, rmqueueBulk3 } from './buddy_3.ts';
+import { freeOnePage_3, MIGRATE_MOVABLE_3, MIGRATE_RESERVE_3, rmqueueBulk_3 } from './buddy_3.ts';
 import type { Machine } from './machine.ts';
 import { NO_PFN, type Pfn, type Pgoff } from './units.ts';
 import type { Zone } from './zone.ts';
@@ -21,12 +21,12 @@ import type { Zone } from './zone.ts';
 export const MIGRATE_PCPTYPES_3 = 3;
 
 /** A page from the CPU's list, refilled from the zone; NO_PFN if the zone has none. */
-export function rmqueuePcp3(m: Machine, zone: Zone, type: number): Pfn {
+export function rmqueuePcp_3(m: Machine, zone: Zone, type: number): Pfn {
   const { pcp } = zone;
   const { frames } = m;
   const list = pcp.lists[type]!;
   if (frames.listEmpty(list)) {
-    pcp.count += rmqueueBulk3(m, zone, pcp.batch, type);
+    pcp.count += rmqueueBulk_3(m, zone, pcp.batch, type);
     if (frames.listEmpty(list)) return NO_PFN;
   }
   const pfn = frames.listFirst(list);
@@ -35,7 +35,7 @@ export function rmqueuePcp3(m: Machine, zone: Zone, type: number): Pfn {
   return pfn;
 }
 
-export function freePcp3(m: Machine, zone: Zone, pfn: Pfn, cold: boolean): void {
+export function freePcp_3(m: Machine, zone: Zone, pfn: Pfn, cold: boolean): void {
   const { pcp } = zone;
   const type = pageblockType(zone, pfn);
   m.frames.setIndex(pfn, type as Pgoff);
@@ -44,11 +44,11 @@ export function freePcp3(m: Machine, zone: Zone, pfn: Pfn, cold: boolean): void 
   if (cold) m.frames.listAddTail(pfn, list);
   else m.frames.listAdd(pfn, list);
   pcp.count += 1;
-  if (pcp.count >= pcp.high) freePcppagesBulk3(m, zone, pcp.batch);
+  if (pcp.count >= pcp.high) freePcppagesBulk_3(m, zone, pcp.batch);
 }
 
 /** The coldest pages of the three lists in turn; more of one list each time another was found empty. */
-export function freePcppagesBulk3(m: Machine, zone: Zone, pages: number): void {
+export function freePcppagesBulk_3(m: Machine, zone: Zone, pages: number): void {
   const { frames } = m;
   const { pcp } = zone;
   let left = Math.min(pages, pcp.count);
@@ -66,11 +66,11 @@ export function freePcppagesBulk3(m: Machine, zone: Zone, pages: number): void {
       pcp.count -= 1;
       left -= 1;
       burst -= 1;
-      freeOnePage3(frames, zone, pfn, 0, frames.index(pfn));
+      freeOnePage_3(frames, zone, pfn, 0, frames.index(pfn));
     } while (left > 0 && burst > 0 && !frames.listEmpty(pcp.lists[type]!));
   }
 }
 
-export function drainPages3(m: Machine): void {
-  for (let i = 0; i < m.zones.length; i++) freePcppagesBulk3(m, m.zones[i]!, m.zones[i]!.pcp.count);
+export function drainPages_3(m: Machine): void {
+  for (let i = 0; i < m.zones.length; i++) freePcppagesBulk_3(m, m.zones[i]!, m.zones[i]!.pcp.count);
 }

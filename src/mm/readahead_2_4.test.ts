@@ -1,12 +1,12 @@
 /** read(2) of 2.4: what is in memory after each read, and how the window grows. */
 import { expect, test } from 'vitest';
-import { Space24 } from '../../test/space_2_4.ts';
+import { Space_2_4 } from '../../test/space_2_4.ts';
 import { filemapRead } from './filemap.ts';
 import type { File } from './fs.ts';
 import { startWindow } from './readahead_2_4.ts';
 import { PAGE_SIZE } from './units.ts';
 
-function read(s: Space24, file: File, page: number, bytes = PAGE_SIZE): void {
+function read(s: Space_2_4, file: File, page: number, bytes = PAGE_SIZE): void {
   expect(filemapRead(s.machine, file, page * PAGE_SIZE, bytes, null)).toBe(bytes);
 }
 /** Pages of the file that are in memory, as ranges. */
@@ -22,7 +22,7 @@ function cached(file: File, pages: number): string {
 }
 
 test('a stream: at least 3 pages are read ahead, then twice as many, up to 31', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 400);
   const seen: [number, string][] = [];
   for (let page = 0; page < 100; page++) {
@@ -43,14 +43,14 @@ test('a stream: at least 3 pages are read ahead, then twice as many, up to 31', 
 });
 
 test('whoever looks at the first half page only gets that page', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 100);
   read(s, file, 0, 2048);
   expect(cached(file, 100)).toBe('0-0');
 });
 
 test('a read elsewhere begins anew and reads what it needs; the last page of a file is left to its reader', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const file = s.file('disk', 100);
   read(s, file, 50);
   expect(cached(file, 100)).toBe('50-52');
@@ -59,7 +59,7 @@ test('a read elsewhere begins anew and reads what it needs; the last page of a f
 });
 
 test('the four numbers of an open file', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   const { ra } = s.file('disk', 100);
   expect([startWindow(ra, 0, 100), ra.ramax]).toEqual([true, 0]);
   expect([startWindow(ra, 0, 4096), ra.ramax]).toEqual([true, 3]);

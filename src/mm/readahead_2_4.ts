@@ -29,7 +29,7 @@ const MIN_READAHEAD = 3;
 const MAX_READAHEAD = 31;
 
 /** Reads up to `length` bytes at `pos`; how many, or -errno. */
-export function fileRead24(
+export function fileRead_2_4(
   machine: Machine,
   file: File,
   pos: number,

@@ -10,6 +10,7 @@
  *   Bad at: a stream that goes on in the middle of nowhere; it must miss twice.
  *
  * Owns      the decision about the window.
+ * Promises  A window is never larger than the most that the file allows.
  * Linux     2.6.24 mm/readahead.c: ondemand_readahead get_init_ra_size get_next_ra_size
  */
 import type { File } from './fs.ts';

@@ -7,13 +7,13 @@ import { __GFP_DMA, __GFP_FS, GFP_KERNEL } from './gfp.ts';
 import { alignedSize, type KmemCache, type SlabObject, slabLayout } from './kmem_cache_2_4.ts';
 import { Machine } from './machine.ts';
 import { pageZone } from './page_flags_2_4.ts';
-import { reapScore, type Slab_2_4, slab24 } from './slab_2_4.ts';
+import { reapScore, type Slab_2_4, slab_2_4 } from './slab_2_4.ts';
 import { structPage } from './struct_page_2_4.ts';
 import type { Pfn } from './units.ts';
 
 function world(mib = 64): { machine: Machine; slab: Slab_2_4 } {
   const machine = new Machine({ kernel: '2.4.19', ramBytes: mib * 2 ** 20 });
-  return { machine, slab: slab24(machine) };
+  return { machine, slab: slab_2_4(machine) };
 }
 
 /** Makes `slabs` slabs of a cache, and frees what is in them. */

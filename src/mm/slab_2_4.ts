@@ -347,11 +347,11 @@ export function reapScore(cache: KmemCache): number {
 }
 
 /** Of a machine of 2.4. */
-export function slab24(machine: Machine): Slab_2_4 {
+export function slab_2_4(machine: Machine): Slab_2_4 {
   return machine.slab as Slab_2_4;
 }
 
 /** kmem_cache_reap, as reclaim calls it: pages freed. */
 export function kmemCacheReap(machine: Machine, _gfp: Gfp): number {
-  return slab24(machine).kmemCacheReap(machine);
+  return slab_2_4(machine).kmemCacheReap(machine);
 }

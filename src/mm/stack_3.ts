@@ -23,11 +23,15 @@ import type { Vma } from './vma.ts';
 
 /** The stack begins at `vpn` from now on. 0 or -errno. */
 export function expandDownwards(machine: Machine, vma: Vma, vpn: Vpn): number {
-  const { vmMm: mm } = vma;
   if ((vma.vmFlags & VM_GROWSDOWN) === 0) return -EFAULT;
   if (machine.rmap.anonVmaPrepare(vma) < 0) return -ENOMEM;
   if (vpn * PAGE_SIZE < MMAP_MIN_ADDR) return -EPERM;
-  if (vpn >= vma.vmStart) return 0;
+  return vpn >= vma.vmStart ? 0 : growDown(machine, vma, vpn);
+}
+
+/** Within what limits and memory allow, the VMA begins at `vpn` from now on (acct_stack_growth). 0 or -ENOMEM. */
+export function growDown(machine: Machine, vma: Vma, vpn: Vpn): number {
+  const { vmMm: mm } = vma;
   const grow = vma.vmStart - vpn;
   if (grow > vma.vmPgoff) return -ENOMEM;
   if (!mayExpandVm(mm, vma.vmFlags, grow)) return -ENOMEM;

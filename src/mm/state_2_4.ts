@@ -1,7 +1,8 @@
 /**
  * What only a machine of 2.4 has.
  *
- * Owns      nothing but the parts below.
+ * Owns      the kmap pool, and what 2.4 keeps of cached pages.
+ * Promises  There is one for each machine of 2.4: state_2_4 is asked for no other.
  */
 import { Highmem_2_4 } from './highmem_2_4.ts';
 import type { Machine } from './machine.ts';
@@ -31,6 +32,6 @@ export function newState_2_4(machine: Machine): GenerationState {
 }
 
 /** Of a machine of 2.4. */
-export function state24(machine: Machine): State_2_4 {
+export function state_2_4(machine: Machine): State_2_4 {
   return machine.state as State_2_4;
 }

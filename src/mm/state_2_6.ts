@@ -1,7 +1,8 @@
 /**
  * What only a 2.6 machine has beside its parts.
  *
- * Owns      State_2_6.
+ * Owns      the threads of pdflush, and the swap token.
+ * Promises  There is one for each machine of 2.6: state_2_6 is asked for no other.
  */
 import { Pdflush } from './flusher_2_6.ts';
 import type { Machine } from './machine.ts';

@@ -22,8 +22,8 @@ import { MAPPING_LIST_NAMES } from './mapping_lists.ts';
 import { SWAPPER_SPACE } from './page_cache_2_4.ts';
 import { PG_active, PG_buddy, PG_lru, PG_private, PG_slab, PG_swapcache } from './page_flags.ts';
 import { flagNames_2_4, flagsWord, hasZoneBits, pageZone } from './page_flags_2_4.ts';
-import { slab24 } from './slab_2_4.ts';
-import { state24 } from './state_2_4.ts';
+import { slab_2_4 } from './slab_2_4.ts';
+import { state_2_4 } from './state_2_4.ts';
 import { NO_PFN, type Pfn } from './units.ts';
 
 /** The three uses of page->index, and none. */
@@ -54,7 +54,7 @@ export interface StructPage_2_4 {
 
 export function structPage(machine: Machine, pfn: Pfn): StructPage_2_4 {
   const { frames } = machine;
-  const { pageCache, highmem } = state24(machine);
+  const { pageCache, highmem } = state_2_4(machine);
   const { hash } = pageCache;
   const next = hash.next(pfn);
   const word = flagsWord(machine, pfn, pageCache.buffers.pageDirty(pfn));
@@ -94,7 +94,7 @@ export function pageLine(page: StructPage_2_4): string {
 }
 
 function belongs(machine: Machine, pfn: Pfn): number {
-  return state24(machine).pageCache.hash.mappingOf(pfn);
+  return state_2_4(machine).pageCache.hash.mappingOf(pfn);
 }
 
 function indexUse(machine: Machine, pfn: Pfn): IndexUse {
@@ -120,10 +120,10 @@ function listName(machine: Machine, pfn: Pfn): string {
   const { frames } = machine;
   if (frames.has(pfn, PG_buddy)) return `free_area[${frames.private_(pfn)}]`;
   if (frames.has(pfn, PG_slab)) {
-    const at = slab24(machine).slabAt(pfn);
+    const at = slab_2_4(machine).slabAt(pfn);
     if (at !== null) return `cache ${at.cache.name}, slab ${at.slab.pfn}`;
   }
-  const list = state24(machine).pageCache.lists.listOf(pfn);
+  const list = state_2_4(machine).pageCache.lists.listOf(pfn);
   if (list >= 0) return MAPPING_LIST_NAMES[list]!;
   return machine.physical.keeps?.(pfn) === true ? 'local_pages' : 'none';
 }

@@ -15,7 +15,7 @@
 import { EINVAL, ENOMEM, EPERM } from './errno.ts';
 import type { File } from './fs.ts';
 import type { Machine } from './machine.ts';
-import { MMAP_MIN_ADDR, type Mm } from './mm.ts';
+import { MMAP_MIN_ADDR, type Mm, TASK_SIZE } from './mm.ts';
 import { MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED } from './uapi.ts';
 import { NO_VPN, PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from './units.ts';
 import { VM_GROWSDOWN } from './vm_flags.ts';
@@ -23,9 +23,12 @@ import type { Vma } from './vma.ts';
 
 const PMD_PAGES = 512;
 /** MAP_32BIT: the second gigabyte. */
-const LOW_BEGIN = 0x40000000;
-const LOW_END = 0x80000000;
+export const LOW_BEGIN = 0x40000000;
+export const LOW_END = 0x80000000;
 const FOUR_GIB = 2 ** 32;
+/** Kept free for a stack, whatever its limit is. */
+const LEAST_GAP = 128 * 2 ** 20;
+const MOST_GAP: number = Math.floor(TASK_SIZE / 6) * 5;
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
 export function getUnmappedArea(
@@ -51,10 +54,26 @@ export function getUnmappedArea(
       : onDisk || wholeHuge
         ? thpGetUnmappedArea(machine, mm, addr, pages, onDisk ? pgoff : 0, flags)
         : plainGetUnmappedArea(machine, mm, addr, pages, flags);
+  return checkedPlace(mm, found, pages);
+}
+
+/** A place found or ordered, if a program may have it there. */
+export function checkedPlace(mm: Mm, found: number, pages: number): number {
   if (found < 0) return found;
   if (found > mm.taskSize - pages * PAGE_SIZE) return -ENOMEM;
   if (found % PAGE_SIZE !== 0) return -EINVAL;
   return found < MMAP_MIN_ADDR ? -EPERM : found;
+}
+
+/** Where mmap goes down from, below a stack that may become as large as its limit, and `guard` bytes. */
+export function topdownBase(mm: Mm, guard: number): Vaddr {
+  const gap = Math.min(Math.max(mm.rlimitStack + guard, LEAST_GAP), MOST_GAP);
+  return (Math.ceil((TASK_SIZE - gap) / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
+}
+
+/** A third of the way up: where bottom-up searches begin (TASK_UNMAPPED_BASE). */
+export function taskUnmappedBase(mm: Mm): Vaddr {
+  return (Math.ceil(mm.taskSize / 3 / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
 }
 
 /** First page of the guard gap below a stack; vmStart of any other VMA, and of one that has its guard inside. */
@@ -97,12 +116,18 @@ function plainGetUnmappedArea(machine: Machine, mm: Mm, addr: number, pages: num
     const found = unmappedAreaTopdown(machine, mm, pages, vpnOf(low), vpnOf(mm.mmapBase));
     if (found !== NO_VPN) return found * PAGE_SIZE;
   }
-  const low = (flags & MAP_32BIT) !== 0 ? LOW_BEGIN : legacyBase(mm);
+  const low = (flags & MAP_32BIT) !== 0 ? LOW_BEGIN : taskUnmappedBase(mm);
   const end = (flags & MAP_32BIT) !== 0 ? LOW_END : mm.taskSize;
   if (length > end) return -ENOMEM;
   if (addr !== 0 && addr <= end - length && isFreeAbove(machine, mm, hint, pages)) return hint * PAGE_SIZE;
   const found = unmappedAreaBottomup(machine, mm, pages, vpnOf(low), vpnOf(end));
   return found === NO_VPN ? -ENOMEM : found * PAGE_SIZE;
+}
+
+/** Nothing is mapped there. */
+export function isFreeRange(mm: Mm, start: Vpn, pages: number): boolean {
+  const next = mm.vmas.find(start);
+  return next === null || start + pages <= next.vmStart;
 }
 
 /** What follows `start` leaves room for `pages`, and for its guard gap. */
@@ -133,9 +158,4 @@ function unmappedAreaBottomup(machine: Machine, mm: Mm, pages: number, low: Vpn,
     if (above === null || vmStartGap(machine, above) >= found + pages) return found;
     limit = above.vmEnd;
   }
-}
-
-/** A third of the way up: where bottom-up searches begin (TASK_UNMAPPED_BASE). */
-function legacyBase(mm: Mm): Vaddr {
-  return (Math.ceil(mm.taskSize / 3 / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
 }

@@ -5,6 +5,7 @@
  *
  *    Good at: nothing to remember. Bad at: each mmap walks all VMAs from there (free_area_cache came in 2.6).
  *
+ * Owns      the search.
  * Promises  1. What is returned is free, page-aligned and below the end of user space (MAP_FIXED: perhaps not free).
  *           2. No gap is kept below a stack, none above it.
  * Linux     2.4.20 mm/mmap.c: get_unmapped_area arch_get_unmapped_area
@@ -16,15 +17,11 @@ import type { File } from './fs.ts';
 import type { Machine } from './machine.ts';
 import type { Mm } from './mm.ts';
 import { MAP_FIXED } from './uapi.ts';
-import { PAGE_SIZE, type Pgoff, type Vpn, vpnOf } from './units.ts';
-
-/** TASK_UNMAPPED_BASE. */
-export function taskUnmappedBase(mm: Mm): number {
-  return Math.ceil(mm.taskSize / 3 / PAGE_SIZE) * PAGE_SIZE;
-}
+import { PAGE_SIZE, type Pgoff, vpnOf } from './units.ts';
+import { isFreeRange, taskUnmappedBase } from './unmapped_area.ts';
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
-export function getUnmappedArea24(
+export function getUnmappedArea_2_4(
   _machine: Machine,
   mm: Mm,
   _file: File | null,
@@ -40,16 +37,11 @@ export function getUnmappedArea24(
     return addr % PAGE_SIZE === 0 ? addr : -EINVAL;
   }
   const hint = vpnOf(Math.ceil(addr / PAGE_SIZE) * PAGE_SIZE);
-  if (addr !== 0 && hint * PAGE_SIZE <= mm.taskSize - length && isFree(mm, hint, pages)) return hint * PAGE_SIZE;
+  if (addr !== 0 && hint * PAGE_SIZE <= mm.taskSize - length && isFreeRange(mm, hint, pages)) return hint * PAGE_SIZE;
   let at = vpnOf(taskUnmappedBase(mm));
   for (let vma = mm.vmas.find(at); ; vma = mm.vmas.next(vma)) {
     if ((at + pages) * PAGE_SIZE > mm.taskSize) return -ENOMEM;
     if (vma === null || at + pages <= vma.vmStart) return at * PAGE_SIZE;
     at = vma.vmEnd;
   }
-}
-
-function isFree(mm: Mm, start: Vpn, pages: number): boolean {
-  const next = mm.vmas.find(start);
-  return next === null || start + pages <= next.vmStart;
 }

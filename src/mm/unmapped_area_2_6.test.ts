@@ -6,7 +6,7 @@ import { TASK_SIZE } from './mm.ts';
 import { doMmap, doMunmap } from './mmap.ts';
 import { MAP_ANONYMOUS, MAP_PRIVATE } from './uapi.ts';
 import type { Vaddr } from './units.ts';
-import { pickMmapLayout26 } from './unmapped_area_2_6.ts';
+import { pickMmapLayout_2_6 } from './unmapped_area_2_6.ts';
 
 const MIB = 2 ** 20;
 const BASE = TASK_SIZE - 128 * MIB;
@@ -15,7 +15,7 @@ const LEGACY = Math.ceil(TASK_SIZE / 3 / 4096) * 4096;
 function space(stack = 8 * MIB): Space {
   const s = new Space({ kernel: '2.6.24' });
   s.mm.rlimitStack = stack;
-  s.mm.mmapBase = pickMmapLayout26(s.mm);
+  s.mm.mmapBase = pickMmapLayout_2_6(s.mm);
   return s;
 }
 /** Without hint; each with rights that do not merge with its neighbours’. */

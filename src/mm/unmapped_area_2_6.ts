@@ -14,26 +14,22 @@
  *           arch/x86/mm/mmap_32.c: mmap_base arch_pick_mmap_layout
  * After     3.8: gaps in the tree of VMAs; unmapped_area.ts
  */
-import { EINVAL, ENOMEM, EPERM } from './errno.ts';
+import { ENOMEM } from './errno.ts';
 import type { File } from './fs.ts';
 import type { Machine } from './machine.ts';
-import { MMAP_MIN_ADDR, type Mm, TASK_SIZE } from './mm.ts';
+import { type Mm, TASK_SIZE } from './mm.ts';
 import { MAP_32BIT, MAP_FIXED } from './uapi.ts';
 import { PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from './units.ts';
+import { checkedPlace, isFreeRange, LOW_BEGIN, LOW_END, topdownBase } from './unmapped_area.ts';
 import type { Vma } from './vma.ts';
 
-const LEAST_GAP = 128 * 2 ** 20;
-const MOST_GAP: number = Math.floor(TASK_SIZE / 6) * 5;
-/** MAP_32BIT: the second gigabyte. */
-const LOW_BEGIN = 0x40000000;
-const LOW_END = 0x80000000;
 /** A third of the way up. */
 const TASK_UNMAPPED_BASE: Vpn = Math.ceil(TASK_SIZE / 3 / PAGE_SIZE) as Vpn;
 /** "All that fits": the next search begins at the base. */
 const ANY_HOLE: number = Number.MAX_SAFE_INTEGER;
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
-export function getUnmappedArea26(
+export function getUnmappedArea_2_6(
   _machine: Machine,
   mm: Mm,
   _file: File | null,
@@ -42,17 +38,12 @@ export function getUnmappedArea26(
   _pgoff: Pgoff,
   flags: number,
 ): number {
-  const length = pages * PAGE_SIZE;
-  if (length > mm.taskSize) return -ENOMEM;
-  const found = (flags & MAP_FIXED) !== 0 ? addr : place(mm, addr, pages, flags);
-  if (found < 0) return found;
-  if (found > mm.taskSize - length) return -ENOMEM;
-  if (found % PAGE_SIZE !== 0) return -EINVAL;
-  return found < MMAP_MIN_ADDR ? -EPERM : found;
+  if (pages * PAGE_SIZE > mm.taskSize) return -ENOMEM;
+  return checkedPlace(mm, (flags & MAP_FIXED) !== 0 ? addr : place(mm, addr, pages, flags), pages);
 }
 
 /** exec: where mmap goes down from; up from a third of user space where the stack has no limit. */
-export function pickMmapLayout26(mm: Mm): Vaddr {
+export function pickMmapLayout_2_6(mm: Mm): Vaddr {
   mm.freeAreaCache = null;
   mm.cachedHoleSize = 0;
   if (mm.rlimitStack === Number.POSITIVE_INFINITY) {
@@ -60,14 +51,13 @@ export function pickMmapLayout26(mm: Mm): Vaddr {
     return (TASK_UNMAPPED_BASE * PAGE_SIZE) as Vaddr;
   }
   mm.getUnmappedArea = 'arch_get_unmapped_area_topdown';
-  const gap = Math.min(Math.max(mm.rlimitStack, LEAST_GAP), MOST_GAP);
-  return (Math.ceil((TASK_SIZE - gap) / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
+  return topdownBase(mm, 0);
 }
 
 function place(mm: Mm, addr: number, pages: number, flags: number): number {
   const end = vpnOf((flags & MAP_32BIT) !== 0 ? LOW_END : mm.taskSize);
   const hint = Math.ceil(addr / PAGE_SIZE) as Vpn;
-  if (addr !== 0 && hint <= end - pages && isFree(mm, hint, pages)) return hint * PAGE_SIZE;
+  if (addr !== 0 && hint <= end - pages && isFreeRange(mm, hint, pages)) return hint * PAGE_SIZE;
   const topdown = mm.getUnmappedArea === 'arch_get_unmapped_area_topdown' && (flags & MAP_32BIT) === 0;
   const found = topdown ? searchDown(mm, pages) : searchUp(mm, pages, baseOf(flags), end);
   return found < 0 ? -ENOMEM : found * PAGE_SIZE;
@@ -75,11 +65,6 @@ function place(mm: Mm, addr: number, pages: number, flags: number): number {
 
 function baseOf(flags: number): Vpn {
   return (flags & MAP_32BIT) !== 0 ? vpnOf(LOW_BEGIN) : TASK_UNMAPPED_BASE;
-}
-
-function isFree(mm: Mm, start: Vpn, pages: number): boolean {
-  const next = mm.vmas.find(start);
-  return next === null || start + pages <= next.vmStart;
 }
 
 // upwards
@@ -147,7 +132,7 @@ function remember(mm: Mm, start: number): number {
 // unmapping
 
 /** Everything between two VMAs is free now: the next search looks there (mm->unmap_area). */
-export function areaUnmapped26(mm: Mm, prev: Vma | null, next: Vma | null): void {
+export function areaUnmapped_2_6(mm: Mm, prev: Vma | null, next: Vma | null): void {
   if (mm.getUnmappedArea === 'arch_get_unmapped_area_topdown') {
     const base = vpnOf(mm.mmapBase);
     const free = next?.vmStart ?? base;

@@ -12,21 +12,16 @@
  *           arch_get_unmapped_area arch_get_unmapped_area_topdown find_start_end; arch/x86/mm/mmap.c: mmap_base arch_pick_mmap_layout
  * Before    2.6: free_area_cache and a walk over the list. 6.x: unmapped_area.ts
  */
-import { EINVAL, ENOMEM, EPERM } from './errno.ts';
+import { ENOMEM } from './errno.ts';
 import type { File } from './fs.ts';
 import type { Machine } from './machine.ts';
-import { MMAP_MIN_ADDR, type Mm, TASK_SIZE } from './mm.ts';
+import { MMAP_MIN_ADDR, type Mm } from './mm.ts';
 import { MAP_32BIT, MAP_FIXED } from './uapi.ts';
 import { NO_VPN, PAGE_SIZE, type Pgoff, type Vaddr, type Vpn, vpnOf } from './units.ts';
-
-/** MAP_32BIT: the second gigabyte. */
-const LOW_BEGIN = 0x40000000;
-const LOW_END = 0x80000000;
-const LEAST_GAP = 128 * 2 ** 20;
-const MOST_GAP: number = Math.floor(TASK_SIZE / 6) * 5;
+import { checkedPlace, LOW_BEGIN, LOW_END, topdownBase } from './unmapped_area.ts';
 
 /** An address for `pages` pages, or -errno. `addr` is a hint, or with MAP_FIXED an order. */
-export function getUnmappedArea3(
+export function getUnmappedArea_3(
   _machine: Machine,
   mm: Mm,
   _file: File | null,
@@ -35,24 +30,18 @@ export function getUnmappedArea3(
   _pgoff: Pgoff,
   flags: number,
 ): number {
-  const length = pages * PAGE_SIZE;
-  if (length > mm.taskSize) return -ENOMEM;
-  const found = (flags & MAP_FIXED) !== 0 ? addr : place(mm, addr, pages, flags);
-  if (found < 0) return found;
-  if (found > mm.taskSize - length) return -ENOMEM;
-  if (found % PAGE_SIZE !== 0) return -EINVAL;
-  return found < MMAP_MIN_ADDR ? -EPERM : found;
+  if (pages * PAGE_SIZE > mm.taskSize) return -ENOMEM;
+  return checkedPlace(mm, (flags & MAP_FIXED) !== 0 ? addr : place(mm, addr, pages, flags), pages);
 }
 
 /** mmap goes down from here; upwards from a third of user space where the stack has no limit (arch_pick_mmap_layout). */
-export function pickMmapLayout3(mm: Mm): Vaddr {
+export function pickMmapLayout_3(mm: Mm): Vaddr {
   if (mm.rlimitStack === Number.POSITIVE_INFINITY) {
     mm.getUnmappedArea = 'arch_get_unmapped_area';
     return mm.mmapLegacyBase;
   }
   mm.getUnmappedArea = 'arch_get_unmapped_area_topdown';
-  const gap = Math.min(Math.max(mm.rlimitStack, LEAST_GAP), MOST_GAP);
-  return (Math.ceil((TASK_SIZE - gap) / PAGE_SIZE) * PAGE_SIZE) as Vaddr;
+  return topdownBase(mm, 0);
 }
 
 function place(mm: Mm, addr: number, pages: number, flags: number): number {

@@ -1,13 +1,14 @@
 /**
  * Physical memory of 3.16, counted again.
  *
+ * Owns      nothing.
  * Promises  Nothing is changed. Beside what verify_physical.ts counts: every two free buddies are one block, whatever their types;
  *           watermarks are 4 : 5 : 6; a reserve of at most two pageblocks in each zone; quotas and deferral in their ranges.
  */
 import { buddyOrder, MAX_PAGE_ORDER, spans } from './buddy.ts';
 import { MIGRATE_RESERVE_3 } from './buddy_3.ts';
 import type { Machine } from './machine.ts';
-import { physical3 } from './page_alloc_3.ts';
+import { physical_3 } from './page_alloc_3.ts';
 import { PG_buddy } from './page_flags.ts';
 import type { Pfn } from './units.ts';
 import { verifyPhysical } from './verify_physical.ts';
@@ -16,14 +17,14 @@ import { MIGRATE_TYPES, type Zone } from './zone.ts';
 const MOST_RESERVED_BLOCKS = 2;
 const MAX_DEFER_SHIFT = 6;
 
-export function verifyPhysical3(m: Machine): string[] {
+export function verifyPhysical_3(m: Machine): string[] {
   return verifyPhysical(m, (zone, broken) => {
-    checkMerged3(m, zone, broken);
-    checkZone3(m, zone, broken);
+    checkMerged_3(m, zone, broken);
+    checkZone_3(m, zone, broken);
   });
 }
 
-function checkMerged3(m: Machine, zone: Zone, broken: string[]): void {
+function checkMerged_3(m: Machine, zone: Zone, broken: string[]): void {
   const { frames } = m;
   for (let list = 0; list < MAX_PAGE_ORDER * MIGRATE_TYPES; list++) {
     const order = Math.floor(list / MIGRATE_TYPES);
@@ -36,7 +37,7 @@ function checkMerged3(m: Machine, zone: Zone, broken: string[]): void {
   }
 }
 
-function checkZone3(m: Machine, zone: Zone, broken: string[]): void {
+function checkZone_3(m: Machine, zone: Zone, broken: string[]): void {
   const { wmarkMin, wmarkLow, wmarkHigh } = zone;
   const where = `zone ${zone.name}`;
   if (wmarkHigh - wmarkMin - 2 * (wmarkLow - wmarkMin) > 1 || wmarkLow < wmarkMin || wmarkHigh < wmarkLow)
@@ -44,7 +45,7 @@ function checkZone3(m: Machine, zone: Zone, broken: string[]): void {
   if (zone.watermarkBoost !== 0) broken.push(`${where}: there is no boost in 3.16`);
   const reserved = zone.pageblockType.filter((type) => type === MIGRATE_RESERVE_3).length;
   if (reserved > MOST_RESERVED_BLOCKS) broken.push(`${where}: ${reserved} pageblocks are reserved`);
-  const { allocBatch, compaction } = physical3(m);
+  const { allocBatch, compaction } = physical_3(m);
   if (allocBatch[zone.index]! > wmarkHigh - wmarkLow)
     broken.push(`${where}: its quota is ${allocBatch[zone.index]}, at most ${wmarkHigh - wmarkLow}`);
   const { considered, deferShift } = compaction[zone.index]!;

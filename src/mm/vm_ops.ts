@@ -2,6 +2,7 @@
  * What a kind of mapping can do, and what its entries allow at first: vma->vm_ops and vma->vm_page_prot.
  *
  * Owns      the tables. A VMA's operations and protection follow from its file and its flags; nobody sets them.
+ * Promises  Only looks.
  * Linux     3.16 mm/mmap.c: protection_map vm_get_page_prot vma_set_page_prot; mm/shmem.c: shmem_vm_ops;
  *           fs/ext4/file.c: ext4_file_vm_ops; fs/block_dev.c; include/linux/mm.h: vm_operations_struct
  */

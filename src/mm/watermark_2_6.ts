@@ -20,7 +20,7 @@
  */
 import type { Machine } from './machine.ts';
 import { intSqrt } from './units.ts';
-import { MAX_NR_ZONES, MIGRATE_TYPES, ZONE_HIGHMEM, ZONE_NORMAL, type Zone } from './zone.ts';
+import { freeBlocks, MAX_NR_ZONES, ZONE_HIGHMEM, ZONE_NORMAL, type Zone } from './zone.ts';
 import type { Zone_2_6 } from './zone_2_6.ts';
 
 export const ALLOC_WMARK_MIN = 0;
@@ -143,7 +143,7 @@ export function zoneWatermarkOk_2_6(
   if ((flags & ALLOC_HARDER) !== 0) min -= min >> 2;
   if (free <= min + zone.lowmemReserve[classzone]!) return false;
   for (let o = 0; o < order; o++) {
-    free -= freeBlocksOf(zone, o) << o;
+    free -= freeBlocks(zone, o) << o;
     min >>= 1;
     if (free <= min) return false;
   }
@@ -165,16 +165,10 @@ export function explainWatermark(
   const reserve = zone.lowmemReserve[classzone]!;
   const told: WatermarkTerms = { ok: free > min + reserve, min, reserve, terms: [{ free, min: min + reserve }] };
   for (let o = 0; o < order && told.ok; o++) {
-    free -= freeBlocksOf(zone, o) << o;
+    free -= freeBlocks(zone, o) << o;
     min >>= 1;
     told.terms.push({ free, min });
     told.ok = free > min;
   }
   return told;
-}
-
-export function freeBlocksOf(zone: Zone, order: number): number {
-  const first = order * MIGRATE_TYPES;
-  const { nrFree } = zone;
-  return nrFree[first]! + nrFree[first + 1]! + nrFree[first + 2]! + nrFree[first + 3]!;
 }

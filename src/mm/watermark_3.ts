@@ -13,7 +13,7 @@
 import type { Machine } from './machine.ts';
 import { intSqrt } from './units.ts';
 import { bufferPages, calculateTotalreserve, setupLowmemReserve } from './watermark.ts';
-import { MIGRATE_TYPES, PAGEBLOCK_ORDER, ZONE_HIGHMEM, type Zone } from './zone.ts';
+import { freeBlocks, PAGEBLOCK_ORDER, ZONE_HIGHMEM, type Zone } from './zone.ts';
 
 export const ALLOC_WMARK_MIN_3 = 0;
 export const ALLOC_WMARK_LOW_3 = 1;
@@ -34,11 +34,11 @@ const PCP_TYPES = 3;
 /** Fallbacks between types, and a pageblock of each, for two huge pages at a time. */
 const BLOCKS_PER_ZONE: number = 2 + PCP_TYPES * PCP_TYPES;
 
-export function setupPerZoneWmarks3(m: Machine): void {
+export function setupPerZoneWmarks_3(m: Machine): void {
   if (m.sysctl.minFreeKbytes > 0) {
     setWatermarks(m, m.sysctl.minFreeKbytes);
   } else {
-    const byFormula = minFreeKbytes3(bufferPages(m, false));
+    const byFormula = minFreeKbytes_3(bufferPages(m, false));
     setWatermarks(m, byFormula);
     // khugepaged starts later than memory, and looks at the watermarks that are already there.
     if (m.sysctl.thpEnabled) setWatermarks(m, Math.max(byFormula, recommendedMinFreeKbytes(m)));
@@ -49,7 +49,7 @@ export function setupPerZoneWmarks3(m: Machine): void {
 }
 
 /** 4 * sqrt(kB of low memory), within bounds. */
-export function minFreeKbytes3(lowmemPages: number): number {
+export function minFreeKbytes_3(lowmemPages: number): number {
   return Math.min(Math.max(intSqrt(lowmemPages * KB_PER_PAGE * 16), MIN_FREE_LEAST_KB), MIN_FREE_MOST_KB);
 }
 
@@ -76,7 +76,7 @@ function setWatermarks(m: Machine, kbytes: number): void {
 
 function setPcpLimits(zone: Zone): void {
   const { pcp } = zone;
-  const batch = zoneBatchsize3(zone.managedPages);
+  const batch = zoneBatchsize_3(zone.managedPages);
   pcp.batch = Math.max(1, batch);
   pcp.high = 6 * batch;
   pcp.highMin = pcp.high;
@@ -84,19 +84,19 @@ function setPcpLimits(zone: Zone): void {
 }
 
 /** A thousandth of the zone, at most 512 KiB, a quarter of that, one less than a power of two. 0 in small zones. */
-export function zoneBatchsize3(managedPages: number): number {
+export function zoneBatchsize_3(managedPages: number): number {
   const batch = Math.max(1, Math.min(managedPages >>> 10, 128) >>> 2);
   return (1 << (31 - Math.clz32(batch + (batch >>> 1)))) - 1;
 }
 
 /** The mark that the ALLOC_WMARK bits name. */
-export function wmarkPages3(zone: Zone, allocFlags: number): number {
+export function wmarkPages_3(zone: Zone, allocFlags: number): number {
   const which = allocFlags & ALLOC_WMARK_MASK_3;
   return which === ALLOC_WMARK_LOW_3 ? zone.wmarkLow : which === ALLOC_WMARK_MIN_3 ? zone.wmarkMin : zone.wmarkHigh;
 }
 
 /** Would `mark` pages be left, and enough of them in large blocks? `classzone`: the zone type that the caller asked for. */
-export function zoneWatermarkOk3(
+export function zoneWatermarkOk_3(
   zone: Zone,
   order: number,
   mark: number,
@@ -110,16 +110,9 @@ export function zoneWatermarkOk3(
   if ((allocFlags & ALLOC_HARDER_3) !== 0) min -= Math.floor(min / 4);
   if (free <= min + zone.lowmemReserve[classzone]!) return false;
   for (let o = 0; o < order; o++) {
-    free -= freeBlocks3(zone, o) << o;
+    free -= freeBlocks(zone, o) << o;
     min >>= 1;
     if (free <= min) return false;
   }
   return true;
-}
-
-/** Free blocks of one order, of every type (free_area.nr_free). */
-export function freeBlocks3(zone: Zone, order: number): number {
-  const first = order * MIGRATE_TYPES;
-  const { nrFree } = zone;
-  return nrFree[first]! + nrFree[first + 1]! + nrFree[first + 2]! + nrFree[first + 3]!;
 }

@@ -2,6 +2,7 @@
  * What reverse walks and scans have cost: the figures in which kernels differ and which no kernel shows.
  *
  * Owns      the counters. Whoever walks or scans adds to them; nothing in the engine reads them.
+ * Promises  They only grow.
  */
 export class WorkCounts {
   /** Page-table entries that a search for the mappings of pages looked at. */

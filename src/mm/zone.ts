@@ -160,3 +160,10 @@ export class PgData {
     this.nid = nid;
   }
 }
+
+/** Free blocks of one order, of every type (free_area.nr_free). */
+export function freeBlocks(zone: Zone, order: number): number {
+  const first = order * MIGRATE_TYPES;
+  const { nrFree } = zone;
+  return nrFree[first]! + nrFree[first + 1]! + nrFree[first + 2]! + nrFree[first + 3]!;
+}

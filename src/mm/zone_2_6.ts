@@ -2,6 +2,7 @@
  * What 2.6 remembers of a zone beside what every kernel does.
  *
  * Owns      Zone_2_6: the CPU's hot and cold pages, and where reclaim stands in the zone.
+ * Promises  There is one for each zone of a machine of 2.6, under the zone's number.
  * Linux     2.6.24 include/linux/mmzone.h: zone per_cpu_pages
  */
 import type { Machine } from './machine.ts';

@@ -4,8 +4,7 @@
  * Linux     6.18 mm/vmstat.c: frag_show_print
  */
 import type { Machine } from '../mm/machine.ts';
-import { NR_PAGE_ORDERS } from '../mm/zone.ts';
-import { freeBlocks } from './vmstat.ts';
+import { freeBlocks, NR_PAGE_ORDERS } from '../mm/zone.ts';
 
 export function buddyinfo(machine: Machine): string {
   let text = '';

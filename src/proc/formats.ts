@@ -8,9 +8,9 @@ import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { Pfn, Vpn } from '../mm/units.ts';
 import { maps_2_4, meminfo_2_4, swaps_2_4 } from './linux_2_4.ts';
-import { maps26, pagemapEntry26, smaps26 } from './linux_2_6.ts';
+import { maps_2_6, pagemapEntry_2_6, smaps_2_6 } from './linux_2_6.ts';
 import { meminfo_2_6, vmstat_2_6, zoneinfo_2_6 } from './linux_2_6_stat.ts';
-import { kpageFlags3, pagemapEntry3, smaps3, vmstat3, zoneinfo3 } from './linux_3.ts';
+import { kpageFlags_3, pagemapEntry_3, smaps_3, vmstat_3, zoneinfo_3 } from './linux_3.ts';
 
 export interface ProcFormat {
   /** smaps says how many pages KSM merged. */
@@ -179,24 +179,29 @@ const format_3_16: ProcFormat = {
     HardwareCorrupted AnonHugePages HugePages_Total HugePages_Free HugePages_Rsvd HugePages_Surp Hugepagesize DirectMap4k
     DirectMap2M`),
   own: {
-    vmstat: (machine) => vmstat3(machine),
-    zoneinfo: (machine) => zoneinfo3(machine),
-    smaps: (machine, mm) => smaps3(machine, mm),
-    pagemapEntry: (machine, mm, vpn) => pagemapEntry3(machine, mm, vpn),
-    kpageFlags: (machine, pfn) => kpageFlags3(machine, pfn),
+    vmstat: (machine) => vmstat_3(machine),
+    zoneinfo: (machine) => zoneinfo_3(machine),
+    smaps: (machine, mm) => smaps_3(machine, mm),
+    pagemapEntry: (machine, mm, vpn) => pagemapEntry_3(machine, mm, vpn),
+    kpageFlags: (machine, pfn) => kpageFlags_3(machine, pfn),
   },
 };
 
 const format_2_6: ProcFormat = {
   ...format_6_1,
   own: {
-    maps: (machine, mm) => maps26(machine, mm),
-    smaps: (machine, mm) => smaps26(machine, mm),
-    pagemapEntry: (machine, mm, vpn) => pagemapEntry26(machine, mm, vpn),
+    maps: (machine, mm) => maps_2_6(machine, mm),
+    smaps: (machine, mm) => smaps_2_6(machine, mm, true),
+    pagemapEntry: (machine, mm, vpn) => pagemapEntry_2_6(machine, mm, vpn),
     vmstat: (machine) => vmstat_2_6(machine),
     meminfo: (machine) => meminfo_2_6(machine),
     zoneinfo: (machine) => zoneinfo_2_6(machine),
   },
+};
+
+const format_2_6_24: ProcFormat = {
+  ...format_2_6,
+  own: { ...format_2_6.own, smaps: (machine, mm) => smaps_2_6(machine, mm, false) },
 };
 
 const format_2_4: ProcFormat = {
@@ -215,8 +220,8 @@ const FORMATS: ReadonlyMap<string, ProcFormat> = new Map([
   ['2.4.19', format_2_4],
   ['2.4.18', format_2_4],
   ['2.6.26', format_2_6],
-  ['2.6.24', format_2_6],
-  ['2.5.59', format_2_6],
+  ['2.6.24', format_2_6_24],
+  ['2.5.59', format_2_6_24],
 ]);
 
 /** How the machine's kernel prints; a generation without a form of its own prints like the newest. */

@@ -6,6 +6,7 @@
  *   statm     counted by a walk over every page table of the process
  *
  * Owns      the text of each file. The numbers come from the machine; what it does not have is 0.
+ * Promises  Only looks.
  * Linux     2.4.19 fs/proc/proc_misc.c: meminfo_read_proc kstat_read_proc; fs/proc/array.c: proc_pid_maps_get_line task_mem
  *           proc_pid_status proc_pid_statm; mm/slab.c: s_show; mm/swapfile.c: get_swaparea_info; kernel/sysctl.c: vm_table
  *
@@ -21,8 +22,8 @@ import { nrFreePages } from '../mm/page_alloc.ts';
 import { PG_private } from '../mm/page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_SPECIAL } from '../mm/page_table.ts';
 import { LRU_ACTIVE, LRU_INACTIVE } from '../mm/reclaim/lru_2_4.ts';
-import { slab24 } from '../mm/slab_2_4.ts';
-import { state24 } from '../mm/state_2_4.ts';
+import { slab_2_4 } from '../mm/slab_2_4.ts';
+import { state_2_4 } from '../mm/state_2_4.ts';
 import type { SwapInfo } from '../mm/swap/area.ts';
 import type { Task } from '../mm/task.ts';
 import { addrOf, PAGE_SIZE, type Pfn, type Vpn } from '../mm/units.ts';
@@ -46,7 +47,7 @@ const NO_SIGNALS = '0000000000000000';
 // meminfo
 
 export function meminfo_2_4(machine: Machine): string {
-  const { pageCache } = state24(machine);
+  const { pageCache } = state_2_4(machine);
   const free = nrFreePages(machine);
   const high = machine.zones.filter((zone) => zone.type === ZONE_HIGHMEM);
   const totalHigh = high.reduce((sum, zone) => sum + zone.managedPages, 0);
@@ -87,7 +88,7 @@ function buffermemPages(machine: Machine): number {
   for (const { kind, mapping } of machine.inodes.values()) {
     if (kind !== 'bdev') continue;
     for (let list = 0; list < 3; list++) {
-      const listed = state24(machine).pageCache.lists.pages(mapping.id, list);
+      const listed = state_2_4(machine).pageCache.lists.pages(mapping.id, list);
       pages += listed.filter((pfn) => machine.frames.has(pfn, PG_private)).length;
     }
   }
@@ -221,7 +222,7 @@ function walkForStatm(machine: Machine, vma: Vma, sums: StatmSums): void {
 export function slabinfo_2_4(machine: Machine): string {
   const smp = (machine.config.cpus ?? 1) > 1;
   let text = `slabinfo - version: 1.1${smp ? ' (SMP)' : ''}\n`;
-  for (const cache of slab24(machine).chain) text += `${slabinfoLine(cache)}${smp ? ` : ${cpuArray(cache)}` : ''}\n`;
+  for (const cache of slab_2_4(machine).chain) text += `${slabinfoLine(cache)}${smp ? ` : ${cpuArray(cache)}` : ''}\n`;
   return text;
 }
 

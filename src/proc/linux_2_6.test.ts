@@ -7,12 +7,12 @@ import { addToSwap } from '../mm/swap/swap_state.ts';
 import { MAP_PRIVATE, MAP_SHARED, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ } from '../mm/uapi.ts';
 import type { Pfn, Vaddr } from '../mm/units.ts';
 import {
-  kpageCount26,
+  kpageCount_2_6,
   kpageFlagsFaithful,
   kpageFlagsIntended,
-  pagemapEntry26,
-  statm26,
-  status26,
+  pagemapEntry_2_6,
+  statm_2_6,
+  status_2_6,
 } from './linux_2_6.ts';
 import { maps } from './maps.ts';
 import { pagemap } from './pagemap.ts';
@@ -75,15 +75,15 @@ test('status and statm', () => {
   s.mm.startCode = ((PAGE + 32) * 4096 + 16) as Vaddr;
   s.mm.endCode = ((PAGE + 33) * 4096 + 8) as Vaddr;
   const values = new Map(
-    status26(s.mm)
+    status_2_6(s.mm)
       .split('\n')
       .map((line) => line.split(':\t') as [string, string]),
   );
   const kib = (name: string): number => Number.parseInt(values.get(name)!, 10);
-  expect(status26(s.mm).split('\n')[1]).toBe('VmSize:\t      40 kB');
+  expect(status_2_6(s.mm).split('\n')[1]).toBe('VmSize:\t      40 kB');
   expect(['VmSize', 'VmRSS', 'VmData', 'VmStk', 'VmExe', 'VmLib', 'VmPTE'].map(kib)).toEqual([40, 20, 16, 0, 8, 0, 4]);
   // size resident shared text lib data dirty
-  expect(statm26(s.mm)).toBe('10 5 2 2 0 4 0\n');
+  expect(statm_2_6(s.mm)).toBe('10 5 2 2 0 4 0\n');
 });
 
 test('pagemap of 2.6.26: page shift in every entry', () => {
@@ -95,7 +95,7 @@ test('pagemap of 2.6.26: page shift in every entry', () => {
   expect(entries[2]! >> 61n).toBe(2n);
   expect(entries[2]! & ((1n << 55n) - 1n)).toBe(BigInt(s.machine.pageTables.swapEntry(s.slot(2))) << 5n);
   expect([entries[3], entries[4]]).toEqual([shift, shift]);
-  expect(pagemapEntry26(s.machine, s.mm, s.vpn(5000))).toBe(shift);
+  expect(pagemapEntry_2_6(s.machine, s.mm, s.vpn(5000))).toBe(shift);
 });
 
 test('[2.6 kpageflags] as 2.6.26 prints it, with its bug, and as it was meant', () => {
@@ -118,7 +118,7 @@ test('[2.6 kpageflags] as 2.6.26 prints it, with its bug, and as it was meant', 
   }
   expect([kpageFlagsFaithful(s.machine, buddy), kpageFlagsIntended(s.machine, reserved) & (1 << 10)]).toEqual([0, 0]);
   expect(reserved).toBeGreaterThanOrEqual(0);
-  expect([kpageCount26(s.machine, pfn), kpageCount26(s.machine, buddy)]).toEqual([1, 0]);
+  expect([kpageCount_2_6(s.machine, pfn), kpageCount_2_6(s.machine, buddy)]).toEqual([1, 0]);
   s.fork();
-  expect([kpageCount26(s.machine, s.pfn(0)), RW]).toEqual([2, 3]);
+  expect([kpageCount_2_6(s.machine, s.pfn(0)), RW]).toEqual([2, 3]);
 });

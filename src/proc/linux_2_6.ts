@@ -43,21 +43,16 @@ const MAX_SWAPFILES_SHIFT = 5n;
 /** Shares of a page are kept in 1/4096 of a byte. */
 const PSS_UNIT = 4096;
 
-/** Pss and Swap in smaps, pagemap and the kpage files. */
-function is26(machine: Machine): boolean {
-  return machine.generation.version === '2.6.26';
-}
-
 // maps
 
-export function maps26(_machine: Machine, mm: Mm): string {
+export function maps_2_6(_machine: Machine, mm: Mm): string {
   let text = '';
-  for (const vma of mm.vmas) text += `${mapsLine26(vma)}\n`;
+  for (const vma of mm.vmas) text += `${mapsLine_2_6(vma)}\n`;
   return text;
 }
 
 /** The offset of anonymous memory is shown, too: the address at which it was first mapped (until 2.6.30). */
-function mapsLine26(vma: Vma): string {
+function mapsLine_2_6(vma: Vma): string {
   const inode = vma.vmFile?.inode;
   const device = inode === undefined ? '00:00' : inode.kind === 'tmpfs' ? TMPFS_DEVICE : DISK_DEVICE;
   const range = `${hex8(addrOf(vma.vmStart))}-${hex8(addrOf(vma.vmEnd))}`;
@@ -81,20 +76,19 @@ function nameOf(vma: Vma): string {
 
 // smaps
 
-/** A page counts as dirty if the entry is, whatever the page says; shared is what two entries or more map. */
-export function smaps26(machine: Machine, mm: Mm): string {
-  const newer = is26(machine);
+/** A page counts as dirty if the entry is, whatever the page says; shared is what two entries or more map. Pss and Swap came with 2.6.25. */
+export function smaps_2_6(machine: Machine, mm: Mm, withPss: boolean): string {
   let text = '';
   for (const vma of mm.vmas) {
     const stats = gather(machine, vma);
     const kib = (name: string, bytes: number): string =>
       `${`${name}:`.padEnd(16)}${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
-    text += `${mapsLine26(vma)}\n${kib('Size', vma.pages * PAGE_SIZE)}${kib('Rss', stats.resident)}`;
-    if (newer) text += kib('Pss', stats.pss / PSS_UNIT);
+    text += `${mapsLine_2_6(vma)}\n${kib('Size', vma.pages * PAGE_SIZE)}${kib('Rss', stats.resident)}`;
+    if (withPss) text += kib('Pss', stats.pss / PSS_UNIT);
     text += kib('Shared_Clean', stats.sharedClean) + kib('Shared_Dirty', stats.sharedDirty);
     text += kib('Private_Clean', stats.privateClean) + kib('Private_Dirty', stats.privateDirty);
     text += kib('Referenced', stats.referenced);
-    if (newer) text += kib('Swap', stats.swap);
+    if (withPss) text += kib('Swap', stats.swap);
   }
   return text;
 }
@@ -155,7 +149,7 @@ function vmPages(mm: Mm): { shared: number; exec: number; stack: number } {
 }
 
 /** The Vm lines of /proc/PID/status. */
-export function status26(mm: Mm): string {
+export function status_2_6(mm: Mm): string {
   const { shared, exec, stack } = vmPages(mm);
   const kib = (pages: number): number => pages * 4;
   const text = kib(textPages(mm));
@@ -175,7 +169,7 @@ export function status26(mm: Mm): string {
 }
 
 /** size, resident, shared, text, lib, data, dirty; in pages. */
-export function statm26(mm: Mm): string {
+export function statm_2_6(mm: Mm): string {
   const file = mm.rss[MM_FILEPAGES]! + mm.rss[MM_SHMEMPAGES]!;
   const { shared } = vmPages(mm);
   const resident = file + mm.rss[MM_ANONPAGES]!;
@@ -185,7 +179,7 @@ export function statm26(mm: Mm): string {
 // pagemap
 
 /** What is not there has its page shift all the same. A page that a nonlinear entry waits for is not there. */
-export function pagemapEntry26(machine: Machine, mm: Mm, vpn: Vpn): bigint {
+export function pagemapEntry_2_6(machine: Machine, mm: Mm, vpn: Vpn): bigint {
   const { pageTables } = machine;
   const slot = pageTables.slotOf(mm.pageTables, vpn);
   if (slot === NO_SLOT) return PM_NOT_PRESENT;
@@ -219,7 +213,7 @@ const K26_RECLAIM = 16;
 const K26_BUDDY = 17;
 
 /** kpagecount: entries that map the frame. */
-export function kpageCount26(machine: Machine, pfn: Pfn): number {
+export function kpageCount_2_6(machine: Machine, pfn: Pfn): number {
   return machine.frames.mapcount(pfn);
 }
 

@@ -2,6 +2,7 @@
  * What 2.6 says of its memory as a whole: /proc/vmstat, meminfo, zoneinfo, pagetypeinfo and slabinfo.
  *
  * Owns      the names, their order and the form of these files. A counter of something that this machine does not have is 0.
+ * Promises  Only looks.
  * Linux     2.6.24 mm/vmstat.c: vmstat_text zoneinfo_show_print pagetypeinfo_show; fs/proc/proc_misc.c: meminfo_read_proc;
  *           mm/slab.c: print_slabinfo_header s_show
  *

@@ -6,7 +6,7 @@ import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import { MADV_MERGEABLE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../syscalls/uapi.ts';
 import { kpageCount, kpageFlagNames, kpageFlags } from './kpage.ts';
-import { ksmFiles, pagemapEntry3 } from './linux_3.ts';
+import { ksmFiles, pagemapEntry_3 } from './linux_3.ts';
 import { meminfo } from './meminfo.ts';
 import { pagemap } from './pagemap.ts';
 import { smaps } from './smaps.ts';
@@ -124,7 +124,7 @@ test('pagemap: the page shift stands where later kernels have flags, even where 
     (1n << 63n) | shift | BigInt(machine.zeroPfn),
     shift,
   ]);
-  expect(pagemapEntry3(machine, p.mm, (VPN + 2) as Vpn, true)).toBe(0n);
+  expect(pagemapEntry_3(machine, p.mm, (VPN + 2) as Vpn, true)).toBe(0n);
 });
 
 test('kpageflags: no bit of later kernels; a merged page is KSM', () => {

@@ -2,6 +2,7 @@
  * What 3.16 shows in /proc: vmstat, zoneinfo, smaps, pagemap, kpageflags, and the sysfs files of KSM.
  *
  * Owns      the names, their order, and how each line is written. Per-zone numbers come from the zones' LRU vectors.
+ * Promises  Only looks.
  * Linux     3.16 mm/vmstat.c: vmstat_text zoneinfo_show_print; fs/proc/meminfo.c; fs/proc/task_mmu.c: show_smap
  *           show_smap_vma_flags pte_to_pagemap_entry; fs/proc/page.c: stable_page_flags; mm/ksm.c: ksm_attrs
  *
@@ -15,7 +16,7 @@ import { isKsmPage } from '../mm/ksm_page.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { compoundHead } from '../mm/page_alloc.ts';
-import { physical3 } from '../mm/page_alloc_3.ts';
+import { physical_3 } from '../mm/page_alloc_3.ts';
 import {
   PG_active,
   PG_buddy,
@@ -141,7 +142,7 @@ const LRU_NAMES = words('nr_inactive_anon nr_active_anon nr_inactive_file nr_act
 
 function zoneItem(machine: Machine, zone: Zone, name: string): number {
   if (name === 'nr_free_pages') return zone.freePages;
-  if (name === 'nr_alloc_batch') return physical3(machine).allocBatch[zone.index]!;
+  if (name === 'nr_alloc_batch') return physical_3(machine).allocBatch[zone.index]!;
   if (name === 'nr_mlock') return zone.nrMlock;
   const lru = LRU_NAMES.indexOf(name);
   if (lru >= 0) return zone.lruPages[lru]!;
@@ -193,7 +194,7 @@ function eventCount(machine: Machine, name: string): number {
 }
 
 /** Every line of /proc/vmstat, in order. */
-export function vmstatLines3(machine: Machine): [string, number][] {
+export function vmstatLines_3(machine: Machine): [string, number][] {
   const lines: [string, number][] = ZONE_ITEMS.map((name) => [
     name,
     machine.zones.reduce((sum, zone) => sum + zoneItem(machine, zone, name), 0),
@@ -213,15 +214,15 @@ export function vmstatLines3(machine: Machine): [string, number][] {
   return lines;
 }
 
-export function vmstat3(machine: Machine): string {
-  return vmstatLines3(machine)
+export function vmstat_3(machine: Machine): string {
+  return vmstatLines_3(machine)
     .map(([name, value]) => `${name} ${value}\n`)
     .join('');
 }
 
 // zoneinfo
 
-export function zoneinfo3(machine: Machine): string {
+export function zoneinfo_3(machine: Machine): string {
   let text = '';
   for (const pgdat of machine.nodes) {
     for (const type of [ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_MOVABLE]) {
@@ -295,7 +296,7 @@ const VM_FLAG_CODES_3: ReadonlyArray<readonly [number, string]> = [
   [VM_MERGEABLE, 'mg'],
 ];
 
-export function smaps3(machine: Machine, mm: Mm): string {
+export function smaps_3(machine: Machine, mm: Mm): string {
   let text = '';
   for (const vma of mm.vmas) {
     const stats = gatherSmaps(machine, vma);
@@ -334,7 +335,7 @@ const PAGE_SHIFT = 12n;
 const MAX_SWAPFILES_SHIFT = 5n;
 
 /** Bits 55 to 60: the page's shift; since somebody used clear_refs to follow writes (`softDirty`), 55 is soft-dirty instead. */
-export function pagemapEntry3(machine: Machine, mm: Mm, vpn: Vpn, softDirty = false): bigint {
+export function pagemapEntry_3(machine: Machine, mm: Mm, vpn: Vpn, softDirty = false): bigint {
   const { frames, pageTables } = machine;
   const soft = ((mm.vmas.findExact(vpn)?.vmFlags ?? 0) & VM_SOFTDIRTY) !== 0 ? 1n : 0n;
   const status = (softDirty ? soft : PAGE_SHIFT) << PM_STATUS_OFFSET;
@@ -375,7 +376,7 @@ const COPIED_3: ReadonlyArray<readonly [flag: number, bit: number]> = [
   [PG_private, 35],
 ];
 
-export function kpageFlags3(machine: Machine, pfn: Pfn): number {
+export function kpageFlags_3(machine: Machine, pfn: Pfn): number {
   const { frames } = machine;
   let word = 0;
   for (const [flag, bit] of COPIED_3) if (frames.has(pfn, flag)) word += 2 ** bit;

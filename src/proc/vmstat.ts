@@ -12,7 +12,7 @@ import { dirtyLimits } from '../mm/flusher.ts';
 import { HPAGE_PMD_NR } from '../mm/folio.ts';
 import type { Machine } from '../mm/machine.ts';
 import { NODE_STAT_NAMES, NR_ANON_THPS, VM_EVENT_NAMES } from '../mm/vmstat.ts';
-import { MIGRATE_TYPES, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type PgData, type Zone } from '../mm/zone.ts';
+import { freeBlocks, NR_PAGE_ORDERS, PAGEBLOCK_ORDER, type PgData, type Zone } from '../mm/zone.ts';
 import { procFormat } from './formats.ts';
 
 const STRUCT_PAGE_BYTES = 64;
@@ -67,13 +67,6 @@ function freePagesInBlocks(zone: Zone): number {
   let pages = 0;
   for (let order = PAGEBLOCK_ORDER; order < NR_PAGE_ORDERS; order++) pages += freeBlocks(zone, order) * 2 ** order;
   return pages;
-}
-
-/** Free blocks of one order, of every migrate type. */
-export function freeBlocks(zone: Zone, order: number): number {
-  let blocks = 0;
-  for (let type = 0; type < MIGRATE_TYPES; type++) blocks += zone.nrFree[order * MIGRATE_TYPES + type]!;
-  return blocks;
 }
 
 const NODE_STATS: ReadonlyMap<string, number> = new Map(NODE_STAT_NAMES.map((name, item) => [name, item]));

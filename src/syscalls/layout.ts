@@ -6,20 +6,16 @@
 import type { Machine } from '../mm/machine.ts';
 import { type Mm, TASK_SIZE } from '../mm/mm.ts';
 import { PAGE_SIZE, type Vaddr } from '../mm/units.ts';
+import { topdownBase } from '../mm/unmapped_area.ts';
 
 /** Where a position-independent program goes: two thirds up. */
 export const ELF_ET_DYN_BASE: number = pageStart(Math.floor(TASK_SIZE / 3) * 2);
-/** The stack's limit, and the gap to what lies below it, are kept free, but at least this much. */
-const LEAST_GAP = 128 * 2 ** 20;
 
 /** mmap goes down from here. */
 export function mmapBase(machine: Machine, mm: Mm): Vaddr {
   const { pickMmapLayout } = machine.generation;
   if (pickMmapLayout !== undefined) return pickMmapLayout(mm);
-  const guard = machine.sysctl.stackGuardGap * PAGE_SIZE;
-  const mostGap = Math.floor(TASK_SIZE / 6) * 5;
-  const gap = Math.min(Math.max(mm.rlimitStack + guard, LEAST_GAP), mostGap);
-  return pageAlign(TASK_SIZE - gap) as Vaddr;
+  return topdownBase(mm, machine.sysctl.stackGuardGap * PAGE_SIZE);
 }
 
 export function pageStart(addr: number): number {

@@ -9,7 +9,7 @@ import { kindOfPage } from '../../src/mm/kinds.ts';
 import { Machine } from '../../src/mm/machine.ts';
 import { allocPages } from '../../src/mm/page_alloc.ts';
 import { PG_buddy, PG_locked, PG_reserved, PG_slab, PG_table } from '../../src/mm/page_flags.ts';
-import { slab24 } from '../../src/mm/slab_2_4.ts';
+import { slab_2_4 } from '../../src/mm/slab_2_4.ts';
 import { structPage } from '../../src/mm/struct_page_2_4.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../src/mm/uapi.ts';
 import { NO_PFN, type Pfn, type Pgoff, vpnOf } from '../../src/mm/units.ts';
@@ -93,14 +93,14 @@ for (const { why, of, kind } of [
     why: 'a slab of dentries',
     of: (s: World) => {
       cachedFile(s);
-      const dentries = slab24(s.machine).cache('dentry_cache');
+      const dentries = slab_2_4(s.machine).cache('dentry_cache');
       return dentries.slabs[0]!;
     },
     kind: 'discardable',
   },
   {
     why: 'a slab of address spaces',
-    of: (s: World) => slab24(s.machine).cache('mm_struct').slabs[0]!,
+    of: (s: World) => slab_2_4(s.machine).cache('mm_struct').slabs[0]!,
     kind: 'unreclaimable',
   },
 ]) {
@@ -123,7 +123,7 @@ test('[2.4 four types of pages ([BC] table)] under pressure anonymous pages are 
   filemapWrite(machine, file, 0, 4096, null);
   const written = machine.frames.token(filemapGetPage(machine, file.mapping, 0 as Pgoff));
   for (let i = 0; i < 200; i++) system.close(p, system.open(p, `/n${i}`, 0o102));
-  const dentries = slab24(machine).cache('dentry_cache').active;
+  const dentries = slab_2_4(machine).cache('dentry_cache').active;
   const used = machine.frames.frames;
   for (let i = 0; i < 12; i++) machine.reclaim.tryToFreePages(machine.nodes[0]!, 0, GFP_USER);
   machine.advance(1e9);
@@ -133,7 +133,7 @@ test('[2.4 four types of pages ([BC] table)] under pressure anonymous pages are 
   expect(structPage(machine, anon).count).toBe(0);
   expect([filemapGetPage(machine, file.mapping, 0 as Pgoff), file.inode.disk[0]]).toEqual([NO_PFN, written]);
   expect(frameAt(machine, p.mm, vpnOf(locked))).not.toBe(null);
-  expect(slab24(machine).cache('dentry_cache').active).toBeLessThan(dentries);
+  expect(slab_2_4(machine).cache('dentry_cache').active).toBeLessThan(dentries);
   expect(frameWith(s, PG_slab)).toBeGreaterThan(0);
   expect(machine.verify()).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** Whole machines of 2.4 under random programs: the buddy lists, page hash, mapping lists and slabs hold after every step. */
 import { expect, test } from 'vitest';
 import { Machine } from '../../src/mm/machine.ts';
-import { state24 } from '../../src/mm/state_2_4.ts';
+import { state_2_4 } from '../../src/mm/state_2_4.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../../src/mm/uapi.ts';
 import type { Process } from '../../src/syscalls/process.ts';
 import { System } from '../../src/syscalls/system.ts';
@@ -59,7 +59,7 @@ test('three zones under pressure: high memory is used first, each page is read b
       for (const [page, token] of pages) expect(system.load(p, 0x10000000 + page * PAGE)).toBe(token);
     }
     expect(machine.swap.nrSwapPages).toBeLessThan(machine.swap.totalSwapPages);
-    const { hash } = state24(machine).pageCache;
+    const { hash } = state_2_4(machine).pageCache;
     expect(hash.steps).toBeLessThan(hash.searches * 4);
     for (const { p } of processes) system.exit(p);
     expect(machine.verify()).toEqual([]);

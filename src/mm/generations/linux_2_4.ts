@@ -4,25 +4,25 @@
  * Linux     2.4.19, 2.4.18
  */
 import { bdflush_2_4 } from '../bdflush.ts';
-import { vmEnoughMemory24 } from '../enough_memory_2_4.ts';
-import { handlePteFault24 } from '../faults_2_4.ts';
+import { vmEnoughMemory_2_4 } from '../enough_memory_2_4.ts';
+import { handlePteFault_2_4 } from '../faults_2_4.ts';
 import { newFileVmas_2_4 } from '../file_vmas_2_4.ts';
 import { knownAdvice } from '../known_advice.ts';
-import { oomSaysGoOn24 } from '../oom_2_4.ts';
+import { oomSaysGoOn_2_4 } from '../oom_2_4.ts';
 import { newPhysical_2_4 } from '../page_alloc_2_4.ts';
 import type { Generation, Switches } from '../parts.ts';
-import { fileRead24 } from '../readahead_2_4.ts';
+import { fileRead_2_4 } from '../readahead_2_4.ts';
 import { LRU_NAMES_2_4, newGlobalLru } from '../reclaim/lru_2_4.ts';
 import { noWorkingset } from '../reclaim/no_workingset.ts';
-import { newVmscan24 } from '../reclaim/vmscan_2_4.ts';
+import { newVmscan_2_4 } from '../reclaim/vmscan_2_4.ts';
 import { newNoRmap } from '../rmap/no_rmap.ts';
 import { newSlab_2_4 } from '../slab_2_4.ts';
 import { newState_2_4 } from '../state_2_4.ts';
 import { pageLine, structPage } from '../struct_page_2_4.ts';
-import { getSwapPage, scanSwapMap24 } from '../swap/scan_swap_map.ts';
-import { shmemSwapin24, swapinReadahead24 } from '../swap/swap_2_4.ts';
-import { tryToUnuse24 } from '../swap/unuse_2_4.ts';
-import { getUnmappedArea24 } from '../unmapped_area_2_4.ts';
+import { getSwapPage, scanSwapMap_2_4 } from '../swap/scan_swap_map.ts';
+import { shmemSwapin_2_4, swapinReadahead_2_4 } from '../swap/swap_2_4.ts';
+import { tryToUnuse_2_4 } from '../swap/unuse_2_4.ts';
+import { getUnmappedArea_2_4 } from '../unmapped_area_2_4.ts';
 import { switches_2_6_26 } from './linux_2_6.ts';
 import { linux_6_1 } from './linux_6.ts';
 
@@ -53,22 +53,22 @@ export const linux_2_4_19: Generation = {
   cgroups: false,
   newRmap: newNoRmap,
   newLru: newGlobalLru,
-  newReclaim: newVmscan24,
+  newReclaim: newVmscan_2_4,
   newWorkingset: noWorkingset,
   lruvecs: 'node',
   lruNames: LRU_NAMES_2_4,
   structPageText: (machine, pfn) => pageLine(structPage(machine, pfn)),
-  handlePteFault: handlePteFault24,
-  getUnmappedArea: getUnmappedArea24,
-  allocSwapSlot: (machine) => getSwapPage(machine, scanSwapMap24),
-  swapinReadahead: swapinReadahead24,
-  swapClusterReadahead: shmemSwapin24,
-  tryToUnuse: tryToUnuse24,
-  enoughMemory: vmEnoughMemory24,
-  fileRead: fileRead24,
+  handlePteFault: handlePteFault_2_4,
+  getUnmappedArea: getUnmappedArea_2_4,
+  allocSwapSlot: (machine) => getSwapPage(machine, scanSwapMap_2_4),
+  swapinReadahead: swapinReadahead_2_4,
+  swapClusterReadahead: shmemSwapin_2_4,
+  tryToUnuse: tryToUnuse_2_4,
+  enoughMemory: vmEnoughMemory_2_4,
+  fileRead: fileRead_2_4,
   knownAdvice: knownAdvice('2.4.19'),
   writeback: bdflush_2_4,
-  outOfMemory: oomSaysGoOn24,
+  outOfMemory: oomSaysGoOn_2_4,
   sysctl: { thpEnabled: false, stackGuardGap: 0, maxMapCount: 65536 },
   switches: switches_2_4_19,
   newPhysical: newPhysical_2_4,

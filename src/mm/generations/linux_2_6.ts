@@ -3,7 +3,7 @@
  *
  * Linux     2.6.26, 2.6.24
  */
-import { handlePteFault26 } from '../faults_2_6.ts';
+import { handlePteFault_2_6 } from '../faults_2_6.ts';
 import { flusher_2_6 } from '../flusher_2_6.ts';
 import { remapFilePagesNonlinear } from '../fremap.ts';
 import { knownAdvice } from '../known_advice.ts';
@@ -19,7 +19,7 @@ import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
 import { newObjectRmap_2_6_24, newObjectRmap_2_6_26 } from '../rmap/rmap_2_6.ts';
 import { newState_2_6 } from '../state_2_6.ts';
 import { allocSwapSlot_2_6, swapGroupReadahead, swapinReadahead_2_6 } from '../swap/swap_2_6.ts';
-import { areaUnmapped26, getUnmappedArea26, pickMmapLayout26 } from '../unmapped_area_2_6.ts';
+import { areaUnmapped_2_6, getUnmappedArea_2_6, pickMmapLayout_2_6 } from '../unmapped_area_2_6.ts';
 import { switches_3_16 } from './linux_3.ts';
 import { linux_6_1 } from './linux_6.ts';
 
@@ -59,11 +59,11 @@ export const linux_2_6_26: Generation = {
   cgroups: false,
   newRmap: newObjectRmap_2_6_26,
   newFileVmas: newFileVmas_2_6,
-  handlePteFault: handlePteFault26,
+  handlePteFault: handlePteFault_2_6,
   remapFilePages: remapFilePagesNonlinear,
-  getUnmappedArea: getUnmappedArea26,
-  pickMmapLayout: pickMmapLayout26,
-  areaUnmapped: areaUnmapped26,
+  getUnmappedArea: getUnmappedArea_2_6,
+  pickMmapLayout: pickMmapLayout_2_6,
+  areaUnmapped: areaUnmapped_2_6,
   knownAdvice: knownAdvice('2.6.26'),
   newPhysical: newPhysical_2_6,
   newLru: newTwoListLru,

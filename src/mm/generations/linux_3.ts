@@ -14,14 +14,15 @@ import { tryCharge_3 } from '../memcg_3.ts';
 import { outOfMemory_3 } from '../oom_3.ts';
 import { faultByPolicy, newPhysical_3 } from '../page_alloc_3.ts';
 import type { Generation, Switches } from '../parts.ts';
-import { newLru_3, PAGEVEC_SIZE } from '../reclaim/lru_3.ts';
+import { newLru_3 } from '../reclaim/lru_3.ts';
+import { PAGEVEC_SIZE } from '../reclaim/pagevec.ts';
 import { newVmscan_3 } from '../reclaim/vmscan_3.ts';
 import { newWorkingset_3 } from '../reclaim/workingset_3.ts';
 import { NonlinearFileVmas } from '../rmap/nonlinear.ts';
 import { newRmap_3 } from '../rmap/rmap_3.ts';
 import { allocOneSlot } from '../swap/slots_cache.ts';
 import { swapClusterReadahead } from '../swap/swap_state.ts';
-import { getUnmappedArea3, pickMmapLayout3 } from '../unmapped_area_3.ts';
+import { getUnmappedArea_3, pickMmapLayout_3 } from '../unmapped_area_3.ts';
 import { linux_6_1 } from './linux_6.ts';
 
 /** All of them, so that none is 6.1's by accident. In the order of Switches, those that came later than 3.16 last. */
@@ -132,8 +133,8 @@ export const linux_3_16: Generation = {
   tryCharge: tryCharge_3,
   writeback: flusher_3,
   newKhugepaged: (machine) => new Khugepaged(machine),
-  getUnmappedArea: getUnmappedArea3,
-  pickMmapLayout: pickMmapLayout3,
+  getUnmappedArea: getUnmappedArea_3,
+  pickMmapLayout: pickMmapLayout_3,
   knownAdvice: knownAdvice('3.16'),
   switches: switches_3_16,
 };

@@ -27,12 +27,12 @@ import type { Pfn } from '../units.ts';
 import type { Vma } from '../vma.ts';
 import { PGACTIVATE, PGROTATED } from '../vmstat.ts';
 import { MAX_NR_ZONES } from '../zone.ts';
+import { Pagevec } from './pagevec.ts';
 
 /** Two-list kernels use the first two of the engine's lists for all pages. */
 export const LRU_INACTIVE: LruList = LRU_INACTIVE_ANON;
 export const LRU_ACTIVE: LruList = LRU_ACTIVE_ANON;
 export const LRU_NAMES_2_6 = ['inactive', 'active', '-', '-', '-'] as const;
-const PAGEVEC_SIZE = 14;
 
 export function newTwoListLru(machine: Machine): Lru {
   return new TwoListLru(machine);
@@ -65,12 +65,6 @@ export function delPageFromList(machine: Machine, pfn: Pfn): void {
   machine.frames.listDel(pfn);
 }
 
-/** struct pagevec. */
-class Pagevec {
-  readonly pages: Int32Array = new Int32Array(PAGEVEC_SIZE);
-  count = 0;
-}
-
 class TwoListLru implements Lru {
   private readonly machine: Machine;
   private readonly frames: MemMap;
@@ -91,7 +85,7 @@ class TwoListLru implements Lru {
   add(pfn: Pfn): void {
     const active = this.frames.has(pfn, PG_active | PG_swapcache) || this.frames.isAnon(pfn);
     if (active) this.addActive(pfn);
-    else if (this.queue(this.lruAdd, pfn)) this.drainAdd(this.lruAdd, false);
+    else if (this.lruAdd.add(this.machine, pfn)) this.drainAdd(this.lruAdd, false);
   }
 
   addVma(pfn: Pfn, _vma: Vma): void {
@@ -100,7 +94,7 @@ class TwoListLru implements Lru {
 
   private addActive(pfn: Pfn): void {
     this.frames.clear(pfn, PG_active);
-    if (this.queue(this.lruAddActive, pfn)) this.drainAdd(this.lruAddActive, true);
+    if (this.lruAddActive.add(this.machine, pfn)) this.drainAdd(this.lruAddActive, true);
   }
 
   markAccessed(pfn: Pfn): void {
@@ -130,7 +124,7 @@ class TwoListLru implements Lru {
 
   rotateReclaimable(pfn: Pfn): void {
     if (this.frames.has(pfn, PG_locked | PG_dirty | PG_active) || !this.frames.has(pfn, PG_lru)) return;
-    if (this.queue(this.lruRotate, pfn)) this.drainRotate();
+    if (this.lruRotate.add(this.machine, pfn)) this.drainRotate();
   }
 
   drain(): void {
@@ -150,7 +144,7 @@ class TwoListLru implements Lru {
   putback(pfn: Pfn): void {
     const active = this.frames.testAndClear(pfn, PG_active);
     if (active) this.addActive(pfn);
-    else if (this.queue(this.lruAdd, pfn)) this.drainAdd(this.lruAdd, false);
+    else if (this.lruAdd.add(this.machine, pfn)) this.drainAdd(this.lruAdd, false);
     putPage(this.machine, pfn);
   }
 
@@ -160,14 +154,6 @@ class TwoListLru implements Lru {
   }
 
   // batches
-
-  /** True: the batch is full now. */
-  private queue(batch: Pagevec, pfn: Pfn): boolean {
-    this.frames.get(pfn);
-    batch.pages[batch.count] = pfn;
-    batch.count += 1;
-    return batch.count === PAGEVEC_SIZE;
-  }
 
   private drainAdd(batch: Pagevec, active: boolean): void {
     const { machine, frames } = this;
@@ -179,7 +165,7 @@ class TwoListLru implements Lru {
       addPageToList(machine, pfn);
       if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_lru_insertion', pfn, listOf_2_6(frames, pfn));
     }
-    this.release(batch, count);
+    batch.release(machine, count);
   }
 
   /** To the inactive tail: what was written for reclaim is the next to go. */
@@ -194,11 +180,6 @@ class TwoListLru implements Lru {
       frames.listAddTail(pfn, lruvecOf(machine, pfn).lists[LRU_INACTIVE]!);
       machine.events[PGROTATED]! += 1;
     }
-    this.release(lruRotate, count);
-  }
-
-  /** Drops the batch's references; a page that nobody else holds is freed here. */
-  private release(batch: Pagevec, count: number): void {
-    for (let i = 0; i < count; i++) putPage(this.machine, batch.pages[i]! as Pfn);
+    lruRotate.release(machine, count);
   }
 }

@@ -7,7 +7,7 @@ import { MAP_PRIVATE, PROT_READ } from '../uapi.ts';
 import type { Pfn } from '../units.ts';
 import { PGACTIVATE } from '../vmstat.ts';
 import { xaToPfn } from '../xarray.ts';
-import { PAGEVEC_SIZE } from './lru_3.ts';
+import { PAGEVEC_SIZE } from './pagevec.ts';
 
 function space(config = {}): Space {
   return new Space({ kernel: '3.16', ...config });

@@ -38,25 +38,10 @@ import { VM_LOCKED, VM_SPECIAL } from '../vm_flags.ts';
 import type { Vma } from '../vma.ts';
 import { PGACTIVATE, PGDEACTIVATE, PGROTATED, UNEVICTABLE_PGCULLED, UNEVICTABLE_PGRESCUED } from '../vmstat.ts';
 import { isEvictable, isFileLru, lruvecAddPage, lruvecDelPage, pageLru } from './lru.ts';
-
-/** Pages in a pagevec (PAGEVEC_SIZE). */
-export const PAGEVEC_SIZE = 14;
+import { Pagevec } from './pagevec.ts';
 
 export function newLru_3(machine: Machine): Lru {
   return new ZonedLru(machine);
-}
-
-class Pagevec {
-  readonly pages: Int32Array = new Int32Array(PAGEVEC_SIZE);
-  count = 0;
-
-  get full(): boolean {
-    return this.count === PAGEVEC_SIZE;
-  }
-  add(pfn: Pfn): void {
-    this.pages[this.count] = pfn;
-    this.count += 1;
-  }
 }
 
 class ZonedLru implements Lru {
@@ -78,8 +63,7 @@ class ZonedLru implements Lru {
 
   add(pfn: Pfn): void {
     if (this.lruAdd.full) this.drainAdd();
-    this.frames.get(pfn);
-    this.lruAdd.add(pfn);
+    this.lruAdd.add(this.machine, pfn);
     // A huge page would keep too much memory from its list.
     if (this.frames.has(pfn, PG_head)) this.drainAdd();
   }
@@ -109,8 +93,7 @@ class ZonedLru implements Lru {
 
   activate(pfn: Pfn): void {
     if (!this.frames.has(pfn, PG_lru) || this.frames.has(pfn, PG_active | PG_unevictable)) return;
-    this.queue(this.activatePage, pfn);
-    if (this.activatePage.full) this.drainActivate();
+    if (this.activatePage.add(this.machine, pfn)) this.drainActivate();
   }
 
   /** MADV_COLD and MADV_FREE came later (5.4, 4.5). */
@@ -119,15 +102,13 @@ class ZonedLru implements Lru {
 
   deactivateFile(pfn: Pfn): void {
     if (this.frames.has(pfn, PG_unevictable)) return;
-    this.queue(this.lruDeactivate, pfn);
-    if (this.lruDeactivate.full) this.drainDeactivate();
+    if (this.lruDeactivate.add(this.machine, pfn)) this.drainDeactivate();
   }
 
   rotateReclaimable(pfn: Pfn): void {
     const { frames } = this;
     if (frames.has(pfn, PG_locked | PG_dirty | PG_active | PG_unevictable) || !frames.has(pfn, PG_lru)) return;
-    this.queue(this.lruRotate, pfn);
-    if (this.lruRotate.full) this.drainRotate();
+    if (this.lruRotate.add(this.machine, pfn)) this.drainRotate();
   }
 
   drain(): void {
@@ -171,11 +152,6 @@ class ZonedLru implements Lru {
 
   // pagevecs
 
-  private queue(pagevec: Pagevec, pfn: Pfn): void {
-    this.frames.get(pfn);
-    pagevec.add(pfn);
-  }
-
   /** The page was added a moment ago and still waits for its list. */
   private isQueuedNew(pfn: Pfn): boolean {
     for (let i = this.lruAdd.count - 1; i >= 0; i--) if (this.lruAdd.pages[i] === pfn) return true;
@@ -193,7 +169,7 @@ class ZonedLru implements Lru {
       this.noteMove(pfn, frames.has(pfn, PG_active));
       if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_lru_insertion', pfn, pageLru(frames, pfn));
     }
-    this.release(lruAdd, count);
+    lruAdd.release(machine, count);
   }
 
   private drainRotate(): void {
@@ -207,7 +183,7 @@ class ZonedLru implements Lru {
       frames.listAddTail(pfn, lruvecOf(machine, pfn).lists[pageLru(frames, pfn)]!);
       machine.events[PGROTATED]! += 1;
     }
-    this.release(lruRotate, count);
+    lruRotate.release(machine, count);
   }
 
   private drainDeactivate(): void {
@@ -233,7 +209,7 @@ class ZonedLru implements Lru {
       if (active) this.countEvent(PGDEACTIVATE, pfn);
       this.noteMove(pfn, false);
     }
-    this.release(lruDeactivate, count);
+    lruDeactivate.release(machine, count);
   }
 
   private drainActivate(): void {
@@ -251,7 +227,7 @@ class ZonedLru implements Lru {
       this.countEvent(PGACTIVATE, pfn);
       this.noteMove(pfn, true);
     }
-    this.release(activatePage, count);
+    activatePage.release(machine, count);
   }
 
   /** What reclaim will weigh: one page more of the type was looked at, and perhaps it is in use (update_page_reclaim_stat). */
@@ -267,10 +243,5 @@ class ZonedLru implements Lru {
     const pages = folioPages(this.machine, pfn);
     this.machine.events[event]! += pages;
     countMemcgEvents(memcgOfPage(this.machine, pfn), event, pages);
-  }
-
-  /** Drops the pagevec's references; a page that nobody else holds is freed here. */
-  private release(pagevec: Pagevec, count: number): void {
-    for (let i = 0; i < count; i++) putPage(this.machine, pagevec.pages[i]! as Pfn);
   }
 }

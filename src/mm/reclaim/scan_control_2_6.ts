@@ -1,6 +1,8 @@
 /**
  * One run of reclaim in 2.6: what it may do, what it aims at, what it has done.
  *
+ * Owns      the type, and how one begins.
+ * Promises  Plain numbers: a run of reclaim that is interrupted by another has one of its own.
  * Linux     2.6.24 mm/vmscan.c: scan_control
  */
 import { GFP_KERNEL, type Gfp } from '../gfp.ts';

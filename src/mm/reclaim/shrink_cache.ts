@@ -12,6 +12,7 @@
  *    8     dirty still                                    kept
  *    9     clean and nobody's                             out of its cache, off the list, free
  *
+ * Owns      one pass over that list.
  * Promises  1. No page is freed that an entry maps, that is dirty, or whose I/O is under way.
  *           2. The reference bit is not looked at: refill_inactive and mark_page_accessed alone do.
  * Linux     2.4.19 mm/vmscan.c: shrink_cache; mm/shmem.c: shmem_writepage fail_writepage; fs/buffer.c: block_write_full_page
@@ -30,7 +31,7 @@ import { putPage } from '../page_alloc.ts';
 import { PAGE_MAPPING_ANON, PG_dirty, PG_private, PG_reclaim, PG_swapcache, PG_uptodate } from '../page_flags.ts';
 import { isLaundered, tryLockPage, unlockPage, waitOnPage } from '../page_lock_2_4.ts';
 import { shmemRecalcInode } from '../shmem.ts';
-import { countWithoutBuffers, swapWritepage24 } from '../swap/swap_2_4.ts';
+import { countWithoutBuffers, swapWritepage_2_4 } from '../swap/swap_2_4.ts';
 import { addToSwapCache, removeSwapMapping } from '../swap/swap_state.ts';
 import { folioAllocSwap, swapShmemAlloc } from '../swap/swapfile.ts';
 import { NO_PFN, NO_SWAP, type Pfn } from '../units.ts';
@@ -154,12 +155,12 @@ function launder(machine: Machine, pfn: Pfn): void {
   if (frames.has(pfn, PG_swapcache)) {
     frames.clear(pfn, PG_dirty);
     frames.set(pfn, PG_reclaim);
-    swapWritepage24(machine, pfn);
+    swapWritepage_2_4(machine, pfn);
     return;
   }
   const mapping = machine.mappings[frames.mapping(pfn) >>> 2] as AddressSpace;
   if (mapping.host.kind === 'tmpfs') {
-    if (!shmemWritepage24(machine, pfn, mapping)) failWritepage(machine, pfn);
+    if (!shmemWritepage_2_4(machine, pfn, mapping)) failWritepage(machine, pfn);
   } else {
     writeFullPage(machine, pfn, mapping);
   }
@@ -177,7 +178,7 @@ function writeFullPage(machine: Machine, pfn: Pfn, mapping: AddressSpace): void 
 }
 
 /** The page moves to the swap cache, dirty: it is written when it is met the next time. False: locked, or there is no slot. */
-function shmemWritepage24(machine: Machine, pfn: Pfn, mapping: AddressSpace): boolean {
+function shmemWritepage_2_4(machine: Machine, pfn: Pfn, mapping: AddressSpace): boolean {
   const { frames } = machine;
   const inode = mapping.host;
   if (mapping.unevictable) return false;

@@ -1,6 +1,6 @@
 /** Reclaim of 2.4: the walk through address spaces, the pass over the inactive list, the balance of lists, kswapd. */
 import { describe, expect, test } from 'vitest';
-import { Space24 } from '../../../test/space_2_4.ts';
+import { Space_2_4 } from '../../../test/space_2_4.ts';
 import { filemapRead, filemapWrite } from '../filemap.ts';
 import { __GFP_FS, GFP_USER } from '../gfp.ts';
 import { doMlock } from '../mlock.ts';
@@ -22,7 +22,7 @@ import { FREED, maxMapped, maxScan } from './shrink_cache.ts';
 import { isBalanced, refillRatio } from './vmscan_2_4.ts';
 
 /** Nobody has used the pages since: what swap_out takes at its next visit. */
-function age(s: Space24, from: number, pages: number, mm = s.mm): void {
+function age(s: Space_2_4, from: number, pages: number, mm = s.mm): void {
   const { pageTables, frames, lru } = s.machine;
   for (let page = from; page < from + pages; page++) {
     pageTables.testAndClearYoung(s.slot(page, mm));
@@ -33,7 +33,7 @@ function age(s: Space24, from: number, pages: number, mm = s.mm): void {
 
 describe('[2.4 swap_out]', () => {
   test('[2.4 swap_out] the cursor stops behind the 32nd page that it freed, and goes on there', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 80);
     // As a stack would: a stop within the last VMA counts as the end.
     s.map(200, 1);
@@ -53,7 +53,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] address spaces are met in fork order: a child directly behind its parent', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 4);
     const first = s.fork().mm!;
     const second = s.fork().mm!;
@@ -65,7 +65,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] who ends leaves the cursor on the one before', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     const child = s.fork();
     s.swapOut();
     s.reclaim.swapOut.swapMm = child.mm;
@@ -77,7 +77,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] young bits are cleared on the way, and only pages of the zone are taken', () => {
-    const s = new Space24({ swap: 'zram', ramBytes: 32 * 2 ** 20 });
+    const s = new Space_2_4({ swap: 'zram', ramBytes: 32 * 2 ** 20 });
     s.map(0, 8);
     s.storeAll(0, 8);
     const dma = s.machine.nodes[0]!.zones[ZONE_DMA]!;
@@ -93,7 +93,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] locked memory is passed by and marked used: it has no flag of its own', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 2);
     expect(doMlock(s.machine, s.mm, s.vpn(0) * PAGE_SIZE, 2 * PAGE_SIZE, false)).toBe(0);
     age(s, 0, 2);
@@ -103,7 +103,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] what becomes of an entry: file dropped, clean anonymous dropped, in the swap cache once more', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     const file = s.file('disk', 1);
     s.map(0, 1);
     s.map(8, 1, MAP_SHARED, undefined, file);
@@ -125,7 +125,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] without swap a dirty anonymous page stays mapped, dirty as a page, too', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 1);
     s.store(0);
     age(s, 0, 1);
@@ -136,7 +136,7 @@ describe('[2.4 swap_out]', () => {
   });
 
   test('[2.4 swap_out] what the walk looked at is counted', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 512);
     s.storeAll(0, 10);
     const { work } = s.machine;
@@ -166,7 +166,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] each page has the step that ended its visit', () => {
-    const s = new Space24({ swap: 'disk' });
+    const s = new Space_2_4({ swap: 'disk' });
     const { machine } = s;
     const { frames } = machine;
     const file = s.file('disk', 8);
@@ -190,7 +190,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] a page is at the head after its visit, in the order of the visits', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const file = s.file('disk', 40);
     filemapRead(s.machine, file, 0, 40 * PAGE_SIZE, null);
     s.machine.advance(1e9);
@@ -206,7 +206,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] max_mapped reached: swap_out is called and the pass ends', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 100);
     s.map(200, 1);
     s.storeAll(0, 100);
@@ -220,7 +220,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] a zone above the wanted one counts as scanned', () => {
-    const s = new Space24({ ramBytes: 32 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 32 * 2 ** 20 });
     filemapRead(s.machine, s.file('disk', 4), 0, 4 * PAGE_SIZE, null);
     s.machine.advance(1e9);
     const dma = s.machine.nodes[0]!.zones[ZONE_DMA]!;
@@ -228,7 +228,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] who may not enter file systems writes nothing and waits for nothing', () => {
-    const s = new Space24({ swap: 'disk' });
+    const s = new Space_2_4({ swap: 'disk' });
     s.map(0, 1);
     s.store(0);
     age(s, 0, 1);
@@ -245,7 +245,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] dirty buffers are noted at the first visit and written at the second; then the page goes', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const { machine } = s;
     const file = s.file('disk', 0);
     filemapWrite(machine, file, 0, PAGE_SIZE, null);
@@ -261,7 +261,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] a page of tmpfs goes to the swap cache at one visit, to the disk at the next, and then away', () => {
-    const s = new Space24({ swap: 'disk' });
+    const s = new Space_2_4({ swap: 'disk' });
     const { machine } = s;
     const file = s.file('tmpfs', 1);
     s.map(0, 1, MAP_SHARED, undefined, file);
@@ -287,7 +287,7 @@ describe('[2.4 shrink_cache]', () => {
   });
 
   test('[2.4 shrink_cache] without swap a page of tmpfs is dirty again, active and referenced', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     s.map(0, 1, MAP_SHARED, undefined, s.file('tmpfs', 1));
     s.store(0);
     const pfn = s.pfn(0);
@@ -310,8 +310,8 @@ describe('[2.4 refill]', () => {
   }
 
   /** Ten active pages, the last four of them (at the tail) referenced. */
-  function tenActive(kernel: string): Space24 {
-    const s = new Space24({ kernel });
+  function tenActive(kernel: string): Space_2_4 {
+    const s = new Space_2_4({ kernel });
     s.map(0, 10);
     s.storeAll(0, 10);
     for (let i = 0; i < 10; i++) s.machine.lru.activate(s.pfn(i));
@@ -350,7 +350,7 @@ describe('[2.4 refill]', () => {
   });
 
   test('[2.4 refill] under pressure the active list settles at two thirds of the cache', () => {
-    const s = new Space24({ ramBytes: 8 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 8 * 2 ** 20 });
     const file = s.file('disk', 4000);
     for (let i = 0; i < 4000; i++) {
       filemapRead(s.machine, file, i * PAGE_SIZE, PAGE_SIZE, null);
@@ -366,7 +366,7 @@ describe('[2.4 refill]', () => {
 
 describe('[2.4 kswapd/direct]', () => {
   test('[2.4 kswapd/direct] need_balance is set by who finds a zone low, and cleared when one zone is above its high mark', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const { zone } = s;
     s.machine.reclaim.wakeupKswapd(zone, GFP_USER, 0);
     expect(zone.needBalance).toBe(true);
@@ -377,7 +377,7 @@ describe('[2.4 kswapd/direct]', () => {
   });
 
   test('[2.4 kswapd/direct] nothing to free: need_balance is cleared, and kswapd sleeps for a second before it goes on', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const { machine, zone } = s;
     const began: number[] = [];
     machine.trace.listen((at, name) => {
@@ -394,7 +394,7 @@ describe('[2.4 kswapd/direct]', () => {
   });
 
   test('[2.4 kswapd/direct] direct reclaim wants 32 pages, from priority 6 to 1', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const file = s.file('disk', 400);
     filemapRead(s.machine, file, 0, 400 * PAGE_SIZE, null);
     s.machine.advance(1e9);
@@ -414,7 +414,7 @@ describe('[2.4 kswapd/direct]', () => {
   });
 
   test('[2.4 kswapd/direct] more memory than there is: everything comes back as it was written', () => {
-    const s = new Space24({ ramBytes: 8 * 2 ** 20, swap: 'disk', swapBytes: 32 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 8 * 2 ** 20, swap: 'disk', swapBytes: 32 * 2 ** 20 });
     const pages = 3000;
     s.map(0, pages);
     const tokens: number[] = [];

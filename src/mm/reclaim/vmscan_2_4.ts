@@ -25,7 +25,7 @@ import { __GFP_FS, GFP_USER, type Gfp } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, type MemCgroup } from '../memcg.ts';
 import type { Mm } from '../mm.ts';
-import { OomClock, outOfMemory24 } from '../oom_2_4.ts';
+import { OomClock, outOfMemory_2_4 } from '../oom_2_4.ts';
 import { gfpZone } from '../page_alloc.ts';
 import { PG_referenced } from '../page_flags.ts';
 import type { Reclaim } from '../parts.ts';
@@ -52,13 +52,13 @@ const SWAP_CLUSTER_MAX = 32;
 const DEF_PRIORITY = 6;
 const SECOND_NS = 1_000_000_000;
 
-export function newVmscan24(machine: Machine): Reclaim {
-  return new Vmscan24(machine);
+export function newVmscan_2_4(machine: Machine): Reclaim {
+  return new Vmscan_2_4(machine);
 }
 
 /** The reclaim of a 2.4 machine, with what only 2.4 has. */
-export function reclaim24(machine: Machine): Vmscan24 {
-  return machine.reclaim as Vmscan24;
+export function reclaim_2_4(machine: Machine): Vmscan_2_4 {
+  return machine.reclaim as Vmscan_2_4;
 }
 
 /** Pages that refill_inactive is to move for `pages` wanted: so many that active stays two thirds. */
@@ -66,7 +66,7 @@ export function refillRatio(pages: number, active: number, inactive: number): nu
   return Math.floor((pages * active) / ((inactive + 1) * 2));
 }
 
-export class Vmscan24 implements Reclaim {
+export class Vmscan_2_4 implements Reclaim {
   readonly swapOut: SwapOut;
   readonly bdflush: Bdflush;
   readonly oom: OomClock = new OomClock();
@@ -143,7 +143,7 @@ export class Vmscan24 implements Reclaim {
         return true;
       }
     }
-    outOfMemory24(machine, this.oom);
+    outOfMemory_2_4(machine, this.oom);
     return false;
   }
 

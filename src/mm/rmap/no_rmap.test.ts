@@ -1,10 +1,10 @@
 /** Who maps a page, in a kernel that does not know. */
 import { expect, test } from 'vitest';
-import { Space24 } from '../../../test/space_2_4.ts';
+import { Space_2_4 } from '../../../test/space_2_4.ts';
 import { MAP_SHARED } from '../uapi.ts';
 
 test('the walk finds every entry of a page, in every address space, and says what it looked at', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 3);
   s.map(1000, 2, MAP_SHARED, undefined, s.file('disk', 2));
   s.storeAll(0, 3);
@@ -26,7 +26,7 @@ test('the walk finds every entry of a page, in every address space, and says wha
 });
 
 test('who: an anonymous page has no owner, and its mappers are found all the same', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 1);
   s.store(0);
   const child = s.fork();
@@ -42,7 +42,7 @@ test('who: an anonymous page has no owner, and its mappers are found all the sam
 });
 
 test('a VMA of 2.4 never has an anon_vma, and mremap may mix what came from anywhere', () => {
-  const s = new Space24();
+  const s = new Space_2_4();
   s.map(0, 4);
   s.storeAll(0, 4);
   expect(s.vma(0).anonVma).toBeNull();

@@ -19,19 +19,18 @@ import { bugOn } from '../bug.ts';
 import type { Machine } from '../machine.ts';
 import { type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, updateHiwaterRss } from '../mm.ts';
-import { mmlistAdd } from '../mmlist.ts';
+import type { Mm } from '../mm.ts';
 import { putPage } from '../page_alloc.ts';
-import { PAGE_MAPPING_ANON, PG_referenced, PG_swapbacked, PG_swapcache } from '../page_flags.ts';
+import { PAGE_MAPPING_ANON, PG_referenced, PG_swapbacked } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG, PTRS_PER_TABLE } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
-import { swapDuplicate } from '../swap/swapfile.ts';
-import type { Pfn, SwapEntry, Vpn } from '../units.ts';
+import type { Pfn, Vpn } from '../units.ts';
 import { VM_LOCKED } from '../vm_flags.ts';
 import { linearPageIndex, type Vma, vmaAddress } from '../vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
 import { folioMarkDirty } from '../writeback.ts';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapVerdict } from './swap_verdict.ts';
+import { leaveSwapEntry } from './unmap_entry.ts';
 
 /** How large a block is, and how many bytes a pointer and the address of an entry have. */
 export interface ChainLayout {
@@ -322,23 +321,12 @@ export class PteChainRmap implements Rmap {
   }
 
   private unmapEntry(pfn: Pfn, slot: number): void {
-    const { frames, machine } = this;
+    const { machine } = this;
     const { pageTables } = machine;
     const { mm } = this.ownerOf(slot);
     const dirty = pageTables.has(slot, PTE_DIRTY);
     pageTables.setNone(slot);
-    updateHiwaterRss(mm);
-    if (frames.isAnon(pfn)) {
-      bugOn(!frames.has(pfn, PG_swapcache), 'an anonymous page has a swap slot before it is unmapped', pfn);
-      const entry = frames.private_(pfn) as SwapEntry;
-      swapDuplicate(machine, entry);
-      mmlistAdd(machine, mm, null);
-      pageTables.setSwap(slot, entry, false);
-      mm.rss[MM_ANONPAGES]! -= 1;
-      mm.rss[MM_SWAPENTS]! += 1;
-    } else {
-      mm.rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
-    }
+    leaveSwapEntry(machine, mm, slot, pfn);
     if (dirty) folioMarkDirty(machine, pfn);
     this.removeWhere(pfn, (other) => other === slot);
     putPage(machine, pfn);

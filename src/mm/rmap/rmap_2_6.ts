@@ -22,23 +22,13 @@ import { AddressSpace } from '../fs.ts';
 import type { Machine } from '../machine.ts';
 import { type MemCgroup, modPageState } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, updateHiwaterRss } from '../mm.ts';
-import { mmlistAdd } from '../mmlist.ts';
 import { putPage } from '../page_alloc.ts';
-import {
-  PAGE_MAPPING_ANON,
-  PAGE_MAPPING_FLAGS,
-  PG_locked,
-  PG_referenced,
-  PG_swapbacked,
-  PG_swapcache,
-} from '../page_flags.ts';
+import { PAGE_MAPPING_ANON, PAGE_MAPPING_FLAGS, PG_locked, PG_referenced, PG_swapbacked } from '../page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../page_table.ts';
 import type { Rmap } from '../parts.ts';
 import { PrioTree } from '../prio_tree.ts';
 import { swapTokenOf } from '../swap/swap_token.ts';
-import { swapDuplicate } from '../swap/swapfile.ts';
-import { NO_VPN, type Pfn, type SwapEntry, type Vpn } from '../units.ts';
+import { NO_VPN, type Pfn, type Vpn } from '../units.ts';
 import { VM_LOCKED, VM_MAYSHARE, VM_SHARED } from '../vm_flags.ts';
 import { linearPageIndex, type Vma, vmaAddressWithin } from '../vma.ts';
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from '../vmstat.ts';
@@ -54,6 +44,7 @@ import {
 } from './anon_vma_list.ts';
 import { isNonlinear, type NonlinearFileVmas, nonlinearVmas, tryToUnmapNonlinear } from './nonlinear.ts';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapVerdict } from './swap_verdict.ts';
+import { leaveSwapEntry } from './unmap_entry.ts';
 
 export function newObjectRmap_2_6_24(machine: Machine): Rmap {
   return new ObjectRmap(machine, false);
@@ -255,28 +246,16 @@ export class ObjectRmap implements Rmap {
   }
 
   private tryToUnmapOne(pfn: Pfn, vma: Vma): SwapVerdict {
-    const { frames, machine } = this;
+    const { machine } = this;
     const { pageTables } = machine;
     const slot = this.checkAddress(pfn, vma);
     if (slot === NO_SLOT) return SWAP_AGAIN;
     // It may have been used since page_referenced asked, or that one stopped before it came here.
     if ((vma.vmFlags & VM_LOCKED) !== 0 || pageTables.testAndClear(slot, PTE_YOUNG)) return SWAP_FAIL;
-    const mm = vma.vmMm;
     const dirty = pageTables.has(slot, PTE_DIRTY);
     pageTables.setNone(slot);
     if (dirty) folioMarkDirty(machine, pfn);
-    updateHiwaterRss(mm);
-    if (frames.isAnon(pfn)) {
-      bugOn(!frames.has(pfn, PG_swapcache), 'an anonymous page has a swap slot before it is unmapped', pfn);
-      const entry = frames.private_(pfn) as SwapEntry;
-      swapDuplicate(machine, entry);
-      mmlistAdd(machine, mm, null);
-      pageTables.setSwap(slot, entry, false);
-      mm.rss[MM_ANONPAGES]! -= 1;
-      mm.rss[MM_SWAPENTS]! += 1;
-    } else {
-      mm.rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! -= 1;
-    }
+    leaveSwapEntry(machine, vma.vmMm, slot, pfn);
     this.remove(pfn, vma);
     putPage(machine, pfn);
     return SWAP_AGAIN;

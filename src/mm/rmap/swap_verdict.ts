@@ -1,6 +1,8 @@
 /**
- * What try_to_unmap says in kernels before 5.12, where a page that cannot be unmapped is told from one that could be later.
+ * What try_to_unmap says in kernels before 4.12, where a page that cannot be unmapped is told from one that could be later.
  *
+ * Owns      the words.
+ * Promises  SWAP_SUCCESS means that nobody maps the page any more.
  * Linux     2.6.24 include/linux/rmap.h: SWAP_SUCCESS SWAP_AGAIN SWAP_FAIL
  */
 export const SWAP_SUCCESS = 0;

@@ -7,8 +7,8 @@ import {
   getSwapPage,
   type SwapScan,
   scanSwapMap,
-  scanSwapMap3,
-  scanSwapMap24,
+  scanSwapMap_2_4,
+  scanSwapMap_3,
   slotFreedInMap,
 } from './scan_swap_map.ts';
 import { SwapAreas, swapRangeFree } from './swapfile.ts';
@@ -53,9 +53,9 @@ function swapOf(scan: SwapScan, ...areas: { slots: number; prio: number }[]): St
 }
 
 const SCANS: [string, SwapScan][] = [
-  ['2.4', scanSwapMap24],
+  ['2.4', scanSwapMap_2_4],
   ['2.6', scanSwapMap],
-  ['3.16', scanSwapMap3],
+  ['3.16', scanSwapMap_3],
 ];
 
 describe.each(SCANS)('%s', (version, scan) => {

@@ -110,28 +110,28 @@ function exhausted(area: SwapInfo): void {
 // 2.4
 
 /** Taken slots of the cluster do not count against its 256; lowestBit follows only what is taken at the front. */
-export function scanSwapMap24(machine: Machine, area: SwapInfo): number {
+export function scanSwapMap_2_4(machine: Machine, area: SwapInfo): number {
   if (area.clusterNr > 0) {
     while (area.clusterNext <= area.highestBit) {
       const offset = area.clusterNext++;
       if (area.usage(offset) !== 0) continue;
       area.clusterNr -= 1;
-      return takeSlot24(machine, area, offset);
+      return takeSlot_2_4(machine, area, offset);
     }
   }
   area.clusterNr = SCAN_CLUSTER;
   const free = findEmptyCluster(area);
-  if (free !== NO_OFFSET) return takeSlot24(machine, area, free);
+  if (free !== NO_OFFSET) return takeSlot_2_4(machine, area, free);
   for (let offset = area.lowestBit; offset <= area.highestBit; offset++) {
     if (area.usage(offset) !== 0) continue;
     area.lowestBit = offset;
-    return takeSlot24(machine, area, offset);
+    return takeSlot_2_4(machine, area, offset);
   }
   exhausted(area);
   return NO_OFFSET;
 }
 
-function takeSlot24(machine: Machine, area: SwapInfo, offset: number): number {
+function takeSlot_2_4(machine: Machine, area: SwapInfo, offset: number): number {
   takeSlot(machine, area, offset);
   if (area.lowestBit > area.highestBit) exhausted(area);
   return offset;
@@ -140,7 +140,7 @@ function takeSlot24(machine: Machine, area: SwapInfo, offset: number): number {
 // 3.16, rotating disks
 
 /** A slot that only a page in memory keeps is taken from it once half of all swap is used. */
-export function scanSwapMap3(machine: Machine, area: SwapInfo): number {
+export function scanSwapMap_3(machine: Machine, area: SwapInfo): number {
   let offset = area.clusterNext;
   let base = offset;
   if (area.clusterNr > 0) {

@@ -1,6 +1,6 @@
 /** Slots, the swap cache and swapoff of 2.4. */
 import { describe, expect, test } from 'vitest';
-import { Space24 } from '../../../test/space_2_4.ts';
+import { Space_2_4 } from '../../../test/space_2_4.ts';
 import { MM_SWAPENTS } from '../mm.ts';
 import { doMunmap } from '../munmap.ts';
 import { PG_dirty, PG_referenced, PG_swapcache } from '../page_flags.ts';
@@ -12,7 +12,7 @@ import { swapCacheGet } from './swap_state.ts';
 import { swapFree, swapoff, swapon } from './swapfile.ts';
 
 /** Pages [from, from + pages) to the swap cache and out of memory. */
-function swapOutAll(s: Space24, from: number, pages: number): void {
+function swapOutAll(s: Space_2_4, from: number, pages: number): void {
   const { frames, pageTables, lru } = s.machine;
   for (let page = from; page < from + pages; page++) {
     const pfn = s.pfn(page);
@@ -29,7 +29,7 @@ function swapOutAll(s: Space24, from: number, pages: number): void {
 
 describe('[2.4 swap slots]', () => {
   test('[2.4 vector Swap slots] an area of 1000 slots gives 1, 2, 3, … 256; two areas of one priority take turns', () => {
-    const s = new Space24();
+    const s = new Space_2_4();
     const take = (count: number): string[] =>
       Array.from({ length: count }, () => {
         const entry = s.machine.generation.allocSwapSlot(s.machine);
@@ -37,7 +37,7 @@ describe('[2.4 swap slots]', () => {
       });
     swapon(s.machine, { bytes: 1000 * PAGE_SIZE, device: 'disk' });
     expect(take(256)).toEqual(Array.from({ length: 256 }, (_, i) => `0:${i + 1}`));
-    const t = new Space24();
+    const t = new Space_2_4();
     swapon(t.machine, { bytes: 1000 * PAGE_SIZE, device: 'disk', priority: 3 });
     swapon(t.machine, { bytes: 1000 * PAGE_SIZE, device: 'disk', priority: 3 });
     const entries = Array.from({ length: 6 }, () => t.machine.generation.allocSwapSlot(t.machine));
@@ -52,7 +52,7 @@ describe('[2.4 swap slots]', () => {
   });
 
   test('[2.4 swap slots] a full area gives nothing; a freed slot comes back', () => {
-    const s = new Space24({ swap: 'zram', swapBytes: 3 * PAGE_SIZE });
+    const s = new Space_2_4({ swap: 'zram', swapBytes: 3 * PAGE_SIZE });
     s.map(0, 3);
     s.storeAll(0, 3);
     swapOutAll(s, 0, 3);
@@ -65,7 +65,7 @@ describe('[2.4 swap slots]', () => {
   });
 
   test('[2.4 swap slots] swap_map: an entry, its copy by fork, the page in the cache; each gone again', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 1);
     s.store(0);
     swapOutAll(s, 0, 1);
@@ -88,7 +88,7 @@ describe('[2.4 swap slots]', () => {
     { why: 'the area ends', slot: 25, first: 24, count: 5, cut: 0 },
   ]) {
     test(`[2.4 vector Swap read-ahead] what is read around a fault: ${why}`, () => {
-      const s = new Space24({ sysctl: { pageCluster: 3 } });
+      const s = new Space_2_4({ sysctl: { pageCluster: 3 } });
       swapon(s.machine, { bytes: 29 * PAGE_SIZE, device: 'disk' });
       const area = s.machine.swap.areas[0]!;
       const entries: SwapEntry[] = Array.from({ length: 28 }, () => s.machine.generation.allocSwapSlot(s.machine));
@@ -99,7 +99,7 @@ describe('[2.4 swap slots]', () => {
   }
 
   test('[2.4 swap slots] a fault brings its group into the swap cache', () => {
-    const s = new Space24({ swap: 'disk', sysctl: { pageCluster: 3 } });
+    const s = new Space_2_4({ swap: 'disk', sysctl: { pageCluster: 3 } });
     s.map(0, 40);
     s.storeAll(0, 40);
     swapOutAll(s, 0, 40);
@@ -117,13 +117,13 @@ describe('[2.4 swap slots]', () => {
   });
 
   test('[2.4 swap slots] below 16 MiB groups are of 4', () => {
-    expect(new Space24({ ramBytes: 8 * 2 ** 20 }).machine.sysctl.pageCluster).toBe(2);
-    expect(new Space24({ ramBytes: 16 * 2 ** 20 }).machine.sysctl.pageCluster).toBe(3);
-    expect(new Space24({ ramBytes: 8 * 2 ** 20, sysctl: { pageCluster: 5 } }).machine.sysctl.pageCluster).toBe(5);
+    expect(new Space_2_4({ ramBytes: 8 * 2 ** 20 }).machine.sysctl.pageCluster).toBe(2);
+    expect(new Space_2_4({ ramBytes: 16 * 2 ** 20 }).machine.sysctl.pageCluster).toBe(3);
+    expect(new Space_2_4({ ramBytes: 8 * 2 ** 20, sysctl: { pageCluster: 5 } }).machine.sysctl.pageCluster).toBe(5);
   });
 
   test('[2.4 swap slots] a page whose last entry goes leaves the swap cache with its slot', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 1);
     s.store(0);
     swapOutAll(s, 0, 1);
@@ -135,7 +135,7 @@ describe('[2.4 swap slots]', () => {
   });
 
   test('[2.4 swap slots] reclaim that meets a page nobody needs any more gives the slot up instead of writing', () => {
-    const s = new Space24({ swap: 'disk' });
+    const s = new Space_2_4({ swap: 'disk' });
     s.map(0, 1);
     s.store(0);
     const pfn = s.pfn(0);
@@ -155,7 +155,7 @@ describe('[2.4 swap slots]', () => {
 
 describe('[2.4 swapoff]', () => {
   test('[2.4 swapoff] each slot comes back: old, read-only, and dirty as a page; both users get one frame', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     s.map(0, 4);
     s.storeAll(0, 4);
     const tokens = [0, 1, 2, 3].map((i) => s.machine.frames.token(s.pfn(i)));
@@ -175,7 +175,7 @@ describe('[2.4 swapoff]', () => {
   });
 
   test('[2.4 swapoff] the search goes on where the last slot had its first user', () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     const child = s.fork().mm!;
     const other = s.fork().mm!;
     expect(s.machine.mms).toEqual([s.mm, other, child]);
@@ -198,7 +198,7 @@ describe('[2.4 swapoff]', () => {
   });
 
   test("[2.4 swapoff] tmpfs has its turn at init_mm's place", () => {
-    const s = new Space24({ swap: 'zram' });
+    const s = new Space_2_4({ swap: 'zram' });
     const file = s.file('tmpfs', 2);
     s.map(0, 2, MAP_SHARED, undefined, file);
     s.storeAll(0, 2);
@@ -214,7 +214,7 @@ describe('[2.4 swapoff]', () => {
   });
 
   test('[2.4 swapoff] without memory it is refused, and the area is in use again', () => {
-    const s = new Space24({ ramBytes: 3 * 2 ** 20, swap: 'zram', swapBytes: 16 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 3 * 2 ** 20, swap: 'zram', swapBytes: 16 * 2 ** 20 });
     s.map(0, 1000);
     s.storeAll(0, 1000);
     s.machine.current = s.machine.idle;
@@ -226,7 +226,7 @@ describe('[2.4 swapoff]', () => {
   });
 
   test('[2.4 swapoff] or somebody dies for it, and then it fits', () => {
-    const s = new Space24({ ramBytes: 3 * 2 ** 20, swap: 'zram', swapBytes: 16 * 2 ** 20 });
+    const s = new Space_2_4({ ramBytes: 3 * 2 ** 20, swap: 'zram', swapBytes: 16 * 2 ** 20 });
     s.map(0, 1000);
     s.storeAll(0, 1000);
     s.machine.current = s.machine.idle;

@@ -67,7 +67,7 @@ export function removeExclusiveSwapPage(machine: Machine, pfn: Pfn): boolean {
 }
 
 /** Writes a locked, clean page of the swap cache, and unlocks it; or gives up its slot, if only the caller has the page. */
-export function swapWritepage24(machine: Machine, pfn: Pfn): void {
+export function swapWritepage_2_4(machine: Machine, pfn: Pfn): void {
   const { frames } = machine;
   if (removeExclusiveSwapPage(machine, pfn)) {
     frames.clear(pfn, PG_locked);
@@ -78,7 +78,7 @@ export function swapWritepage24(machine: Machine, pfn: Pfn): void {
 }
 
 /** The page of the slot, with a reference, locked while it is read; NO_PFN if nobody needs the slot or memory is short. */
-export function readSwapCacheAsync24(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
+export function readSwapCacheAsync_2_4(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
   const pfn = readSwapCacheAsync(machine, entry, gfp);
   if (pfn !== NO_PFN && machine.swap.freshPage) attachBuffers(machine, pfn, entry);
   return pfn;
@@ -112,18 +112,18 @@ export function validSwaphandles(
 }
 
 /** The page of this slot, with a reference, and its group on the way. The page is locked until it is read. */
-export function swapinReadahead24(machine: Machine, entry: SwapEntry, gfp: Gfp, _fault: VmFault | null): Pfn {
+export function swapinReadahead_2_4(machine: Machine, entry: SwapEntry, gfp: Gfp, _fault: VmFault | null): Pfn {
   const area = machine.swap.areaOf(entry);
   const { first, count } = validSwaphandles(area, swpOffset(entry), machine.sysctl.pageCluster);
   for (let i = 0; i < count; i++) {
-    const pfn = readSwapCacheAsync24(machine, swpEntry(area.type, first + i), gfp);
+    const pfn = readSwapCacheAsync_2_4(machine, swpEntry(area.type, first + i), gfp);
     if (pfn === NO_PFN) break;
     putPage(machine, pfn);
   }
-  return readSwapCacheAsync24(machine, entry, gfp);
+  return readSwapCacheAsync_2_4(machine, entry, gfp);
 }
 
 /** The same for a page of tmpfs. */
-export function shmemSwapin24(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
-  return swapinReadahead24(machine, entry, gfp, null);
+export function shmemSwapin_2_4(machine: Machine, entry: SwapEntry, gfp: Gfp): Pfn {
+  return swapinReadahead_2_4(machine, entry, gfp, null);
 }

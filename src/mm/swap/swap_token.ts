@@ -55,5 +55,5 @@ export class SwapToken {
 
 /** The machine's token; null in kernels that have none. */
 export function swapTokenOf(machine: Machine): SwapToken | null {
-  return (machine.state as { swapToken?: SwapToken } | null)?.swapToken ?? null;
+  return machine.state?.swapToken ?? null;
 }

@@ -21,17 +21,17 @@ import { NO_PFN, type Pfn, type SwapEntry, swpEntry, type Vpn } from '../units.t
 import { VM_ACCESS_FLAGS } from '../vm_flags.ts';
 import type { Vma } from '../vma.ts';
 import { NO_OFFSET, SWAP_MAP_SHMEM, type SwapInfo } from './area.ts';
-import { readSwapCacheAsync24, swapMap } from './swap_2_4.ts';
+import { readSwapCacheAsync_2_4, swapMap } from './swap_2_4.ts';
 import { deleteFromSwapCache } from './swap_state.ts';
 import { swapCount, swapFree } from './swapfile.ts';
 
 /** 0, or -ENOMEM when a page could not be brought back. */
-export function tryToUnuse24(machine: Machine, area: SwapInfo): number {
+export function tryToUnuse_2_4(machine: Machine, area: SwapInfo): number {
   const { frames } = machine;
   let start: Mm | null = null;
   for (let offset = area.nextInUse(1); offset !== NO_OFFSET; offset = nextToUnuse(area, offset)) {
     const entry = swpEntry(area.type, offset);
-    const pfn = readSwapCacheAsync24(machine, entry, GFP_HIGHUSER);
+    const pfn = readSwapCacheAsync_2_4(machine, entry, GFP_HIGHUSER);
     if (pfn === NO_PFN) {
       // Memory was short meanwhile, and the slot's owner was killed.
       if (swapCount(machine, entry) === 0) continue;
