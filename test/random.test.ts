@@ -19,6 +19,11 @@ for (const { version } of GENERATIONS) {
 
 for (const { seed, version, why } of [
   { seed: 527, version: '3.16', why: 'a store that swaps in a merged page copies it, however few map it' },
+  {
+    seed: 2343,
+    version: '3.16',
+    why: 'a merged page that is back from swap has outlived the anon_vma of whoever was first',
+  },
 ]) {
   test(`${version}: seed ${seed} once broke a promise: ${why}`, () => runRandom(seed, version).end());
 }

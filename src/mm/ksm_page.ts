@@ -98,6 +98,8 @@ export function ksmMightNeedToCopy(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vp
   if (!frames.has(pfn, PG_uptodate)) return false;
   if (isKsmPage(machine, pfn)) return pageStableNode(machine, pfn) === null;
   if (!frames.isAnon(pfn)) return false;
-  const owner = machine.mappings[(frames.mapping(pfn) - 1) / 4] as AnonVma;
+  const owner = machine.mappings[(frames.mapping(pfn) - 1) / 4] as AnonVma | null;
+  // Whoever was first is gone, and its anon_vma with it: only other processes' entries keep the slot.
+  if (owner === null) return true;
   return owner.root !== vma.anonVma?.root || frames.index(pfn) !== linearPageIndex(vma, vpn);
 }
