@@ -4,6 +4,7 @@ import { runLive, whatIsMissing } from '../lab/check/live.ts';
 import { engineJudge, type Found, type FuzzSummary, fuzz, liveJudge } from '../lab/fuzz/fuzz.ts';
 import { InputError } from '../mm/bug.ts';
 import { GENERATIONS } from '../mm/generations/index.ts';
+import { doRemapFilePages } from '../mm/mmap.ts';
 import { kernelOf, wholeNumber } from './arguments.ts';
 import { grouped, Progress, plural, print, printJson } from './output.ts';
 
@@ -52,7 +53,9 @@ async function fuzzFor(flags: FuzzFlags): Promise<void> {
   const missing = flags.live === true ? whatIsMissing() : null;
   if (missing !== null) throw new InputError('--live', 0, missing);
   const seed = flags.seed ?? Math.floor(Math.random() * MOST_SEED);
-  const kernels = flags.kernel === undefined ? GENERATIONS.map((g) => g.version) : [flags.kernel];
+  // The byte model finds a page by its VMA's offset, so kernels with nonlinear mappings run only when they are named.
+  const linear = GENERATIONS.filter((g) => g.remapFilePages === doRemapFilePages).map((g) => g.version);
+  const kernels = flags.kernel === undefined ? linear : [flags.kernel];
   const judge = flags.live === true ? liveJudge(runLive) : engineJudge(kernels);
   const batch = flags.live === true ? LIVE_BATCH : 1;
   const { seconds, programs, calls, out: outDir } = flags;
