@@ -9,14 +9,17 @@ const rooms = {
   syscalls: ['mm'],
   proc: ['mm', 'syscalls'],
   trace: ['mm types', 'syscalls'],
+  record: ['syscalls', 'trace'],
+  policy: [],
   host: ['mm types', 'proc'],
-  lab: ['mm', 'syscalls', 'proc', 'trace'],
+  lab: ['mm', 'syscalls', 'proc', 'trace', 'policy'],
+  measure: ['trace', 'lab'],
   server: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],
-  cli: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab', 'server'],
+  cli: ['mm', 'syscalls', 'proc', 'trace', 'record', 'policy', 'host', 'lab', 'measure', 'server'],
 };
 
 /** Who needs neither Node nor a package at run time: they run in a browser too. Their tests may use both. */
-const pure = ['mm', 'syscalls', 'proc'];
+const pure = ['mm', 'syscalls', 'proc', 'policy'];
 
 /** What lies beside the code and is no part of it. */
 const test = '[.]test[.]ts$';

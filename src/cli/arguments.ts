@@ -69,7 +69,9 @@ export function addMachine(command: Command): Command {
         .default(MACHINE_DEFAULTS.swapDevice),
     )
     .option('--swappiness <n>', 'vm.swappiness', wholeNumber(0, 200), MACHINE_DEFAULTS.swappiness)
-    .option('--page-cluster <n>', 'vm.page-cluster', wholeNumber(0, 10), MACHINE_DEFAULTS.pageCluster);
+    .option('--page-cluster <n>', 'vm.page-cluster', wholeNumber(0, 10), MACHINE_DEFAULTS.pageCluster)
+    .option('--min-free <kbytes>', "vm.min_free_kbytes; the kernel's formula without it", wholeNumber(1, 2 ** 22))
+    .option('--mglru', 'the multi-generational LRU instead of active and inactive lists (Linux 6)');
 }
 
 export function addLimit(command: Command): Command {
@@ -101,6 +103,8 @@ export interface SomeMachineFlags {
   swapDevice: 'zram' | 'disk';
   swappiness: number;
   pageCluster: number;
+  minFree?: number;
+  mglru?: boolean;
 }
 
 export function machineOptions(flags: MachineFlags): MachineOptions {
@@ -114,5 +118,7 @@ export function someMachineOptions(flags: SomeMachineFlags): Omit<MachineOptions
     swapDevice: flags.swapDevice,
     swappiness: flags.swappiness,
     pageCluster: flags.pageCluster,
+    minFreeKbytes: flags.minFree ?? 0,
+    mglru: flags.mglru ?? false,
   };
 }

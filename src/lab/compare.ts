@@ -156,8 +156,8 @@ export async function compareKernels(
 }
 
 function machineOf(options: CompareOptions): Omit<MachineOptions, 'kernel'> {
-  const { ramBytes, swapBytes, swapDevice, swappiness, pageCluster } = options;
-  return { ramBytes, swapBytes, swapDevice, swappiness, pageCluster };
+  const { ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru } = options;
+  return { ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru };
 }
 
 async function limitsOf(options: CompareOptions, peakOf: () => Promise<number>): Promise<(number | null)[]> {

@@ -101,6 +101,8 @@ function madeUp(
       swap_device: 'zram',
       swappiness: 60,
       page_cluster: 3,
+      min_free_kbytes: 0,
+      mglru: false,
     },
     syscalls: 3,
     syscalls_different: 0,

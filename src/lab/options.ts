@@ -17,6 +17,10 @@ export interface MachineOptions {
   swapDevice: SwapDevice;
   swappiness: number;
   pageCluster: number;
+  /** vm.min_free_kbytes; 0: by the kernel's formula. */
+  minFreeKbytes: number;
+  /** The multi-generational LRU (/sys/kernel/mm/lru_gen/enabled) instead of the active and inactive lists. */
+  mglru: boolean;
 }
 
 /** The machine on which the bundled truth was measured (oracle/truth). */
@@ -27,6 +31,8 @@ export const MACHINE_DEFAULTS: MachineOptions = {
   swapDevice: 'zram',
   swappiness: 60,
   pageCluster: 3,
+  minFreeKbytes: 0,
+  mglru: false,
 };
 
 /** Part of memory that is active pages of files of others, who run beside the program and are not recorded. */
@@ -37,7 +43,12 @@ export function machineConfig(options: MachineOptions): MachineConfig {
     kernel: options.kernel,
     ramBytes: options.ramBytes,
     othersActivePages: Math.floor((options.ramBytes * OTHERS_SHARE) / PAGE_SIZE),
-    sysctl: { swappiness: options.swappiness, pageCluster: options.pageCluster },
+    mglru: options.mglru,
+    sysctl: {
+      swappiness: options.swappiness,
+      pageCluster: options.pageCluster,
+      minFreeKbytes: options.minFreeKbytes,
+    },
   };
 }
 

@@ -105,6 +105,9 @@ export interface MachineResult {
   swap_device: string;
   swappiness: number;
   page_cluster: number;
+  /** As it was set; 0: by the kernel's formula. */
+  min_free_kbytes: number;
+  mglru: boolean;
 }
 
 /** mm/work.ts. */

@@ -126,6 +126,8 @@ export function runRecording(
       swap_device: options.swapDevice,
       swappiness: options.swappiness,
       page_cluster: options.pageCluster,
+      min_free_kbytes: options.minFreeKbytes,
+      mglru: options.mglru,
     },
     syscalls: replay.syscalls,
     syscalls_different: replay.syscallsDifferent,

@@ -54,6 +54,6 @@ export async function sweepRecording(
 }
 
 export function machineOptionsOf(options: MachineOptions): MachineOptions {
-  const { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster } = options;
-  return { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster };
+  const { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru } = options;
+  return { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru };
 }

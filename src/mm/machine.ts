@@ -80,6 +80,8 @@ export interface MachineConfig {
   othersActivePages?: number;
   /** cgroup v1 instead of v2. Default false. */
   cgroupV1?: boolean;
+  /** /sys/kernel/mm/lru_gen/enabled: the multi-generational LRU instead of the active and inactive lists. Default false. */
+  mglru?: boolean;
   sysctl?: Partial<Sysctl>;
   /** Disk of the file systems. */
   disk?: Partial<DiskConfig>;
