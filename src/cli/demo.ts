@@ -26,14 +26,8 @@ export function addDemo(program: Command): void {
     .action(async () => {
       const file = fileURLToPath(new URL(EXAMPLE, import.meta.url));
       if (!existsSync(file)) throw new InputError(file, 0, 'the bundled recording is not there');
-      const { ramBytes, swapBytes, ...rest } = MACHINE_DEFAULTS;
       const recording = await openRecording(file);
-      const sweep = await sweepWithProgress(recording, {
-        ...rest,
-        ram: ramBytes,
-        swap: swapBytes,
-        limits: { count: 8 },
-      });
+      const sweep = await sweepWithProgress(recording, MACHINE_DEFAULTS, { limits: { count: 8 } });
       print(describeSweep(sweep, null));
 
       const replay = startReplay(recording, surveyRecording(recording), { ...MACHINE_DEFAULTS, limitBytes: null });
