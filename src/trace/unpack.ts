@@ -12,7 +12,7 @@ import { createGunzip } from 'node:zlib';
 import { RecordingError } from './error.ts';
 import { isZstd, ZstdError, ZstdFrames } from './zstd.ts';
 
-export const CHUNK_BYTES: number = 1 << 20;
+const CHUNK_BYTES = 1 << 20;
 /** A packed file in a packed file is somebody's habit, a third layer nobody's. */
 const LAYERS = 2;
 /** Of zstd's bytes at a time: four of them may become 128 KiB. */
@@ -56,7 +56,7 @@ export async function* unpack(
 ): AsyncGenerator<Uint8Array> {
   let chunks = packed;
   for (let layer = 0; ; layer++) {
-    const { start, all } = await startOf(chunks);
+    const { start, all } = await startOf(chunks, 4);
     const kind = start[0] === 0x1f && start[1] === 0x8b ? 'gzip' : isZstd(start) ? 'zstd' : null;
     if (kind === null) {
       yield* all;
@@ -69,26 +69,37 @@ export async function* unpack(
   }
 }
 
-/** The first four bytes, and everything. */
-async function startOf(chunks: Chunks): Promise<{ start: Uint8Array; all: Chunks }> {
+/** The first bytes, `wanted` of them if there are so many; whether that is all; and everything. */
+export async function startOf(
+  chunks: Chunks,
+  wanted: number,
+): Promise<{ start: Uint8Array; isAll: boolean; all: Chunks }> {
   const rest = chunks[Symbol.asyncIterator]();
   const first: Uint8Array[] = [];
   let length = 0;
-  while (length < 4) {
+  let isAll = false;
+  while (length < wanted && !isAll) {
     const { done, value } = await rest.next();
-    if (done === true) break;
-    first.push(value);
-    length += value.length;
+    if (done === true) isAll = true;
+    else {
+      first.push(value);
+      length += value.length;
+    }
   }
-  return { start: Buffer.concat(first), all: chain(first, rest) };
+  return { start: Buffer.concat(first).subarray(0, wanted), isAll, all: chain(first, rest) };
 }
 
 async function* chain(first: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* first;
-  for (;;) {
-    const { done, value } = await rest.next();
-    if (done === true) return;
-    yield value;
+  try {
+    yield* first;
+    for (;;) {
+      const { done, value } = await rest.next();
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    // Whoever stops early closes the file with it.
+    await rest.return?.();
   }
 }
 
