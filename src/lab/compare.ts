@@ -16,7 +16,6 @@
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import { KERNEL_POLICY } from './grid.ts';
-import type { LimitKind } from './limit.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { poolOf } from './pool.ts';
 import { type Cost, costOf, PRICES } from './prices.ts';
@@ -46,7 +45,7 @@ export interface ComparedRun {
   kernel: string;
   family: string;
   limit_bytes: number | null;
-  limited_by: LimitKind;
+  limited_by: RunResult['limited_by'];
   /** Memory of the machine: without cgroups the limit is made of it. */
   ram_bytes: number;
   status: RunStatus;

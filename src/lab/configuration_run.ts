@@ -1,9 +1,10 @@
 /** One run of a sweep: a machine of the engine, or a policy that sees the program's pages alone. */
-import { InputError } from '../mm/bug.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import { type Configuration, KERNEL_POLICY } from './grid.ts';
 import { formatSize } from './options.ts';
+import { policyOf } from './policy_file.ts';
+import { runPolicy } from './policy_run.ts';
 import type { TimedResult } from './result.ts';
 import { runRecording } from './run.ts';
 
@@ -20,8 +21,8 @@ export async function runConfiguration(
   run: Run,
   onProgress?: (share: number) => void,
 ): Promise<TimedResult> {
-  if (run.policy !== KERNEL_POLICY) throw new InputError('--policy', 0, `there is no policy '${run.policy}'`);
-  return runRecording(recording, survey, run, onProgress);
+  if (run.policy === KERNEL_POLICY) return runRecording(recording, survey, run, onProgress);
+  return runPolicy(recording, survey, run, await policyOf(run.policy));
 }
 
 /** For messages: `Linux 6.1, MGLRU, swappiness 0, limit 24.0 MiB`. */

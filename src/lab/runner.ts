@@ -3,13 +3,11 @@
  *
  * Promises  Results are the same whoever made them, byte for byte.
  */
-import { readFileSync } from 'node:fs';
-import { InputError } from '../mm/bug.ts';
 import type { Run } from './configuration_run.ts';
-import { KERNEL_POLICY } from './grid.ts';
+import { policySha256 } from './policy_file.ts';
 import { type Material, poolOf } from './pool.ts';
 import type { RunResult, TimedResult } from './result.ts';
-import { engineVersion, type Identity, sha256 } from './store/key.ts';
+import { engineVersion, type Identity } from './store/key.ts';
 import type { ResultStore } from './store/store.ts';
 
 export interface Outcome {
@@ -45,6 +43,7 @@ export class StoredRunner implements Runner {
   private readonly store: ResultStore;
   private readonly recording: string;
   private readonly inner: Runner;
+  private readonly policies: Map<string, Promise<string>> = new Map();
   private readonly fresh: boolean;
   private readonly onNote: (note: string) => void;
 
@@ -58,7 +57,7 @@ export class StoredRunner implements Runner {
   }
 
   async run(run: Run, onShare: (share: number) => void): Promise<Outcome> {
-    const identity = identityOf(this.recording, run);
+    const identity = identityOf(this.recording, run, await this.policySha256(run.policy));
     this.identities.push(identity);
     const found = this.fresh ? null : this.store.get(identity);
     if (typeof found === 'string') this.onNote(`${found}; it is made again`);
@@ -71,20 +70,17 @@ export class StoredRunner implements Runner {
   close(): Promise<void> {
     return this.inner.close();
   }
+
+  /** Asked once for each policy. */
+  private policySha256(policy: string): Promise<string> {
+    const known = this.policies.get(policy) ?? policySha256(policy);
+    this.policies.set(policy, known);
+    return known;
+  }
 }
 
 /** `recording` is its hash. */
-export function identityOf(recording: string, run: Run): Identity {
+function identityOf(recording: string, run: Run, policySha256: string): Identity {
   const { limitBytes, story: _, ...configuration } = run;
-  return { engine: engineVersion(), recording, configuration, policySha256: policySha256(run.policy), limitBytes };
-}
-
-/** A policy that is a file: of its content. */
-function policySha256(policy: string): string {
-  if (policy === KERNEL_POLICY || !/[./]/.test(policy)) return '';
-  try {
-    return sha256(readFileSync(policy));
-  } catch (error) {
-    throw new InputError(policy, 0, `cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
+  return { engine: engineVersion(), recording, configuration, policySha256, limitBytes };
 }
