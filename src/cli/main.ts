@@ -12,6 +12,7 @@ import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
 import { addFuzz } from './fuzz.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
+import { addQuery } from './query.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addWho } from './who.ts';
@@ -27,6 +28,7 @@ program.configureOutput({ outputError: (text, write) => write(text.replace(/^err
 addRun(program);
 addSweep(program);
 addCurve(program);
+addQuery(program);
 addCompare(program);
 addWho(program);
 addCheck(program);
