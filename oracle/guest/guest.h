@@ -4,7 +4,7 @@
  *   run LIMIT_KIB SWAP SWAP_KIB MGLRU SWAPPINESS PAGE_CLUSTER TIMEOUT_S
  *
  *     LIMIT_KIB     0: no limit            SWAP   zram, disk (a device or a file), keep (what is on stays on)
- *     MGLRU         y, n, - (as it is)     SWAPPINESS, PAGE_CLUSTER   -1: as they are
+ *     MGLRU         y, n (a kernel without it refuses y)
  *
  *   v.pswpin 7141        /proc/vmstat, the difference over the run; lines without a difference are left out
  *   m.pgscan 33553       the cgroup's memory.stat when the program has ended

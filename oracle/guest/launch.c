@@ -92,16 +92,12 @@ static void swap_anew(const struct place *place, const struct question *q)
 static void prepare(const struct place *place, const struct question *q)
 {
 	char number[16];
-	if (*q->mglru != '-')
-		put("/sys/kernel/mm/lru_gen/enabled", *q->mglru == 'y' ? "7" : "0");
-	if (q->page_cluster >= 0) {
-		snprintf(number, sizeof number, "%d", q->page_cluster);
-		put("/proc/sys/vm/page-cluster", number);
-	}
-	if (q->swappiness >= 0) {
-		snprintf(number, sizeof number, "%d", q->swappiness);
-		put("/proc/sys/vm/swappiness", number);
-	}
+	if (try_put("/sys/kernel/mm/lru_gen/enabled", *q->mglru == 'y' ? "7" : "0") < 0 && *q->mglru == 'y')
+		give_up("no MGLRU:", "/sys/kernel/mm/lru_gen/enabled");
+	snprintf(number, sizeof number, "%d", q->page_cluster);
+	put("/proc/sys/vm/page-cluster", number);
+	snprintf(number, sizeof number, "%d", q->swappiness);
+	put("/proc/sys/vm/swappiness", number);
 	sync();
 	put("/proc/sys/vm/drop_caches", "3");
 	swap_anew(place, q);
@@ -112,7 +108,7 @@ static void make_cgroup(const struct place *place, const char *cgroup, const str
 	char path[PATH_BYTES], number[32];
 	if (mkdir(cgroup, 0755) < 0 && errno != EEXIST)
 		give_up("cannot make", cgroup);
-	if (place->version == 1 && q->swappiness >= 0) {
+	if (place->version == 1) {
 		snprintf(number, sizeof number, "%d", q->swappiness > 100 ? 100 : q->swappiness);
 		in(path, cgroup, "memory.swappiness");
 		put(path, number);

@@ -10,6 +10,7 @@ import { addCheck } from './check.ts';
 import { addCompare } from './compare.ts';
 import { addDemo } from './demo.ts';
 import { addFuzz } from './fuzz.ts';
+import { addMeasure } from './measure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
@@ -29,6 +30,7 @@ addCompare(program);
 addWho(program);
 addCheck(program);
 addFuzz(program);
+addMeasure(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();

@@ -6,7 +6,16 @@
  *           2. What the program made while it was watched is not one of them.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { InputError } from '../mm/bug.ts';
 
@@ -24,7 +33,12 @@ export interface CommandFiles {
   doubt: string | null;
 }
 
-export function filesOf(command: readonly string[], cwd: string, environment: NodeJS.ProcessEnv, extra: readonly string[]): CommandFiles {
+export function filesOf(
+  command: readonly string[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv,
+  extra: readonly string[],
+): CommandFiles {
   const program = which(command[0] ?? '', cwd, environment['PATH'] ?? '/usr/bin:/bin');
   const found = new Paths();
   for (const path of USUAL) found.add(path);
@@ -44,7 +58,9 @@ export function filesOf(command: readonly string[], cwd: string, environment: No
 
 /** As execvp looks for it. */
 function which(name: string, cwd: string, path: string): string {
-  const candidates = name.includes('/') ? [resolve(cwd, name)] : path.split(delimiter).map((folder) => join(folder, name));
+  const candidates = name.includes('/')
+    ? [resolve(cwd, name)]
+    : path.split(delimiter).map((folder) => join(folder, name));
   for (const candidate of candidates) {
     try {
       if (!statSync(candidate).isFile()) continue;
@@ -78,7 +94,8 @@ function watched(
     ['-f', '-qq', '-s', '4096', '-e', 'trace=%file', '-e', 'signal=none', '--', ...command],
     { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 30, stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  if (error !== undefined) return { touched: [], doubt: 'strace is not installed: name the files that it reads with --with' };
+  if (error !== undefined)
+    return { touched: [], doubt: 'strace is not installed: name the files that it reads with --with' };
   const touched = new Set([...stderr.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((match) => resolve(cwd, match[1]!)));
   const old = [...touched].filter((path) => existsSync(path) && statSync(path).birthtimeMs < started);
   return { touched: old, doubt: status === 0 ? null : `the command ended with status ${status} here` };
@@ -102,7 +119,10 @@ class Paths {
     this.add(parent, false);
     // Below a link to a folder there is nothing to be made: it is made where the link leads.
     const real = this.throughLinks(path);
-    if (real !== path) return this.add(real, deep);
+    if (real !== path) {
+      this.add(real, deep);
+      return;
+    }
     if (this.seen.has(path)) return;
     if (!(stat.isFile() || stat.isDirectory() || stat.isSymbolicLink())) return;
     if (!stat.isDirectory() || deep) this.seen.add(path);

@@ -17,10 +17,9 @@ export interface Question {
   limitBytes: number | null;
   swap: 'zram' | 'disk' | 'keep';
   swapBytes: number;
-  /** null: as it is. */
-  mglru: boolean | null;
-  swappiness: number | null;
-  pageCluster: number | null;
+  mglru: boolean;
+  swappiness: number;
+  pageCluster: number;
   timeoutSeconds: number;
 }
 
@@ -34,8 +33,8 @@ export interface Answer {
 
 export function questionLine(q: Question): string {
   const limit = Math.floor((q.limitBytes ?? 0) / 1024);
-  const mglru = q.mglru === null ? '-' : q.mglru ? 'y' : 'n';
-  return `run ${limit} ${q.swap} ${Math.floor(q.swapBytes / 1024)} ${mglru} ${q.swappiness ?? -1} ${q.pageCluster ?? -1} ${q.timeoutSeconds}\n`;
+  const swapKib = Math.floor(q.swapBytes / 1024);
+  return `run ${limit} ${q.swap} ${swapKib} ${q.mglru ? 'y' : 'n'} ${q.swappiness} ${q.pageCluster} ${q.timeoutSeconds}\n`;
 }
 
 /** The other side, once it is ready. */

@@ -20,7 +20,15 @@ export interface DebianKernel {
 const MODULES = [
   ...['drivers/virtio/virtio_ring', 'drivers/virtio/virtio', 'drivers/virtio/virtio_pci_legacy_dev'],
   ...['drivers/virtio/virtio_pci_modern_dev', 'drivers/virtio/virtio_pci', 'drivers/block/virtio_blk'],
-  ...['crypto/crc32c_generic', 'lib/crc16', 'fs/mbcache', 'fs/jbd2/jbd2', 'fs/ext4/ext4', 'mm/zsmalloc', 'drivers/block/zram/zram'],
+  ...[
+    'crypto/crc32c_generic',
+    'lib/crc16',
+    'fs/mbcache',
+    'fs/jbd2/jbd2',
+    'fs/ext4/ext4',
+    'mm/zsmalloc',
+    'drivers/block/zram/zram',
+  ],
 ];
 
 export function cacheFolder(): string {
@@ -33,7 +41,8 @@ export function debianKernel(say: (text: string) => void): DebianKernel {
   const release = unpackedRelease(folder) ?? download(folder, say);
   const modules = MODULES.map((name) => join(folder, 'lib/modules', release, 'kernel', `${name}.ko`));
   const missing = modules.find((path) => !existsSync(path));
-  if (missing !== undefined) throw new InputError(missing, 0, 'is missing; remove the folder to unpack the kernel anew');
+  if (missing !== undefined)
+    throw new InputError(missing, 0, 'is missing; remove the folder to unpack the kernel anew');
   return { release, image: join(folder, 'boot', `vmlinuz-${release}`), modules };
 }
 
@@ -46,7 +55,8 @@ function unpackedRelease(folder: string): string | null {
 function download(folder: string, say: (text: string) => void): string {
   const depends = spawnSync('apt-cache', ['depends', 'linux-image-amd64'], { encoding: 'utf8' }).stdout ?? '';
   const name = /Depends: (linux-image-6\.1\.\S*)/.exec(depends)?.[1];
-  if (name === undefined) throw new InputError('linux-image-amd64', 0, "Debian 12's kernel package is not within reach of apt");
+  if (name === undefined)
+    throw new InputError('linux-image-amd64', 0, "Debian 12's kernel package is not within reach of apt");
   say(`downloading ${name}`);
   mkdirSync(folder, { recursive: true });
   const steps: [string, string[]][] = [

@@ -25,6 +25,8 @@ export interface MeasureOptions {
   smallest: boolean;
   repeat: number;
   swapBytes: number;
+  /** On the computer at hand: the swap that is on, or one of our own. */
+  hostSwap: 'keep' | 'zram' | 'disk';
   timeoutSeconds: number;
 }
 
@@ -74,11 +76,9 @@ export async function measure(
 
 function questionOf(options: MeasureOptions, mode: TruthMode, limitBytes: number | null): Question {
   const { timeoutSeconds, swapBytes } = options;
-  const { device, mglru, swappiness, pageCluster } = mode;
-  if (device === null) {
-    return { limitBytes, timeoutSeconds, swap: 'keep', swapBytes: 0, mglru: null, swappiness: null, pageCluster: null };
-  }
-  return { limitBytes, timeoutSeconds, swap: device, swapBytes, mglru, swappiness, pageCluster };
+  const { device, ...settings } = mode;
+  const swap = device === 'host' ? options.hostSwap : device;
+  return { limitBytes, timeoutSeconds, swap, swapBytes, ...settings };
 }
 
 /** Columns that the guest calls otherwise. */
@@ -89,7 +89,13 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 };
 const PLAIN: ReadonlySet<string> = new Set(['ms', 'maxrss_kib', 'minflt', 'majflt']);
 
-function rowOf(options: MeasureOptions, mode: TruthMode, limitBytes: number | null, boot: number, answer: Answer): TruthRow {
+function rowOf(
+  options: MeasureOptions,
+  mode: TruthMode,
+  limitBytes: number | null,
+  boot: number,
+  answer: Answer,
+): TruthRow {
   const { counts } = answer;
   const counted: Record<string, number | null> = {};
   const hasEvents = [...counts.keys()].some((name) => name.startsWith('m.pgfault'));
@@ -100,7 +106,15 @@ function rowOf(options: MeasureOptions, mode: TruthMode, limitBytes: number | nu
     else if (name.startsWith('m.')) counted[name] = hasEvents ? (counts.get(OTHER_NAMES[name] ?? name) ?? 0) : null;
     else counted[name] = counts.get(`v.${name}`) ?? 0;
   }
-  return { program: options.program, mode, limitBytes, status: answer.status, boot, kernel: options.kernel, counts: counted };
+  return {
+    program: options.program,
+    mode,
+    limitBytes,
+    status: answer.status,
+    boot,
+    kernel: options.kernel,
+    counts: counted,
+  };
 }
 
 /** Major faults as the cgroup counts them; of the whole machine where it does not. */

@@ -38,7 +38,7 @@ export function limitsFor(limits: MeasureLimits, peakBytes: number): number[] {
 
 /** Every combination, in the order of the lists. */
 export function modesOf(lists: {
-  device: readonly ('zram' | 'disk')[];
+  device: readonly TruthMode['device'][];
   mglru: readonly boolean[];
   pageCluster: readonly number[];
   swappiness: readonly number[];

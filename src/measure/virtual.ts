@@ -5,13 +5,24 @@
  * Promises  Nothing of a boot is in the next one.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, lchownSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../mm/bug.ts';
 import { type ArchiveEntry, cpioOf } from './cpio.ts';
 import type { CommandFiles } from './files.ts';
 import { compiledGuest, Guest, programFile } from './guest.ts';
 import type { DebianKernel } from './kernel.ts';
+import type { Bench } from './measure.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export interface VirtualOptions {
@@ -37,12 +48,6 @@ export function missingPackage(): string | null {
   return missing?.[1] ?? null;
 }
 
-export interface BootedMachine {
-  guest: Guest;
-  /** Ends it. */
-  stop(): Promise<void>;
-}
-
 export class VirtualMachine {
   private readonly folder: string;
   private readonly kernel: DebianKernel;
@@ -59,9 +64,12 @@ export class VirtualMachine {
     this.makeDisk();
   }
 
-  async boot(): Promise<BootedMachine> {
+  async boot(): Promise<Bench> {
     const { folder, kernel, options } = this;
-    const drive = (name: string) => ['-drive', `file=${join(folder, name)},if=virtio,format=raw,cache=unsafe,snapshot=on`];
+    const drive = (name: string) => [
+      '-drive',
+      `file=${join(folder, name)},if=virtio,format=raw,cache=unsafe,snapshot=on`,
+    ];
     const child = spawn(
       'qemu-system-x86_64',
       [
@@ -88,12 +96,15 @@ export class VirtualMachine {
       child.kill('SIGKILL');
       await ended;
     };
-    return { guest, stop };
+    return { ask: (question) => guest.ask(question), stop };
   }
 
   private makeFirstFiles(): void {
     const { command, cwd, environment, files } = this.options;
-    const modules = this.kernel.modules.map((path) => ({ path: `modules/${basename(path)}`, bytes: readFileSync(path) }));
+    const modules = this.kernel.modules.map((path) => ({
+      path: `modules/${basename(path)}`,
+      bytes: readFileSync(path),
+    }));
     const entries: ArchiveEntry[] = [
       ...['dev', 'proc', 'sys', 'disk', 'cgroup', 'modules'].map((path) => ({ path, bytes: null })),
       { path: 'init', bytes: readFileSync(compiledGuest()), executable: true },
@@ -117,7 +128,9 @@ export class VirtualMachine {
       writeFileSync(file, '');
       truncateSync(file, Math.ceil(size / 4096) * 4096);
     }
-    const { status, stderr } = spawnSync('mke2fs', ['-q', '-t', 'ext4', '-b', '4096', '-d', root, disk], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync('mke2fs', ['-q', '-t', 'ext4', '-b', '4096', '-d', root, disk], {
+      encoding: 'utf8',
+    });
     if (status !== 0) throw new InputError('mke2fs', 0, (stderr ?? '').trim());
   }
 }

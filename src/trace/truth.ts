@@ -8,7 +8,7 @@
  *   mode        swap device - MGLRU - page-cluster [- s swappiness, if it is not 60] [- peak, without a limit]
  *   z-n-3       zram, the classic LRU, page-cluster 3
  *   v-y-0-s100  a disk, MGLRU, no readahead of swap, swappiness 100
- *   host        the kernel of the computer at hand, as it is set
+ *   host        the kernel of the computer at hand; host-y-3 if its settings are not these (n, 3, 60)
  *
  *   limit_kib       0: none             status   exit code; -9: killed by the cgroup's OOM killer; -14: took too long
  *   no prefix       difference of /proc/vmstat over the run
@@ -18,8 +18,8 @@
 import { RecordingError } from './error.ts';
 
 export interface TruthMode {
-  /** null: the computer at hand, as it is set. */
-  device: 'zram' | 'disk' | null;
+  /** `host`: the computer at hand with the swap that it has. */
+  device: 'zram' | 'disk' | 'host';
   mglru: boolean;
   pageCluster: number;
   swappiness: number;
@@ -44,31 +44,53 @@ const LAST = ['boot', 'kernel'] as const;
 /** Columns of numbers, in their order. */
 export const TRUTH_COUNTS = [
   ...['ms', 'maxrss_kib', 'minflt', 'majflt', 'peak_kib'],
-  ...['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgpgin', 'pgpgout', 'pgscan_kswapd', 'pgscan_direct', 'pgscan_anon'],
+  ...[
+    'pgfault',
+    'pgmajfault',
+    'pswpin',
+    'pswpout',
+    'pgpgin',
+    'pgpgout',
+    'pgscan_kswapd',
+    'pgscan_direct',
+    'pgscan_anon',
+  ],
   ...['pgscan_file', 'pgsteal_direct', 'pgsteal_anon', 'pgsteal_file', 'pgactivate', 'pgdeactivate', 'pgrotated'],
   ...['workingset_refault_anon', 'workingset_refault_file', 'workingset_activate_anon', 'workingset_activate_file'],
   ...['workingset_restore_anon', 'workingset_restore_file', 'swap_ra', 'swap_ra_hit', 'pgreuse'],
   ...['m.pgfault', 'm.pgmajfault', 'm.pgscan', 'm.pgsteal', 'm.pgactivate', 'm.pgdeactivate'],
-  ...['m.workingset_refault_anon', 'm.workingset_refault_file', 'm.kernel', 'm.pagetables', 'm.max', 'm.failcnt', 'm.oom_kill'],
+  ...[
+    'm.workingset_refault_anon',
+    'm.workingset_refault_file',
+    'm.kernel',
+    'm.pagetables',
+    'm.max',
+    'm.failcnt',
+    'm.oom_kill',
+  ],
   ...['m.workingset_activate_anon', 'm.workingset_activate_file'],
 ] as const;
 
 export const USUAL_SWAPPINESS = 60;
 
+const LETTERS = { zram: 'z', disk: 'v', host: 'host' } as const;
+/** What `host` alone says. */
+const PLAIN_HOST: TruthMode = { device: 'host', mglru: false, pageCluster: 3, swappiness: USUAL_SWAPPINESS };
+
 export function formatMode(mode: TruthMode, limited: boolean): string {
-  if (mode.device === null) return 'host';
   const swappiness = mode.swappiness === USUAL_SWAPPINESS ? '' : `-s${mode.swappiness}`;
-  const name = `${mode.device === 'zram' ? 'z' : 'v'}-${mode.mglru ? 'y' : 'n'}-${mode.pageCluster}${swappiness}`;
-  return limited ? name : `${name}-peak`;
+  const settings = `-${mode.mglru ? 'y' : 'n'}-${mode.pageCluster}${swappiness}`;
+  if (mode.device === 'host') return settings === '-n-3' ? 'host' : `host${settings}`;
+  return `${LETTERS[mode.device]}${settings}${limited ? '' : '-peak'}`;
 }
 
 /** null if it is none. */
 export function parseMode(text: string): TruthMode | null {
-  if (text === 'host') return { device: null, mglru: false, pageCluster: 3, swappiness: USUAL_SWAPPINESS };
-  const match = /^([zv])-([ny])-(\d{1,2})(?:-s(\d{1,3}))?(?:-peak)?$/.exec(text);
+  if (text === 'host') return PLAIN_HOST;
+  const match = /^(z|v|host)-([ny])-(\d{1,2})(?:-s(\d{1,3}))?(?:-peak)?$/.exec(text);
   if (match === null) return null;
   return {
-    device: match[1] === 'z' ? 'zram' : 'disk',
+    device: match[1] === 'z' ? 'zram' : match[1] === 'v' ? 'disk' : 'host',
     mglru: match[2] === 'y',
     pageCluster: Number(match[3]),
     swappiness: match[4] === undefined ? USUAL_SWAPPINESS : Number(match[4]),
@@ -92,7 +114,8 @@ export function parseTruth(text: string, file: string): TruthRow[] {
       return Number(cell);
     };
     const mode = parseMode(cells.get('mode') ?? '');
-    if (mode === null) throw refuse(i + 2, `'${(cells.get('mode') ?? '').slice(0, 40)}' is no mode (z-n-3, v-y-0, host)`);
+    if (mode === null)
+      throw refuse(i + 2, `'${(cells.get('mode') ?? '').slice(0, 40)}' is no mode (z-n-3, v-y-0, host)`);
     const limitKib = number('limit_kib');
     const status = number('status');
     if (limitKib === null || status === null || limitKib < 0) throw refuse(i + 2, 'limit_kib and status are needed');
