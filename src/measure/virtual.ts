@@ -42,9 +42,12 @@ const TOOLS: readonly [tool: string, package_: string][] = [
   ['mke2fs', 'e2fsprogs'],
 ];
 
+/** Whoever is not root has no sbin in his path. */
+const TOOL_ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
+
 /** The Debian package of a tool that is not installed, or null. */
 export function missingPackage(): string | null {
-  const missing = TOOLS.find(([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined);
+  const missing = TOOLS.find(([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore', env: TOOL_ENVIRONMENT }).error !== undefined);
   return missing?.[1] ?? null;
 }
 
@@ -130,6 +133,7 @@ export class VirtualMachine {
     }
     const { status, stderr } = spawnSync('mke2fs', ['-q', '-t', 'ext4', '-b', '4096', '-d', root, disk], {
       encoding: 'utf8',
+      env: TOOL_ENVIRONMENT,
     });
     if (status !== 0) throw new InputError('mke2fs', 0, (stderr ?? '').trim());
   }
