@@ -6,7 +6,7 @@
  *     LIMIT_KIB     0: no limit            SWAP   zram, disk (a device or a file), keep (what is on stays on)
  *     MGLRU         y, n (a kernel without it refuses y)
  *
- *   v.pswpin 7141        /proc/vmstat, the difference over the run; lines without a difference are left out
+ *   v.pswpin 7141        /proc/vmstat, the difference over the run
  *   m.pgscan 33553       the cgroup's memory.stat when the program has ended
  *   e.max 831            memory.events (v2), or max_usage and failcnt (v1)
  *   status 0             exit code; less: -signal; -14 after TIMEOUT_S

@@ -171,8 +171,7 @@ static void tell_difference(const char *prefix, const char *before, const char *
 		for (const char *old = before; *old; old += strcspn(old, "\n"), old += *old == '\n')
 			if (!strncmp(old, name, n) && old[n] == ' ' && sscanf(old + n, "%lld", &then) == 1)
 				now -= then;
-		if (now)
-			printf("%s.%s %lld\n", prefix, name, now);
+		printf("%s.%s %lld\n", prefix, name, now);
 	}
 }
 

@@ -44,7 +44,7 @@ export function filesOf(
   for (const path of USUAL) found.add(path);
   found.add(cwd, false);
   for (const path of extra) {
-    if (!existsSync(path)) throw new InputError('--with', 0, `${path}: no such file`);
+    if (!existsSync(resolve(cwd, path))) throw new InputError('--with', 0, `${path}: no such file`);
     found.add(resolve(cwd, path));
   }
   for (let file: string | null = program; file !== null; file = interpreterOf(file)) {

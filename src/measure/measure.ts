@@ -81,40 +81,25 @@ function questionOf(options: MeasureOptions, mode: TruthMode, limitBytes: number
   return { limitBytes, timeoutSeconds, swap, swapBytes, ...settings };
 }
 
-/** Columns that the guest calls otherwise. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  'm.max': 'e.max',
-  'm.failcnt': 'e.failcnt',
-  'm.oom_kill': 'e.oom_kill',
-};
+/** Columns that the guest calls otherwise than /proc/vmstat does. */
+function guestName(column: string): string {
+  if (/^m\.(max|failcnt|oom_kill)$/.test(column)) return column.replace('m.', 'e.');
+  return PLAIN.has(column) || column.startsWith('m.') ? column : `v.${column}`;
+}
 const PLAIN: ReadonlySet<string> = new Set(['ms', 'maxrss_kib', 'minflt', 'majflt']);
 
+/** A counter that the kernel does not have is null. */
 function rowOf(
   options: MeasureOptions,
   mode: TruthMode,
   limitBytes: number | null,
   boot: number,
-  answer: Answer,
+  { status, counts }: Answer,
 ): TruthRow {
-  const { counts } = answer;
-  const counted: Record<string, number | null> = {};
-  const hasEvents = [...counts.keys()].some((name) => name.startsWith('m.pgfault'));
-  for (const name of TRUTH_COUNTS) {
-    if (name === 'peak_kib') counted[name] = Math.floor((counts.get('peak') ?? 0) / 1024);
-    else if (PLAIN.has(name)) counted[name] = counts.get(name) ?? 0;
-    else if (name === 'm.failcnt') counted[name] = counts.get('e.failcnt') ?? null;
-    else if (name.startsWith('m.')) counted[name] = hasEvents ? (counts.get(OTHER_NAMES[name] ?? name) ?? 0) : null;
-    else counted[name] = counts.get(`v.${name}`) ?? 0;
-  }
-  return {
-    program: options.program,
-    mode,
-    limitBytes,
-    status: answer.status,
-    boot,
-    kernel: options.kernel,
-    counts: counted,
-  };
+  const { program, kernel } = options;
+  const counted = Object.fromEntries(TRUTH_COUNTS.map((name) => [name, counts.get(guestName(name)) ?? null]));
+  counted['peak_kib'] = Math.floor((counts.get('peak') ?? 0) / 1024);
+  return { program, mode, limitBytes, status, boot, kernel, counts: counted };
 }
 
 /** Major faults as the cgroup counts them; of the whole machine where it does not. */

@@ -47,7 +47,9 @@ const TOOL_ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH'] ?? '/usr
 
 /** The Debian package of a tool that is not installed, or null. */
 export function missingPackage(): string | null {
-  const missing = TOOLS.find(([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore', env: TOOL_ENVIRONMENT }).error !== undefined);
+  const missing = TOOLS.find(
+    ([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore', env: TOOL_ENVIRONMENT }).error !== undefined,
+  );
   return missing?.[1] ?? null;
 }
 
