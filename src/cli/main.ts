@@ -11,6 +11,7 @@ import { addCompare } from './compare.ts';
 import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
 import { addFuzz } from './fuzz.ts';
+import { addMeasure } from './measure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { addQuery } from './query.ts';
 import { addRun } from './run.ts';
@@ -33,6 +34,7 @@ addCompare(program);
 addWho(program);
 addCheck(program);
 addFuzz(program);
+addMeasure(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();
