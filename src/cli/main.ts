@@ -11,7 +11,9 @@ import { addCompare } from './compare.ts';
 import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
 import { addFuzz } from './fuzz.ts';
+import { addMeasure } from './measure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
+import { addQuery } from './query.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addWho } from './who.ts';
@@ -27,10 +29,12 @@ program.configureOutput({ outputError: (text, write) => write(text.replace(/^err
 addRun(program);
 addSweep(program);
 addCurve(program);
+addQuery(program);
 addCompare(program);
 addWho(program);
 addCheck(program);
 addFuzz(program);
+addMeasure(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();
