@@ -48,7 +48,7 @@ export interface TargetReport {
 
 const BATCH = 1024;
 /** Of readers that take a millisecond. */
-const SLOW_BATCH = 64;
+const SLOW_BATCH = 32;
 
 class Fuzzed implements TargetReport {
   readonly name: string;
