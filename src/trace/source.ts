@@ -8,30 +8,22 @@
  *           3. What the header claims is never believed before the bytes are there.
  *           4. In format 2 no byte is given out whose chunk did not have its checksum.
  */
-import {
-  closeSync,
-  createReadStream,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmdirSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { crc32, createGunzip } from 'node:zlib';
+import { closeSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { RecordingBuilder } from './builder.ts';
 import { BodyDecoder, type BodySource, bodyOf, EVENT_CODE } from './decode.ts';
+import { DETECT_BYTES, type InputFormat } from './detect.ts';
 import { RecordingError } from './error.ts';
 import { hex8 } from './header_fields.ts';
+import { formatOf, readerOf } from './input.ts';
+import { Keep } from './keep.ts';
 import { HEADER_BYTES, parseHeader, type RecordingHeader } from './recording.ts';
+import { type Chunks, inputName, readUnpacked, startOf, unpack } from './unpack.ts';
+import { ChunkTable, type ChunkTaker, type RecordingFacts } from './write.ts';
 
-/** Bodies of this size are held in memory. */
-const MEMORY_BYTES = 2 ** 29;
-const CHUNK_BYTES = 1 << 20;
-/** The first piece of memory; it doubles as bytes really come. */
+/** The first piece of memory for a recording, and for what is made into one. */
 const FIRST_BYTES = 1 << 24;
+const FIRST_BYTES_MADE = 1 << 16;
 /** The first byte of a chunk. */
 const CHUNK_EVENT = EVENT_CODE.chunk * 4 + 3;
 
@@ -49,13 +41,40 @@ export interface Recording {
   readonly fd: number;
 }
 
-/** `-` is standard input. */
-export async function openRecording(file: string): Promise<Recording> {
-  const name = file === '-' ? 'standard input' : file;
-  const chunks = unpacked(file, name);
+/** `-` is standard input. What is no recording is read into one; `format` says as what, null finds out. */
+export async function openRecording(file: string, format: InputFormat | null = null): Promise<Recording> {
+  return openUnpacked(readUnpacked(file), inputName(file), format);
+}
+
+/** The same for bytes in memory; `name` is for messages. */
+export async function openBytes(
+  bytes: Uint8Array,
+  name: string,
+  format: InputFormat | null = null,
+): Promise<Recording> {
+  return openUnpacked(unpack(once(bytes), name), name, format);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+async function openUnpacked(chunks: Chunks, name: string, format: InputFormat | null): Promise<Recording> {
+  const { start, isAll, all } = await startOf(chunks, format === null ? DETECT_BYTES : 0);
+  if (format !== null) return makeRecording(all, name, format);
+  if (isAll && start.length === 0) throw new RecordingError(name, '', 'is empty');
+  if (Buffer.from(start.subarray(0, FIRST_WORD.length)).toString('latin1') === FIRST_WORD)
+    return readRecording(all, name);
+  return makeRecording(all, name, formatOf(start, isAll, name));
+}
+
+const FIRST_WORD = 'revmap-recording ';
+
+async function readRecording(all: Chunks, name: string): Promise<Recording> {
+  const chunks = all[Symbol.asyncIterator]();
   const { header, bodiesAt, rest } = await readHeader(chunks, name);
   const total = header.processes.reduce((sum, p) => sum + p.bytes, 0);
-  const keep = total <= MEMORY_BYTES ? new Memory(total) : new TemporaryFile();
+  const keep = new Keep(Math.min(total, FIRST_BYTES));
   let length = 0;
   const sums = new ChunkSums(header, bodiesAt, name);
   try {
@@ -75,7 +94,38 @@ export async function openRecording(file: string): Promise<Recording> {
     keep.close();
     throw error;
   }
-  return { file: name, header, bodiesAt, bytes: keep.bytes, bodies: piecesOf(header), fd: keep.fd };
+  return { file: name, header, bodiesAt, ...keep.kept(), bodies: piecesOf(header) };
+}
+
+/** Reads an input of another kind. */
+async function makeRecording(all: Chunks, name: string, format: InputFormat): Promise<Recording> {
+  const made = new MadeBodies();
+  const builder = new RecordingBuilder(made);
+  const reader = readerOf(format, name, builder);
+  try {
+    for await (const chunk of all) reader.push(chunk);
+    const header = made.finish(builder.finish(reader.end()));
+    return { file: name, header, bodiesAt: 0, ...made.keep.kept(), bodies: piecesOf(header) };
+  } catch (error) {
+    made.keep.close();
+    throw error;
+  }
+}
+
+/** Bodies as they are made, not packed. */
+class MadeBodies implements ChunkTaker {
+  readonly keep = new Keep(FIRST_BYTES_MADE);
+  private readonly table = new ChunkTable();
+
+  chunk(pid: number, tid: number, bytes: Uint8Array, clock: number, lastClock: number, events: number): void {
+    this.keep.add(bytes);
+    this.table.add(pid, tid, bytes, bytes.length, clock, lastClock, events);
+  }
+
+  finish(facts: RecordingFacts): RecordingHeader {
+    this.table.endBodies(this);
+    return this.table.header(facts);
+  }
 }
 
 export function closeRecording(recording: Recording): void {
@@ -203,64 +253,14 @@ class ChunkSums {
   }
 }
 
-type Chunks = AsyncIterator<Uint8Array>;
-
-/** The bytes of the file, unpacked if it is compressed. */
-async function* unpacked(file: string, name: string): Chunks & AsyncGenerator<Uint8Array> {
-  const input: Readable = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  const raw = input[Symbol.asyncIterator]() as Chunks;
-  let seen = 0;
-  try {
-    let first = await nextOf(raw);
-    while (first !== null && first.length < 2) {
-      const more = await nextOf(raw);
-      if (more === null) break;
-      first = Buffer.concat([first, more]);
-    }
-    if (first === null) return;
-    const all = chain(first, raw);
-    if (first[0] !== 0x1f || first[1] !== 0x8b) {
-      yield* all;
-      return;
-    }
-    const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-    const packed = Readable.from(all);
-    packed.on('error', (error) => gunzip.destroy(error));
-    for await (const chunk of packed.pipe(gunzip)) {
-      seen += (chunk as Uint8Array).length;
-      yield chunk as Uint8Array;
-    }
-  } catch (error) {
-    throw explained(error, name, seen);
-  } finally {
-    input.destroy();
-  }
-}
-
-async function* chain(first: Uint8Array, rest: Chunks): AsyncGenerator<Uint8Array> {
-  for (let chunk: Uint8Array | null = first; chunk !== null; chunk = await nextOf(rest)) yield chunk;
-}
-
-async function nextOf(chunks: Chunks): Promise<Uint8Array | null> {
+async function nextOf(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array | null> {
   const { done, value } = await chunks.next();
   return done === true ? null : value;
 }
 
-function explained(error: unknown, name: string, seen: number): unknown {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code === 'ENOENT') return new RecordingError(name, '', 'no such file');
-  if (code === 'EISDIR') return new RecordingError(name, '', 'is a folder');
-  if (code === 'EACCES') return new RecordingError(name, '', 'may not be read');
-  if (code === 'Z_BUF_ERROR') return new RecordingError(name, `byte ${seen}`, 'the gzip file was cut off');
-  if (code.startsWith('Z_')) {
-    return new RecordingError(name, `byte ${seen}`, `the gzip file is damaged (${(error as Error).message})`);
-  }
-  return error;
-}
-
 /** Reads to the line `end`, and gives what came with it of the bodies. */
 async function readHeader(
-  chunks: Chunks,
+  chunks: AsyncIterator<Uint8Array>,
   name: string,
 ): Promise<{ header: RecordingHeader; bodiesAt: number; rest: Uint8Array }> {
   let bytes: Uint8Array = new Uint8Array(0);
@@ -285,56 +285,5 @@ async function readHeader(
     if (chunk === null) parseHeader(head.toString('utf8'), name);
     if (chunk === null)
       throw new RecordingError(name, `byte ${bytes.length}`, "the file was cut off before the header's 'end'");
-  }
-}
-
-interface Keep {
-  readonly bytes: Uint8Array<SharedArrayBuffer> | null;
-  readonly fd: number;
-  add(chunk: Uint8Array): void;
-  close(): void;
-}
-
-class Memory implements Keep {
-  readonly fd = -1;
-  private length = 0;
-  private held: Uint8Array<SharedArrayBuffer>;
-  private readonly total: number;
-  constructor(total: number) {
-    this.total = total;
-    this.held = new Uint8Array(new SharedArrayBuffer(Math.min(total, FIRST_BYTES)));
-  }
-  get bytes(): Uint8Array<SharedArrayBuffer> {
-    return this.held.subarray(0, this.length);
-  }
-  add(chunk: Uint8Array): void {
-    if (this.length + chunk.length > this.held.length) {
-      const size = Math.min(this.total, Math.max(this.held.length * 2, this.length + chunk.length));
-      const wider = new Uint8Array(new SharedArrayBuffer(size));
-      wider.set(this.held.subarray(0, this.length));
-      this.held = wider;
-    }
-    this.held.set(chunk, this.length);
-    this.length += chunk.length;
-  }
-  close(): void {}
-}
-
-class TemporaryFile implements Keep {
-  readonly bytes = null;
-  readonly fd: number;
-  constructor() {
-    const folder = mkdtempSync(join(tmpdir(), 'revmap-'));
-    const path = join(folder, 'bodies');
-    this.fd = openSync(path, 'wx+', 0o600);
-    // Without a name it goes away with us, however we end.
-    unlinkSync(path);
-    rmdirSync(folder);
-  }
-  add(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) at += writeSync(this.fd, chunk, at);
-  }
-  close(): void {
-    closeSync(this.fd);
   }
 }

@@ -9,9 +9,10 @@
  *     x.rvm.gz.1234.part    chunks, each a gzip member, in the order in which they came
  *     x.rvm.gz.1234.new     the header, known only now, and a copy of them; renamed to x.rvm.gz
  */
-import { closeSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { crc32, gzipSync } from 'node:zlib';
 import { BodyWriter } from './encode.ts';
+import { writeAll } from './keep.ts';
 import { type ChunkEntry, formatHeader, type Ordered, type ProcessEntry, type RecordingHeader } from './recording.ts';
 
 /** A body is cut when it has grown so long: short enough to seek in, long enough to pack well. */
@@ -37,12 +38,83 @@ interface WrittenThread {
   lastClock: number;
 }
 
-export class RecordingWriter {
+/** Who takes the pieces of bodies as they come. */
+export interface ChunkTaker {
+  /**
+   * A piece of a thread's body that begins with its `chunk` event at `clock`, and ends at `lastClock`: the thread's next one
+   * begins later. `events`: accesses in it.
+   */
+  chunk(pid: number, tid: number, bytes: Uint8Array, clock: number, lastClock: number, events: number): void;
+}
+
+/** What the header will say of threads and their chunks. */
+export class ChunkTable {
+  private readonly threads: Map<string, WrittenThread> = new Map();
+  private readonly chunks: (Omit<ChunkEntry, 'thread'> & { thread: WrittenThread })[] = [];
+
+  /** A chunk, as ChunkTaker has it, and how long it is when packed. */
+  add(
+    pid: number,
+    tid: number,
+    bytes: Uint8Array,
+    packedBytes: number,
+    clock: number,
+    lastClock: number,
+    events: number,
+  ): void {
+    const key = `${pid} ${tid}`;
+    const thread = this.threads.get(key) ?? { pid, tid, firstClock: clock, lastClock };
+    this.threads.set(key, thread);
+    thread.lastClock = lastClock;
+    const { length } = bytes;
+    this.chunks.push({ thread, bytes: length, packedBytes, clock, events, crc32: crc32(bytes) });
+  }
+
+  /** Gives every thread its end. */
+  endBodies(taker: ChunkTaker): void {
+    const body = new BodyWriter();
+    for (const { pid, tid, lastClock } of this.inOrder()) {
+      body.chunk(lastClock + 1);
+      taker.chunk(pid, tid, body.end(), lastClock + 1, lastClock + 1, 0);
+    }
+  }
+
+  header(facts: RecordingFacts): RecordingHeader {
+    const threads = this.inOrder();
+    const { laterImages, cutShort, unseen, parentOf, statsOf, ...rest } = facts;
+    const pids = [...new Set(threads.map((t) => t.pid))];
+    const bytesOf = new Map(pids.map((pid) => [pid, 0]));
+    for (const { thread, bytes } of this.chunks) bytesOf.set(thread.pid, bytesOf.get(thread.pid)! + bytes);
+    const processes = pids.map((pid): ProcessEntry => ({ pid, bytes: bytesOf.get(pid)!, stats: statsOf(pid) }));
+    const places = new Map(pids.map((pid, place) => [pid, place]));
+    const order = new Map(threads.map((thread, place) => [thread, place]));
+    return {
+      ...rest,
+      processes,
+      ordered: {
+        images: [rest, ...laterImages],
+        parents: pids.map((pid, place) => {
+          const parent = pid === 0 ? -1 : (places.get(parentOf(pid)) ?? -1);
+          return parent < place ? parent : -1;
+        }),
+        threads: threads.map(({ pid, tid }) => ({ process: places.get(pid)!, tid, bytes: 0 })),
+        chunks: this.chunks.map((chunk) => ({ ...chunk, thread: order.get(chunk.thread)! })),
+        cutShort,
+        unseen,
+      },
+    };
+  }
+
+  private inOrder(): WrittenThread[] {
+    return [...this.threads.values()].sort((a, b) => a.firstClock - b.firstClock);
+  }
+}
+
+export class RecordingWriter implements ChunkTaker {
   private readonly path: string;
   private readonly part: string;
   private readonly fd: number;
-  private readonly threads: Map<string, WrittenThread> = new Map();
-  private readonly chunks: (Omit<ChunkEntry, 'thread'> & { thread: WrittenThread })[] = [];
+  private readonly table = new ChunkTable();
   /** Of the bodies, before and after packing. */
   bytes = 0;
   packedBytes = 0;
@@ -53,32 +125,18 @@ export class RecordingWriter {
     this.fd = openSync(this.part, 'wx+', 0o666);
   }
 
-  /**
-   * A piece of a thread's body that begins with its `chunk` event at `clock`, and ends at `lastClock`: the thread's next one
-   * begins later. `events`: accesses in it.
-   */
   chunk(pid: number, tid: number, bytes: Uint8Array, clock: number, lastClock: number, events: number): void {
-    const key = `${pid} ${tid}`;
-    const thread = this.threads.get(key) ?? { pid, tid, firstClock: clock, lastClock };
-    this.threads.set(key, thread);
-    thread.lastClock = lastClock;
     const packed = gzipSync(bytes);
-    for (let at = 0; at < packed.length; ) at += writeSync(this.fd, packed, at);
+    writeAll(this.fd, packed);
     this.bytes += bytes.length;
     this.packedBytes += packed.length;
-    const { length } = bytes;
-    this.chunks.push({ thread, bytes: length, packedBytes: packed.length, clock, events, crc32: crc32(bytes) });
+    this.table.add(pid, tid, bytes, packed.length, clock, lastClock, events);
   }
 
   /** Ends every body, puts the header before them and gives the file its name. Returns its length. */
   finish(facts: RecordingFacts): number {
-    const body = new BodyWriter();
-    const threads = [...this.threads.values()].sort((a, b) => a.firstClock - b.firstClock);
-    for (const { pid, tid, lastClock } of threads) {
-      body.chunk(lastClock + 1);
-      this.chunk(pid, tid, body.end(), lastClock + 1, lastClock + 1, 0);
-    }
-    const head = gzipSync(formatHeader(this.header(facts, threads)));
+    this.table.endBodies(this);
+    const head = gzipSync(formatHeader(this.table.header(facts)));
     const whole = `${this.path}.${process.pid}.new`;
     const to = openSync(whole, 'wx', 0o666);
     try {
@@ -105,48 +163,19 @@ export class RecordingWriter {
     closeSync(this.fd);
     rmSync(this.part, { force: true });
   }
-
-  private header(facts: RecordingFacts, threads: readonly WrittenThread[]): RecordingHeader {
-    const { laterImages, cutShort, unseen, parentOf, statsOf, ...rest } = facts;
-    const pids = [...new Set(threads.map((t) => t.pid))];
-    const bytesOf = new Map(pids.map((pid) => [pid, 0]));
-    for (const { thread, bytes } of this.chunks) bytesOf.set(thread.pid, bytesOf.get(thread.pid)! + bytes);
-    const processes = pids.map((pid): ProcessEntry => ({ pid, bytes: bytesOf.get(pid)!, stats: statsOf(pid) }));
-    const places = new Map(pids.map((pid, place) => [pid, place]));
-    const order = new Map(threads.map((thread, place) => [thread, place]));
-    return {
-      ...rest,
-      processes,
-      ordered: {
-        images: [rest, ...laterImages],
-        parents: pids.map((pid, place) => {
-          const parent = pid === 0 ? -1 : (places.get(parentOf(pid)) ?? -1);
-          return parent < place ? parent : -1;
-        }),
-        threads: threads.map(({ pid, tid }) => ({ process: places.get(pid)!, tid, bytes: 0 })),
-        chunks: this.chunks.map((chunk) => ({ ...chunk, thread: order.get(chunk.thread)! })),
-        cutShort,
-        unseen,
-      },
-    };
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
 
 /** The body of one thread, cut into chunks as it grows. Write events into `body`, and call `at` between them. */
 export class ThreadWriter {
   readonly body: BodyWriter = new BodyWriter();
-  private readonly writer: RecordingWriter;
+  private readonly taker: ChunkTaker;
   private readonly pid: number;
   private readonly tid: number;
   private firstClock: number;
 
   /** `clock`: accesses of all threads before its first event; no two chunks of a thread begin at the same. */
-  constructor(writer: RecordingWriter, pid: number, tid: number, clock: number) {
-    this.writer = writer;
+  constructor(taker: ChunkTaker, pid: number, tid: number, clock: number) {
+    this.taker = taker;
     this.pid = pid;
     this.tid = tid;
     this.firstClock = clock;
@@ -168,6 +197,6 @@ export class ThreadWriter {
   /** Hands over what there is. */
   end(): void {
     const { body } = this;
-    this.writer.chunk(this.pid, this.tid, body.taken(), this.firstClock, body.clockNow, body.accesses);
+    this.taker.chunk(this.pid, this.tid, body.taken(), this.firstClock, body.clockNow, body.accesses);
   }
 }
