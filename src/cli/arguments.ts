@@ -41,11 +41,13 @@ function inputFormat(text: string): InputFormat {
   return found;
 }
 
-/** The file that a command reads. */
-export function addFile(command: Command): Command {
-  return command
-    .argument('<file>', 'a recording, or what becomes one (docs/inputs.md); - is standard input')
-    .option('--format <kind>', `what a file is that does not tell: ${INPUT_KINDS.join(', ')}, csv:id=2,size=3`, inputFormat);
+/** What the file of a command may be. */
+export const FILE_IS = 'a recording, or what becomes one (docs/inputs.md); - is standard input';
+
+/** For files that do not tell by their first bytes. */
+export function formatOption(): Option {
+  const kinds = `${INPUT_KINDS.join(', ')}; csv:id=2,size=3 names columns`;
+  return new Option('--format <kind>', `what the file is: ${kinds}`).argParser(inputFormat);
 }
 
 export interface FileFlags {

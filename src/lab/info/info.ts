@@ -84,6 +84,8 @@ export interface PictureRow {
   pid: number;
   /** First address, or first byte of the file. */
   from: number;
+  /** What was mapped there when its first page was first touched. */
+  name: string;
   pages: number;
   /** Share of its pages that each interval touched. */
   shares: number[];
@@ -182,7 +184,7 @@ function pictureOf(touched: TouchedPages, observer: Observer): PictureRow[] {
     }
     const pages = members.length;
     const from = touched.pageOf(members[0]!) * PAGE;
-    made.push({ pid, from, pages, shares: shares.map((n) => n / pages) });
+    made.push({ pid, from, name: observer.nameOf(members[0]!), pages, shares: shares.map((n) => n / pages) });
   }
   return made;
 }

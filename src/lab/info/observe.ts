@@ -76,12 +76,16 @@ export class Observer {
   filePages = 0;
   /** Which of a process's rows are its own memory, by row. */
   private marks: Uint8Array = new Uint8Array(1 << 11);
+  /** What each row was found in first: its place in `named`. */
+  private names: Int32Array = new Int32Array(1 << 11);
   private readonly recording: Recording;
   private readonly states: Map<number, State> = new Map();
   private readonly byName: Map<string, Named> = new Map();
   private sinceTick = 0;
   private ticked = 0;
   private files = 0;
+  /** So many accesses between two ticks are not there, at most: when what is there was, is not known better. */
+  private leftOut = 0;
 
   constructor(recording: Recording) {
     this.recording = recording;
@@ -99,6 +103,7 @@ export class Observer {
       batches += 1;
       if (onProgress !== undefined && batches % 256 === 0) onProgress(this.accesses);
     }
+    this.touched.coarsen(this.leftOut);
     for (const index of processes.keys()) if (!this.states.has(index)) this.begin(index, -1);
   }
 
@@ -112,6 +117,10 @@ export class Observer {
   /** Whose space it is; -1: a file's. */
   pidOfSpace(space: number): number {
     return this.states.get(space)?.observed.pid ?? -1;
+  }
+
+  nameOf(row: number): string {
+    return this.named[this.names[row]!]!.name;
   }
 
   private begin(index: number, parent: number): State {
@@ -165,6 +174,7 @@ export class Observer {
       observed.rawAccesses += decoder.ticks;
       this.rawAccesses += decoder.ticks;
       this.ticked += Math.max(decoder.ticks, this.sinceTick);
+      this.leftOut = Math.max(this.leftOut, decoder.ticks - this.sinceTick);
       this.sinceTick = 0;
     } else if (event === EVENT_PATH) state.path = decoder.text;
     else if (event === EVENT_IMAGE) {
@@ -199,6 +209,8 @@ export class Observer {
       const isCopied = (range?.isPrivate ?? true) && (isWrite || this.isOwn(row));
       const isFilesOwn = range !== null && range.named.space >= 0 && !isCopied;
       touched.stamps[row] = generation;
+      const named = range?.named ?? this.memory('not mapped', 'not mapped');
+      if (isNew) this.names[row] = named.id;
       if (isFilesOwn) {
         touched.notes[row] = this.filePage(range.named, range.index + vpn - range.start / PAGE);
         return;
@@ -207,7 +219,7 @@ export class Observer {
       if ((this.marks[row]! & OWN) === 0) {
         this.marks[row]! |= OWN;
         this.ownPages += 1;
-        (range?.named ?? this.memory('not mapped', 'not mapped')).pages += 1;
+        named.pages += 1;
       }
       return;
     }
@@ -219,6 +231,7 @@ export class Observer {
     const page = this.touched.touch(named.space, index);
     if (this.isNew(page)) {
       this.marks[page]! |= FILES_OWN;
+      this.names[page] = named.id;
       this.filePages += 1;
       named.pages += 1;
     }
@@ -234,6 +247,9 @@ export class Observer {
       const wider = new Uint8Array(2 * this.marks.length);
       wider.set(this.marks);
       this.marks = wider;
+      const names = new Int32Array(wider.length);
+      names.set(this.names);
+      this.names = names;
     }
     return true;
   }
@@ -368,7 +384,7 @@ export class Observer {
   }
 
   private add(name: string, kind: MappingKind, space: number): Named {
-    const named = { name, kind, space, bytes: 0, mostBytes: 0, times: 0, pages: 0 };
+    const named = { id: this.named.length, name, kind, space, bytes: 0, mostBytes: 0, times: 0, pages: 0 };
     this.named.push(named);
     this.byName.set(kind === 'file' ? name : `${name}\0`, named);
     return named;

@@ -9,6 +9,7 @@ export type MappingKind = 'anonymous' | 'heap' | 'stack' | 'file' | 'shared' | '
 
 /** Something that is mapped, or was: one for each name. */
 export interface Named {
+  readonly id: number;
   readonly name: string;
   readonly kind: MappingKind;
   /** Of a file: its number among TouchedPages' spaces; -1 if it has none. */
@@ -34,6 +35,8 @@ export interface Range {
 
 /** Linux's vm.max_map_count; what is beyond is as good as one range. */
 const RANGES = 65530;
+/** A stack grows by faults, without a call: up to its usual limit (RLIMIT_STACK). */
+const STACK_BYTES = 8 * 2 ** 20;
 
 export class AddressRanges {
   ranges: Range[];
@@ -59,7 +62,9 @@ export class AddressRanges {
   at(address: number): Range | null {
     const place = this.firstEndingBehind(address);
     const range = this.ranges[place];
-    return range !== undefined && range.start <= address ? range : null;
+    if (range === undefined) return null;
+    const below = range.named.kind === 'stack' ? STACK_BYTES : 0;
+    return range.start - below <= address ? range : null;
   }
 
   map(range: Range): void {

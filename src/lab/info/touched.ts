@@ -47,6 +47,11 @@ export class TouchedPages {
     while (this.column >= COLUMNS) this.double();
   }
 
+  /** Columns become `length` long at least. */
+  coarsen(length: number): void {
+    while (this.columnLength < length && this.column > 0) this.double();
+  }
+
   /** The row of a page, which is touched now. */
   touch(space: number, page: number): number {
     const row = this.rowOf(space, page);
