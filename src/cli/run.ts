@@ -5,10 +5,19 @@ import type { RunResult, TimedResult } from '../lab/result.ts';
 import { runRecording } from '../lab/run.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
+import {
+  addLimit,
+  addMachineOptions,
+  FILE_IS,
+  type FileFlags,
+  formatOption,
+  type MachineFlags,
+  machineOptions,
+} from './arguments.ts';
+import { unseenOf } from './info.ts';
 import { groupedOrNone, Progress, plural, print, printJson, table } from './output.ts';
 
-interface RunFlags extends MachineFlags {
+interface RunFlags extends MachineFlags, FileFlags {
   limit?: number;
   json?: boolean;
 }
@@ -17,11 +26,12 @@ export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('replay a recording on one machine and report what it counted')
-    .argument('<file>', 'a recording; - is standard input');
+    .argument('<file>', FILE_IS)
+    .addOption(formatOption());
   addLimit(addMachineOptions(command))
     .option('--json', 'the result as JSON')
     .action(async (file: string, flags: RunFlags) => {
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
       const progress = new Progress();
       const options = { ...machineOptions(flags), limitBytes: flags.limit ?? null };
@@ -29,7 +39,7 @@ export function addRun(program: Command): void {
       progress.done();
       closeRecording(recording);
       if (flags.json === true) printJson(result);
-      else print(describeRun(result));
+      else print([describeRun(result), ...unseenOf(recording.header)].join('\n'));
     });
 }
 
