@@ -1,12 +1,12 @@
 /** The policies that are built in, and how to run one. */
 import { arc } from './arc.ts';
+import { opt } from './belady.ts';
 import { clock } from './clock.ts';
 import { fifo } from './fifo.ts';
 import { lfu } from './lfu.ts';
 import { lirs } from './lirs.ts';
 import { lru } from './lru.ts';
 import { mru } from './mru.ts';
-import { opt } from './opt.ts';
 import type { Policy } from './policy.ts';
 import { random } from './random.ts';
 import { s3Fifo } from './s3_fifo.ts';

@@ -51,8 +51,7 @@ class TwoQ implements SeesAccesses {
   }
 
   private makeRoom(): void {
-    // A memory of less than four pages has no quarter: then Ain is all of it.
-    if (this.ain > this.ainSize || this.ain === this.memory.capacity) {
+    if (this.ain > this.ainSize) {
       const page = this.lists.removeOldest(AIN);
       this.ain -= 1;
       this.memory.evict(page);
