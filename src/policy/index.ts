@@ -14,7 +14,7 @@ import { sieve } from './sieve.ts';
 import { twoQ } from './two_q.ts';
 
 export { PolicyError } from './memory.ts';
-export type { AccessedBitPolicy, AccessPolicy, BitMemory, FuturePolicy, Memory, Policy } from './policy.ts';
+export type { AccessedBitPolicy, AccessPolicy, FuturePolicy, Policy } from './policy.ts';
 export { type PolicyResult, simulate } from './simulate.ts';
 export type { PageStream } from './stream.ts';
 
