@@ -47,15 +47,33 @@ export function installPackages() {
   process.exit(1);
 }
 
-/** A C compiler for the runner (oracle/runner), where root may install one; without, live tests are skipped and say so. */
-export function installCompiler() {
-  const found = spawnSync(process.env['CC'] ?? 'cc', ['--version']).status === 0;
-  if (found || process.platform !== 'linux' || process.getuid?.() !== 0) return;
-  say('installing a C compiler (apt-get install gcc libc6-dev)');
-  const args = ['install', '-y', '-qq', '--no-install-recommends', 'gcc', 'libc6-dev'];
-  spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 2, 2] });
-  const { status } = spawnSync('apt-get', args, { stdio: ['ignore', 2, 2] });
-  if (status !== 0) say('no C compiler could be installed');
+/**
+ * Debian's packages that tests use: what has to be there, and what brings it.
+ * @type {readonly (readonly [program: string, ...packages: string[]])[]}
+ */
+const PROGRAMS = [
+  ['cc', 'gcc', 'libc6-dev'],
+  ['qemu-x86_64', 'qemu-user'],
+  ['valgrind', 'valgrind'],
+  ['redis-server', 'redis-server'],
+  ['chromium', 'chromium'],
+];
+
+/** Where root may install them; without, the tests that need one are skipped and say so. */
+export function installPrograms() {
+  const missing = PROGRAMS.filter(([program]) => !isInPath(program)).flatMap(([, ...packages]) => packages);
+  if (missing.length === 0 || process.platform !== 'linux' || process.getuid?.() !== 0) return;
+  say(`installing ${missing.join(', ')} (apt-get)`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const apt = (/** @type {string[]} */ ...args) =>
+    spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], env: environment }).status === 0;
+  apt('update', '-qq');
+  if (!apt('install', '-y', '-qq', '--no-install-recommends', ...missing)) say('they could not be installed');
+}
+
+/** @param {string} program */
+function isInPath(program) {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, program)));
 }
 
 /** npm keeps a copy of what it installed; it must hold every package of our lockfile, in the same version. */

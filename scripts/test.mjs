@@ -8,10 +8,10 @@
  *
  * `npm test -- zone -t watermark` takes what `vitest run` takes.
  */
-import { installCompiler, makeReady } from './setup.mjs';
+import { installPrograms, makeReady } from './setup.mjs';
 
 await makeReady();
-installCompiler();
+installPrograms();
 const { parseCLI, startVitest } = await import('vitest/node');
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
 const vitest = await startVitest('test', filter, { ...options, watch: false });

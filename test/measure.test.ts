@@ -50,7 +50,11 @@ function leftBy(pid: number): string[] {
 }
 
 /** Dirties 12 MiB, twice. */
-const PROGRAM = ['/usr/bin/perl', '-e', '$x = "a" x 12582912; for (1..2) { substr($x, $_ * 4096, 1) = "x" for 0..3071 }'];
+const PROGRAM = [
+  '/usr/bin/perl',
+  '-e',
+  '$x = "a" x 12582912; for (1..2) { substr($x, $_ * 4096, 1) = "x" for 0..3071 }',
+];
 
 const withoutMachine = noMachine();
 test.skipIf(withoutMachine !== null)(named("one boot of Debian's kernel: a limit, and none", withoutMachine), () => {

@@ -6,12 +6,13 @@ import pc from 'picocolors';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
 import { findPage, mostSharedPage } from '../lab/page.ts';
 import { startReplay } from '../lab/run.ts';
+import { sweepRecording } from '../lab/sweep.ts';
 import { InputError } from '../mm/bug.ts';
 import { whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { print } from './output.ts';
-import { describeSweep, sweepWithProgress, writeReport } from './sweep.ts';
+import { Progress, print } from './output.ts';
+import { describeSweep, writeReport } from './sweep.ts';
 import { describeWho } from './who.ts';
 
 /** Beside the bundle in dist/. */
@@ -26,17 +27,18 @@ export function addDemo(program: Command): void {
     .action(async () => {
       const file = fileURLToPath(new URL(EXAMPLE, import.meta.url));
       if (!existsSync(file)) throw new InputError(file, 0, 'the bundled recording is not there');
-      const { ramBytes, swapBytes, ...rest } = MACHINE_DEFAULTS;
       const recording = await openRecording(file);
-      const sweep = await sweepWithProgress(recording, {
-        ...rest,
-        ram: ramBytes,
-        swap: swapBytes,
+      const survey = surveyRecording(recording);
+      const progress = new Progress();
+      const sweep = await sweepRecording(recording, survey, {
+        ...MACHINE_DEFAULTS,
         limits: { count: 8 },
+        onProgress: ({ done, of, share }) => progress.show(share, `${done} of ${of} replays`),
       });
+      progress.done();
       print(describeSweep(sweep, null));
 
-      const replay = startReplay(recording, surveyRecording(recording), { ...MACHINE_DEFAULTS, limitBytes: null });
+      const replay = startReplay(recording, survey, { ...MACHINE_DEFAULTS, limitBytes: null });
       replay.run(Number.POSITIVE_INFINITY, true);
       closeRecording(recording);
       const page = mostSharedPage(replay);

@@ -1,7 +1,7 @@
 /** `revmap run FILE`: one machine, one limit, what it counted. */
 import type { Command } from 'commander';
 import { formatSize } from '../lab/options.ts';
-import type { RunResult } from '../lab/result.ts';
+import type { RunResult, TimedResult } from '../lab/result.ts';
 import { runRecording } from '../lab/run.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
@@ -33,7 +33,7 @@ export function addRun(program: Command): void {
     });
 }
 
-export function describeRun(run: RunResult): string {
+export function describeRun(run: TimedResult): string {
   const { machine } = run;
   const limit = run.limit_bytes === null ? 'no limit' : `limit ${formatSize(run.limit_bytes)}`;
   const swap =

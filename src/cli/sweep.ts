@@ -1,60 +1,109 @@
-/** `revmap sweep FILE`: many limits, the curve, the advice, the report. */
+/** `revmap sweep FILE`: many limits, on one machine or many; the curves, the advice, the report. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import { refaults } from '../lab/advice.ts';
 import { drawCurve } from '../lab/curve.ts';
-import { formatSize, type Limits } from '../lab/options.ts';
+import { configurationsOf, type GridResult, KERNEL_POLICY, nameOf } from '../lab/grid.ts';
+import { formatSize } from '../lab/options.ts';
 import { reportHtml } from '../lab/report.ts';
 import type { RunResult, SweepResult } from '../lab/result.ts';
-import { sweepRecording } from '../lab/sweep.ts';
-import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
+import { rowsOf } from '../lab/store/columns.ts';
+import { csvOf } from '../lab/store/csv.ts';
+import { sweepGrid, sweepRecording } from '../lab/sweep.ts';
+import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimits, addMachineOptions, type MachineFlags, machineOptions, wholeNumber } from './arguments.ts';
-import { grouped, groupedOrNone, Progress, print, printJson, table } from './output.ts';
+import { addLimits } from './arguments.ts';
+import { addGrid, type GridFlags, gridOf } from './grid_arguments.ts';
+import { grouped, groupedOrNone, plural, print, printJson, table } from './output.ts';
 import { doubtsText } from './run.ts';
+import { addWork, sweepWithProgress, type WorkFlags } from './sweep_work.ts';
 
-interface SweepFlags extends MachineFlags {
-  limits: Limits;
-  workers?: number;
+interface SweepFlags extends GridFlags, WorkFlags {
   report?: string | true;
+  csv?: boolean;
   json?: boolean;
 }
+
+const HELP = `
+Each option of the machine takes a list, and all combinations are tried: --kernel 6.1,6.18 --mglru on,off --swappiness 0,60,100
+
+A result is stored once, in the folder of --out, under a hash of the recording, the configuration and this revmap: a sweep that was
+ended goes on from there with the same command, and \`revmap query\` asks all of them.
+
+--json: one configuration gives {recording, command, kernel, options, unlimited, runs, advice}, a grid {recording, command, curves:
+[{configuration, unlimited, runs}], skipped}; runs go from the widest limit to the narrowest.`;
 
 export function addSweep(program: Command): void {
   const command = program
     .command('sweep')
-    .description('replay a recording under many limits: a curve, and how little memory it needs')
+    .description('replay a recording under many limits, on one machine or many: curves, and how little memory it needs')
     .argument('<file>', 'a recording; - is standard input');
-  addLimits(addMachineOptions(command))
-    .option('--workers <n>', 'so many replays at once; one per CPU without it', wholeNumber(0, 256))
+  addWork(addLimits(addGrid(command)))
     .option('--report [file]', 'write a page with the curve, the table and the advice')
+    .addOption(new Option('--csv', 'a line for each run, as CSV').conflicts(['json', 'report']))
     .option('--json', 'the results as JSON')
+    .addHelpText('after', HELP)
     .action(async (file: string, flags: SweepFlags) => {
+      const grid = gridOf(flags);
+      const { configurations, skipped } = configurationsOf(grid);
+      const one =
+        configurations.length === 1 && configurations[0]!.policy === KERNEL_POLICY ? configurations[0]! : null;
+      if (one === null && flags.report !== undefined) {
+        command.error('error: --report is about one configuration, and this is a grid');
+      }
+      for (const line of skipped) process.stderr.write(`revmap: skipped: ${line}\n`);
       const recording = await openRecording(file);
-      const sweep = await sweepWithProgress(recording, flags);
+      const survey = surveyRecording(recording);
+      await sweepWithProgress(recording.header.name, flags, async (work) => {
+        if (one === null || flags.csv === true) printGrid(await sweepGrid(recording, survey, { grid, ...work }), flags);
+        else printSweep(await sweepRecording(recording, survey, { ...one, ...work }), flags);
+      });
       closeRecording(recording);
-      const report = flags.report === undefined ? null : writeReport(sweep, flags.report);
-      if (flags.json === true) printJson(report === null ? sweep : { ...sweep, report });
-      else print(describeSweep(sweep, report));
     });
 }
 
-export async function sweepWithProgress(recording: Recording, flags: SweepFlags): Promise<SweepResult> {
-  const survey = surveyRecording(recording);
-  const progress = new Progress();
-  const { name } = recording.header;
-  try {
-    return await sweepRecording(recording, survey, {
-      ...machineOptions(flags),
-      limits: flags.limits,
-      ...(flags.workers === undefined ? {} : { workers: flags.workers }),
-      onProgress: ({ done, of, share }) => progress.show(share, `${name}: ${done} of ${of} replays`),
-    });
-  } finally {
-    progress.done();
-  }
+function printGrid(result: GridResult, flags: SweepFlags): void {
+  if (flags.csv === true) process.stdout.write(csvOf(rowsOf(result.curves)));
+  else if (flags.json === true) printJson(result);
+  else print(describeGrid(result));
+}
+
+function printSweep(sweep: SweepResult, flags: SweepFlags): void {
+  const report = flags.report === undefined ? null : writeReport(sweep, flags.report);
+  if (flags.json === true) printJson(report === null ? sweep : { ...sweep, report });
+  else print(describeSweep(sweep, report));
+}
+
+/** Two tables: a row for each limit, a column for each configuration. */
+function describeGrid(result: GridResult): string {
+  const all = result.curves.map((curve) => curve.configuration);
+  const head = ['limit', ...all.map((configuration) => nameOf(configuration, all))];
+  const rows = result.curves[0]!.runs.map((run) => run.limit_bytes);
+  const cells = (show: (run: RunResult) => string): string[][] =>
+    [null, ...rows].map((limit, i) => [
+      limit === null ? 'none' : formatSize(limit),
+      ...result.curves.map(({ unlimited, runs }) => show(i === 0 ? unlimited : runs[i - 1]!)),
+    ]);
+  return [
+    `${pc.bold(result.recording)} on ${plural(all.length, 'configuration')}`,
+    '',
+    'major faults',
+    table(
+      head,
+      cells((run) => groupedOrNone(run.counters['pgmajfault'] ?? null)),
+    ),
+    'time, by the stated costs',
+    table(
+      head,
+      cells((run) => endOf(run)),
+    ),
+  ].join('\n');
+}
+
+function endOf(run: RunResult): string {
+  return run.status === 'oom-killed' ? pc.red('killed') : `${run.estimate.seconds.toFixed(3)} s`;
 }
 
 /** `true`: a name of our own, under reports/. */
@@ -116,7 +165,7 @@ function limitTable(runs: readonly RunResult[]): string {
       count(r, 'pgmajfault'),
       count(r, 'pgscan'),
       grouped(refaults(r)),
-      r.status === 'oom-killed' ? pc.red('killed') : `${r.estimate.seconds.toFixed(3)} s`,
+      endOf(r),
     ]),
   );
 }

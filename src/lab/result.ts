@@ -51,8 +51,8 @@ export interface RunResult {
   kernel: string;
   family: string;
   limit_bytes: number | null;
-  /** What a limit is in this kernel. */
-  limited_by: LimitKind;
+  /** What a limit is in this kernel; `pages` for a policy, which has no machine. */
+  limited_by: LimitKind | 'pages';
   status: RunStatus;
   /**
    * Over the run. pgscan and the like as the cgroup counts them, where it does; faults and swap traffic of the whole machine.
@@ -71,9 +71,8 @@ export interface RunResult {
   peak_bytes: number;
   /** Most resident memory of one process. */
   rss_peak_bytes: number;
-  /** Page events replayed, and their wall time here. */
+  /** Page events replayed. */
   events: number;
-  seconds: number;
   /** Accesses that the recorder saw; the window left most of them out. */
   raw_accesses: number;
   /** How long the program would take, by the stated prices (mm/costs.ts). */
@@ -95,6 +94,12 @@ export interface RunResult {
   processes: number;
   /** Processes in the recording that nobody in it forks. */
   processes_unstarted: number;
+}
+
+/** The only thing about a run that is another one each time. */
+export interface TimedResult extends RunResult {
+  /** Wall time of the replay, here and now. */
+  seconds: number;
 }
 
 export interface MachineResult {

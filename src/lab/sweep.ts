@@ -1,59 +1,130 @@
 /**
- * One recording under many limits.
+ * One recording under many limits, on one machine or on each of a grid.
  *
- * Promises  The result does not depend on how many workers there were, nor on who finished first.
+ * Promises  1. The result does not depend on how many workers there were, nor on who finished first.
+ *           2. All curves of a grid have the same limits.
+ *           3. What is done is kept, if there is a store: the same sweep goes on from there.
  */
+import { InputError } from '../mm/bug.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import { adviseOn } from './advice.ts';
+import { type Configuration, type Curve, configurationsOf, type Grid, type GridResult, KERNEL_POLICY } from './grid.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
-import { type Progress, poolFor, progressOf } from './pool.ts';
+import { type Progress, ProgressSum } from './progress.ts';
 import type { RunResult, SweepResult } from './result.ts';
+import { localRunner, type Runner, StoredRunner } from './runner.ts';
+import { recordingHash } from './store/key.ts';
+import { writeParquet } from './store/parquet.ts';
+import type { ResultStore } from './store/store.ts';
 
-export interface SweepOptions extends MachineOptions {
+export interface SweepWork {
   limits: Limits;
   /** At most so many at once; 0 replays in this thread. Default: one per CPU. */
   workers?: number;
+  /** Where results are kept; null: nowhere. */
+  store?: ResultStore | null;
+  /** Make again what is stored. */
+  fresh?: boolean;
+  /** Who makes the runs, instead of threads here. */
+  runner?: Runner;
   onProgress?: (progress: Progress) => void;
+  /** Something worth a line: an entry of the store that was not used. */
+  onNote?: (note: string) => void;
+  /** Ends the sweep; it throws. */
+  signal?: AbortSignal;
 }
 
+export interface GridOptions extends SweepWork {
+  grid: Grid;
+}
+
+export interface SweepOptions extends MachineOptions, SweepWork {}
+
+export async function sweepGrid(recording: Recording, survey: Survey, options: GridOptions): Promise<GridResult> {
+  const { configurations, skipped } = configurationsOf(options.grid);
+  if (configurations.length === 0) throw new InputError('the grid', 0, `nothing is left of it (${skipped.join('; ')})`);
+  const { name, command } = recording.header;
+  const curves = await sweepAll(recording, survey, configurations, options);
+  return { recording: name, command, curves, skipped };
+}
+
+/** One configuration, with the advice. */
 export async function sweepRecording(
   recording: Recording,
   survey: Survey,
   options: SweepOptions,
 ): Promise<SweepResult> {
-  const pool = poolFor(recording, survey, options.workers);
+  const machine = machineOptionsOf(options);
+  const curves = await sweepAll(recording, survey, [{ ...machine, policy: KERNEL_POLICY }], options);
+  const { unlimited, runs } = curves[0]!;
+  return {
+    recording: recording.header.name,
+    command: recording.header.command,
+    kernel: unlimited.kernel,
+    options: machine,
+    unlimited,
+    runs,
+    advice: adviseOn(unlimited, runs),
+  };
+}
+
+async function sweepAll(
+  recording: Recording,
+  survey: Survey,
+  configurations: readonly Configuration[],
+  options: SweepWork,
+): Promise<Curve[]> {
+  const { store, signal } = options;
+  const maker = options.runner ?? localRunner({ recording, survey }, options.workers);
+  const hash = store ? recordingHash(recording) : '';
+  const stored = store
+    ? new StoredRunner(store, hash, maker, options.fresh === true, options.onNote ?? (() => {}))
+    : null;
+  const stop = () => void maker.close();
+  signal?.addEventListener('abort', stop);
   try {
-    const report = progressOf(
-      1 + ('count' in options.limits ? options.limits.count : options.limits.bytes.length),
-      options.onProgress,
-    );
-    const start = async (i: number, limitBytes: number | null): Promise<RunResult> => {
-      const run = { ...machineOptionsOf(options), limitBytes };
-      const result = await pool.run(run, (share) => report(i, Math.min(share, 0.999)));
-      report(i, 1);
-      return result;
-    };
-    const first = start(0, null);
-    // Limits that are shares of the peak have to wait for it; others run beside it.
-    const limits =
-      'count' in options.limits ? limitsBelow((await first).peak_bytes, options.limits.count) : options.limits.bytes;
-    const [unlimited, ...runs] = await Promise.all([first, ...limits.map((bytes, i) => start(i + 1, bytes))]);
-    return {
-      recording: recording.header.name,
-      command: recording.header.command,
-      kernel: unlimited.kernel,
-      options: machineOptionsOf(options),
-      unlimited,
-      runs,
-      advice: adviseOn(unlimited, runs),
-    };
+    signal?.throwIfAborted();
+    const curves = await curvesOf(stored ?? maker, configurations, options);
+    if (store && stored !== null) writeParquet(store, stored.identities);
+    return curves;
   } finally {
-    await pool.close();
+    signal?.removeEventListener('abort', stop);
+    await maker.close();
   }
 }
 
-export function machineOptionsOf(options: MachineOptions): MachineOptions {
+async function curvesOf(
+  runner: Runner,
+  configurations: readonly Configuration[],
+  { limits: wanted, onProgress }: SweepWork,
+): Promise<Curve[]> {
+  const each = 1 + ('count' in wanted ? wanted.count : wanted.bytes.length);
+  const progress = new ProgressSum(each * configurations.length, onProgress);
+  const start = async (i: number, configuration: Configuration, limitBytes: number | null): Promise<RunResult> => {
+    const { result, stored } = await runner.run({ ...configuration, limitBytes }, (share) =>
+      progress.reached(i, share),
+    );
+    progress.finished(i, result.events, stored);
+    return result;
+  };
+  const unlimited = configurations.map((configuration, c) => start(c * each, configuration, null));
+  const allUnlimited = Promise.all(unlimited);
+  allUnlimited.catch(() => {}); // it is awaited below; until then nobody hears of a failure
+  // Limits that are shares of the peak have to wait for the first; others run beside it.
+  const limits = 'count' in wanted ? limitsBelow((await unlimited[0]!).peak_bytes, wanted.count) : wanted.bytes;
+  const runs = configurations.map((configuration, c) =>
+    Promise.all(limits.map((bytes, i) => start(c * each + 1 + i, configuration, bytes))),
+  );
+  const [without, under] = await Promise.all([allUnlimited, Promise.all(runs)]);
+  return configurations.map((configuration, c) => ({
+    configuration,
+    unlimited: without[c]!,
+    runs: under[c]!,
+  }));
+}
+
+function machineOptionsOf(options: MachineOptions): MachineOptions {
   const { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru } = options;
   return { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru };
 }

@@ -1,7 +1,8 @@
 /** What the engine says of the runs that were measured, from a recording of the same command. */
 import { judge, type MeasuredPoint, pointsOf, programKind, type Verdict } from '../lab/accuracy.ts';
+import { KERNEL_POLICY } from '../lab/grid.ts';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
-import { poolFor } from '../lab/pool.ts';
+import { poolOf } from '../lab/pool.ts';
 import type { RunResult } from '../lab/result.ts';
 import type { RunOptions } from '../lab/run.ts';
 import type { Recording } from '../trace/source.ts';
@@ -28,11 +29,12 @@ export async function predict(
 ): Promise<PredictedPoint[]> {
   const survey = surveyRecording(recording);
   const kind = programKind(recording.header.processes.length, survey);
-  const pool = poolFor(recording, survey, undefined);
+  const pool = poolOf(undefined);
+  const material = { recording, survey };
   try {
     return await Promise.all(
       pointsOf(rows).map(async (point) => {
-        const result = await pool.run(machineOf(point, swapBytes), () => {});
+        const result = await pool.run(material, { ...machineOf(point, swapBytes), policy: KERNEL_POLICY }, () => {});
         return { ...point, result, verdicts: judge(kind, point.rows, result.counters) };
       }),
     );
