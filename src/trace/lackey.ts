@@ -184,7 +184,7 @@ export class LackeyReader implements InputReader {
     if (text.startsWith('SYSCALL[')) this.syscallLine(text);
     else if (text.startsWith(' --> ')) this.resultLine(text);
     else if (text.startsWith('==') || text.startsWith('--')) this.valgrindLine(text);
-    else if (to > from) this.foreign.met();
+    else if (to > from && !text.includes('/vgdb-pipe-')) this.foreign.met();
   }
 
   /** The same as in the hot loop, for lines that are cut by a chunk, have CR, or are wrong. */
