@@ -15,6 +15,7 @@ import { addQuery } from './query.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addWho } from './who.ts';
+import { addWorker } from './worker.ts';
 
 const FAILED = 1;
 const WRONG_QUESTION = 2;
@@ -26,6 +27,7 @@ program.exitOverride();
 program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'revmap: ')) });
 addRun(program);
 addSweep(program);
+addWorker(program);
 addQuery(program);
 addCompare(program);
 addWho(program);
