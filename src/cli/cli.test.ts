@@ -72,6 +72,24 @@ test('sweep: workers give what one thread gives', () => {
   expect(json('2')).toBe(json('0'));
 });
 
+test('curve: the same numbers as text, JSON and CSV; a sample says how far off it is', () => {
+  const { status, stdout, stderr } = revmap(['curve', zipf, '--json', '--points', '4']);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const curve = JSON.parse(stdout);
+  expect(curve).toMatchObject({ accesses: 685919, pages: 8259, cold_misses: 8259, sample: null });
+  const [first, , , last] = curve.points;
+  expect(first).toMatchObject({ pages: 2065, bytes: 2065 * 4096 });
+  expect(first.opt_misses).toBeLessThan(first.lru_misses);
+  expect(last).toMatchObject({ pages: 8259, lru_misses: 8259, opt_misses: 8259 });
+  const { stdout: csv } = revmap(['curve', zipf, '--csv', '--points', '4']);
+  expect(csv.split('\n')[1]).toBe(
+    [2065, 2065 * 4096, first.lru_misses, first.lru_miss_ratio, first.opt_misses, first.opt_miss_ratio].join(','),
+  );
+  const sampled = revmap(['curve', zipf, '--sample', '0.01', '--no-opt']);
+  expect(sampled.stdout).toMatch(/LRU from 4,\d\d\d of them \(rate 0\.496, seed 0\), the miss ratio ±0\.00\d\d/);
+  expect(revmap(['curve', zipf, '--sample', '2'])).toMatchObject({ status: 2, stdout: '' });
+});
+
 test('compare: JSON with the names that were promised', () => {
   const { status, stdout, stderr } = revmap(['compare', zipf, '--limit', '24M', '--json', ...small]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

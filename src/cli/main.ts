@@ -8,8 +8,12 @@ import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { addCheck } from './check.ts';
 import { addCompare } from './compare.ts';
+import { addConvert } from './convert.ts';
+import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
 import { addFuzz } from './fuzz.ts';
+import { addInfo } from './info.ts';
+import { addMeasure } from './measure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { addQuery } from './query.ts';
 import { addRun } from './run.ts';
@@ -28,11 +32,15 @@ program.configureOutput({ outputError: (text, write) => write(text.replace(/^err
 addRun(program);
 addSweep(program);
 addWorker(program);
+addCurve(program);
 addQuery(program);
 addCompare(program);
+addInfo(program);
+addConvert(program);
 addWho(program);
 addCheck(program);
 addFuzz(program);
+addMeasure(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();

@@ -14,13 +14,13 @@ import { csvOf } from '../lab/store/csv.ts';
 import { sweepGrid, sweepRecording } from '../lab/sweep.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimits } from './arguments.ts';
+import { addLimits, FILE_IS, type FileFlags, formatOption } from './arguments.ts';
 import { addGrid, type GridFlags, gridOf } from './grid_arguments.ts';
 import { grouped, groupedOrNone, plural, print, printJson, table } from './output.ts';
 import { doubtsText } from './run.ts';
 import { addWork, sweepWithProgress, type WorkFlags } from './sweep_work.ts';
 
-interface SweepFlags extends GridFlags, WorkFlags {
+interface SweepFlags extends GridFlags, WorkFlags, FileFlags {
   report?: string | true;
   csv?: boolean;
   json?: boolean;
@@ -39,7 +39,8 @@ export function addSweep(program: Command): void {
   const command = program
     .command('sweep')
     .description('replay a recording under many limits, on one machine or many: curves, and how little memory it needs')
-    .argument('<file>', 'a recording; - is standard input');
+    .argument('<file>', FILE_IS)
+    .addOption(formatOption());
   addWork(addLimits(addGrid(command)))
     .option('--report [file]', 'write a page with the curve, the table and the advice')
     .addOption(new Option('--csv', 'a line for each run, as CSV').conflicts(['json', 'report']))
@@ -54,7 +55,7 @@ export function addSweep(program: Command): void {
         command.error('error: --report is about one configuration, and this is a grid');
       }
       for (const line of skipped) process.stderr.write(`revmap: skipped: ${line}\n`);
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
       await sweepWithProgress(file, recording, flags, async (work) => {
         if (one === null || flags.csv === true) printGrid(await sweepGrid(recording, survey, { grid, ...work }), flags);
