@@ -57,7 +57,7 @@ export function addSweep(program: Command): void {
       for (const line of skipped) process.stderr.write(`revmap: skipped: ${line}\n`);
       const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
-      await sweepWithProgress(recording.header.name, flags, async (work) => {
+      await sweepWithProgress(file, recording, flags, async (work) => {
         if (one === null || flags.csv === true) printGrid(await sweepGrid(recording, survey, { grid, ...work }), flags);
         else printSweep(await sweepRecording(recording, survey, { ...one, ...work }), flags);
       });
