@@ -13,6 +13,7 @@
  */
 import { formatSize } from './options.ts';
 import type { Advice, RunResult } from './result.ts';
+import { refaults } from './terms.ts';
 
 const PAGE = 4096;
 /** A loss that few would notice. */
@@ -129,12 +130,6 @@ function limitOf(run: RunResult): number {
 
 function count(run: RunResult, name: string): number {
   return run.counters[name] ?? 0;
-}
-
-/** Pages that were evicted and came back: as the kernel counts them, or as the replay saw it where it does not. */
-export function refaults(run: RunResult): number {
-  if (run.read_again !== null) return count(run, 'pswpin') + run.read_again;
-  return count(run, 'workingset_refault_anon') + count(run, 'workingset_refault_file');
 }
 
 function filesReadAgain(run: RunResult): number {

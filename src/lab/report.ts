@@ -7,10 +7,10 @@
  *           3. It reads in light and dark, on paper and without colour: marks differ in shape, numbers stand in tables.
  */
 import { ACCESS_NS, FAULT_NS, SCAN_NS, ZRAM_IN_NS, ZRAM_OUT_NS } from '../mm/costs.ts';
-import { refaults } from './advice.ts';
 import { niceTop, shortNumber } from './curve.ts';
 import { formatSize } from './options.ts';
 import type { PeakBreakdown, RunResult, SweepResult } from './result.ts';
+import { refaults } from './terms.ts';
 
 export function escapeHtml(text: string): string {
   const names: Readonly<Record<string, string>> = {
