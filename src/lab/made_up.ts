@@ -47,7 +47,13 @@ export function madeUpRun(
       kernel_stack: 0,
       slab: 2 * MiB,
       other: 3 * MiB,
-      mappings: [{ name: '/lib/"quoted" & <script>', kind: 'file', pid: 0, bytes: 20 * MiB }],
+      processes: 2,
+      rss: 92 * MiB,
+      mapped_files: 12 * MiB,
+      mappings: [
+        { name: '[heap]', kind: 'anonymous', pid: 1, bytes: 70 * MiB, mapped_bytes: 70 * MiB },
+        { name: '/lib/"quoted" & <script>', kind: 'file', pid: 0, bytes: 20 * MiB, mapped_bytes: 12 * MiB },
+      ],
     },
     machine: {
       free_bytes: 350 * MiB,

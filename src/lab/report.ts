@@ -59,15 +59,15 @@ ${chart(
     { name: 'major faults', value: (r) => r.counters['pgmajfault'] ?? 0 },
   ],
   'pages',
-  advice.fits_bytes,
-  advice.knee_bytes,
+  advice.smallest_limit?.limit_bytes ?? null,
+  advice.knee?.limit_bytes ?? null,
 )}
 ${chart(
   runs,
   [{ name: 'estimated time', value: (r) => r.estimate.seconds }],
   'seconds',
-  advice.fits_bytes,
-  advice.knee_bytes,
+  advice.smallest_limit?.limit_bytes ?? null,
+  advice.knee?.limit_bytes ?? null,
 )}
 <p class="note">Counts are replayed, times are estimated from them: ${ACCESS_NS} ns an access, ${FAULT_NS / 1000} µs a fault, ${ZRAM_IN_NS / 1000} µs a page in
 from zram and ${ZRAM_OUT_NS / 1000} µs out, ${SCAN_NS / 1000} µs a page scanned, and what the machine waits for its disk. A refault is a page that was

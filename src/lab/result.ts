@@ -25,6 +25,11 @@ export interface PeakBreakdown {
   slab: number;
   /** Charged ahead by the CPU, pages on their way: what is left. */
   other: number;
+  /** Who was alive, and their resident memory (VmRSS) added up: what several of them map is in it several times. */
+  processes: number;
+  rss: number;
+  /** Pages of files and shared memory that somebody maps, each once. */
+  mapped_files: number;
   /** The largest first. */
   mappings: PeakMapping[];
 }
@@ -36,6 +41,8 @@ export interface PeakMapping {
   /** Process; 0 for a file, which belongs to all. */
   pid: number;
   bytes: number;
+  /** Of a file, what somebody maps; the rest is cache only. */
+  mapped_bytes: number;
 }
 
 /** A system call whose result here was another one than in the recording. */
@@ -140,16 +147,72 @@ export interface SweepResult {
   unlimited: RunResult;
   /** From the widest limit to the narrowest. */
   runs: RunResult[];
+  /** More limits, where the bisection looked; from the widest to the narrowest. */
+  refined: RunResult[];
   advice: Advice;
 }
 
 export interface Advice {
-  /** One sentence. */
+  /** One sentence or two. */
   headline: string;
   /** The reasons, with their numbers. */
   reasons: string[];
-  /** The smallest measured limit at which the program runs as without one. */
-  fits_bytes: number | null;
-  /** Below it the program thrashes or is killed. */
-  knee_bytes: number | null;
+  /** The wider of `smallest_limit` and `same_time_limit`, and `margin_share` more; null if a limit was not found. */
+  recommended_limit_bytes: number | null;
+  margin_share: number;
+  /** Where, and at every wider limit, there are at most `major_faults_allowed` of them (terms.ts has the rules). */
+  smallest_limit: LimitFound | null;
+  /** Where, and at every wider limit, it takes at most 5 % more time. */
+  same_time_limit: LimitFound | null;
+  /** null: the curve has no bend, or too few points to tell. */
+  knee: LimitFound | null;
+  /** The widest limit that was seen to be too small for it. */
+  thrashing_point: LimitFound | null;
+  major_faults_allowed: number;
+}
+
+/** A limit that has a name, and what was counted there. */
+export interface LimitFound {
+  limit_bytes: number;
+  /** The next narrower limit that was replayed, where the rule no longer holds; null if none was, or the rule is none of these. */
+  fails_at_bytes: number | null;
+  /** It lies between limits that were asked for. */
+  by_bisection: boolean;
+  status: RunStatus;
+  major_faults: number;
+  /** Evicted pages that came back, from swap or a file. */
+  refaulted_pages: number;
+  swapped_in_pages: number;
+  swapped_out_pages: number;
+  /** By the stated prices; `times_the_time` of the run without a limit. */
+  estimated_seconds: number;
+  times_the_time: number;
+}
+
+/** What other settings would change. */
+export interface Alternatives {
+  recommended_limit_bytes: number;
+  tighter_limit_bytes: number;
+  /** The machine that was asked for, and others of which one thing differs. */
+  settings: Alternative[];
+  /** What differs by more than the noise, a sentence each. */
+  findings: string[];
+}
+
+export interface Alternative {
+  name: string;
+  options: MachineOptions;
+  at_recommended: AlternativeRun;
+  at_tighter: AlternativeRun;
+}
+
+export interface AlternativeRun {
+  status: RunStatus;
+  major_faults: number;
+  refaulted_pages: number;
+  swapped_in_pages: number;
+  swapped_out_pages: number;
+  estimated_seconds: number;
+  /** Of the run without a limit on the machine that was asked for. */
+  times_the_time: number;
 }

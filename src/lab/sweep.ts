@@ -46,6 +46,7 @@ export async function sweepRecording(
       options: machineOptionsOf(options),
       unlimited,
       runs,
+      refined: [],
       advice: adviseOn(unlimited, runs),
     };
   } finally {
