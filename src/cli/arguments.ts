@@ -7,14 +7,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, MACHINE_DEFAULTS, type MachineOptions, parseLimits, parseSize } from '../lab/options.ts';
 import { GENERATIONS, generationNamed } from '../mm/generations/index.ts';
 
-function size(text: string): number {
+export function size(text: string): number {
   const bytes = parseSize(text);
   if (bytes === null) throw new InvalidArgumentError('A size is a number and K, M or G: 64M, 12603K, 1.5G.');
   return bytes;
 }
 
 /** Swap may be none. */
-function sizeOrNone(text: string): number {
+export function sizeOrNone(text: string): number {
   return text === '0' || text === 'none' ? 0 : size(text);
 }
 

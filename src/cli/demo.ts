@@ -11,7 +11,8 @@ import { whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { print } from './output.ts';
-import { describeSweep, sweepWithProgress, writeReport } from './sweep.ts';
+import { sweepWithProgress, writeReport } from './sweep.ts';
+import { describeSweep } from './sweep_text.ts';
 import { describeWho } from './who.ts';
 
 /** Beside the bundle in dist/. */
@@ -26,15 +27,9 @@ export function addDemo(program: Command): void {
     .action(async () => {
       const file = fileURLToPath(new URL(EXAMPLE, import.meta.url));
       if (!existsSync(file)) throw new InputError(file, 0, 'the bundled recording is not there');
-      const { ramBytes, swapBytes, ...rest } = MACHINE_DEFAULTS;
       const recording = await openRecording(file);
-      const sweep = await sweepWithProgress(recording, {
-        ...rest,
-        ram: ramBytes,
-        swap: swapBytes,
-        limits: { count: 8 },
-      });
-      print(describeSweep(sweep, null));
+      const sweep = await sweepWithProgress(recording, MACHINE_DEFAULTS, { limits: { count: 8 } });
+      print(describeSweep(sweep));
 
       const replay = startReplay(recording, surveyRecording(recording), { ...MACHINE_DEFAULTS, limitBytes: null });
       replay.run(Number.POSITIVE_INFINITY, true);

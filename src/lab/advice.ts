@@ -16,6 +16,7 @@ import {
   hasFewFaults,
   kneeOf,
   limitOf,
+  MORE_TIME_SHARE,
   majorFaults,
   majorFaultsAllowed,
   refaults,
@@ -134,6 +135,9 @@ function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary): 
     );
   }
   if (fails !== null) said.push(`${at(fails)}: ${whatHappens(fails, unlimited)}.`);
+  if (holds !== null && time.holds !== null && limitOf(time.holds) < limitOf(holds)) {
+    said.push(`Down to ${at(time.holds)} it takes at most ${100 * MORE_TIME_SHARE} % longer.`);
+  }
   if (holds !== null && time.holds !== null && limitOf(time.holds) > limitOf(holds)) {
     const { fails: slow } = time;
     said.push(
@@ -157,9 +161,11 @@ function whyThrash(unlimited: RunResult, thrash: Boundary, all: readonly RunResu
   const { fails } = thrash;
   if (fails === null) {
     const last = all.at(-1);
-    return last === undefined ? [] : [`${at(last)}, the narrowest tried: ${whatHappens(last, unlimited)}.`];
+    return last === undefined
+      ? []
+      : [`${at(last)}, the narrowest tried: ${whatHappens(last, unlimited)}${effort(last)}.`];
   }
-  return [`${at(fails)}: ${whatHappens(fails, unlimited)}.`];
+  return [`${at(fails)}: ${whatHappens(fails, unlimited)}${effort(fails)}.`];
 }
 
 /** How a limit that is too small shows. */
@@ -171,9 +177,14 @@ function whatHappens(run: RunResult, unlimited: RunResult): string {
       `${formatSize(page_tables + kernel_stack + slab)} the kernel's own, and swap had no room for more`
     );
   }
+  return `${movedPages(run, unlimited)}, ${times(run, unlimited)} its time`;
+}
+
+/** What reclaim has to do for a page, and whether it takes what is in use. */
+function effort(run: RunResult): string {
   const { pages_scanned: scanned, pages_reclaimed: freed } = run.work;
-  const effort = freed === 0 ? '' : `; reclaim looks at ${(scanned / freed).toFixed(1)} pages for each that it frees`;
-  return `${movedPages(run, unlimited)}, ${times(run, unlimited)} its time${workingSet(run)}${effort}`;
+  if (run.status === 'oom-killed' || freed === 0) return '';
+  return `${workingSet(run)}; reclaim looks at ${(scanned / freed).toFixed(1)} pages for each that it frees`;
 }
 
 /** `1,932 major faults, 1,794 pages come back from swap, 60 of files are read again`. */

@@ -87,6 +87,7 @@ export async function tryAlternatives(
   if (recommended === null || tighter === null) return null;
   const told = (run: RunResult): AlternativeRun => ({
     status: run.status,
+    replayed: true,
     major_faults: majorFaults(run),
     refaulted_pages: refaults(run),
     swapped_in_pages: run.counters['pswpin'] ?? 0,
@@ -96,8 +97,10 @@ export async function tryAlternatives(
   });
   const settings = await Promise.all(
     settingsBeside(asked).map(async ({ name, options }): Promise<Alternative> => {
-      const [wide, tight] = await Promise.all([replay(options, recommended), replay(options, tighter)]);
-      return { name, options, at_recommended: told(wide), at_tighter: told(tight) };
+      const at = async (limitBytes: number): Promise<AlternativeRun> =>
+        mustBeKilled(options, unlimited, limitBytes) ? KILLED_FOR_SURE : told(await replay(options, limitBytes));
+      const [wide, tight] = await Promise.all([at(recommended), at(tighter)]);
+      return { name, options, at_recommended: wide, at_tighter: tight };
     }),
   );
   return {
@@ -109,6 +112,28 @@ export async function tryAlternatives(
       ...findings(settings, (s) => s.at_tighter, tighter),
     ],
   };
+}
+
+/** Not replayed: a machine that may not swap reads every file page again and again before it kills, a thousand times if need be. */
+const KILLED_FOR_SURE: AlternativeRun = {
+  status: 'oom-killed',
+  replayed: false,
+  major_faults: null,
+  refaulted_pages: null,
+  swapped_in_pages: null,
+  swapped_out_pages: null,
+  estimated_seconds: null,
+  times_the_time: null,
+};
+
+/** Where nothing is swapped, anonymous memory stays: without swap, and at a cgroup's limit with swappiness 0. */
+function mustBeKilled(
+  { swapBytes, swappiness }: MachineOptions,
+  { peak, limited_by }: RunResult,
+  limitBytes: number,
+): boolean {
+  const swaps = swapBytes > 0 && (swappiness > 0 || limited_by === 'mem=');
+  return !swaps && peak.anonymous > limitBytes;
 }
 
 function findings(
@@ -123,9 +148,10 @@ function findings(
   if (differing.length === 0) return [`${where} no other setting differs by more than the noise.`];
   const killed = differing.filter((other) => at(other).status === 'oom-killed');
   const ran = differing.filter((other) => at(other).status !== 'oom-killed');
-  ran.sort((a, b) => at(a).estimated_seconds - at(b).estimated_seconds);
-  const better = ran.filter((other) => at(other).estimated_seconds < here.estimated_seconds);
-  const worse = ran.filter((other) => at(other).estimated_seconds >= here.estimated_seconds).reverse();
+  const time = (run: AlternativeRun) => run.estimated_seconds ?? Number.POSITIVE_INFINITY;
+  ran.sort((a, b) => time(at(a)) - time(at(b)));
+  const better = ran.filter((other) => time(at(other)) < time(here));
+  const worse = ran.filter((other) => time(at(other)) >= time(here)).reverse();
   const said: string[] = [];
   const [best] = better;
   const [worst] = worse;
@@ -137,16 +163,18 @@ function findings(
 }
 
 function differs(a: AlternativeRun, b: AlternativeRun): boolean {
-  const far = (x: number, y: number) => Math.abs(x - y) > Math.max(NOISE_PAGES, NOISE_SHARE * Math.max(x, y));
+  const far = (x: number | null, y: number | null) =>
+    x !== null && y !== null && Math.abs(x - y) > Math.max(NOISE_PAGES, NOISE_SHARE * Math.max(x, y));
   if (a.status !== b.status) return true;
   return far(a.major_faults, b.major_faults) || far(a.refaulted_pages, b.refaulted_pages);
 }
 
 function beside(other: AlternativeRun, asked: AlternativeRun): string {
-  const grouped = (n: number) => n.toLocaleString('en');
+  const grouped = (n: number | null) => n?.toLocaleString('en') ?? '–';
+  const times = (n: number | null) => n?.toFixed(2) ?? '–';
   return (
+    `${times(other.times_the_time)} times its time instead of ${times(asked.times_the_time)}, ` +
     `${grouped(other.major_faults)} major faults instead of ${grouped(asked.major_faults)}, ` +
-    `${grouped(other.refaulted_pages)} pages came back instead of ${grouped(asked.refaulted_pages)}, ` +
-    `${other.times_the_time.toFixed(2)} times its time instead of ${asked.times_the_time.toFixed(2)}`
+    `${grouped(other.refaulted_pages)} pages came back instead of ${grouped(asked.refaulted_pages)}`
   );
 }

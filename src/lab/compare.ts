@@ -19,7 +19,7 @@ import type { LimitKind } from './limit.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { type Progress, poolFor, progressOf } from './pool.ts';
 import { type Cost, costOf, PRICES } from './prices.ts';
-import type { RunResult, RunStatus, WorkResult } from './result.ts';
+import type { RunResult, RunStatus, TimedResult, WorkResult } from './result.ts';
 import {
   type FaultLog,
   FIRSTS,
@@ -166,7 +166,7 @@ async function limitsOf(options: CompareOptions, peakOf: () => Promise<number>):
   return 'bytes' in limits ? limits.bytes : limitsBelow(await peakOf(), limits.count);
 }
 
-function comparedRun(run: RunResult): ComparedRun {
+function comparedRun(run: TimedResult): ComparedRun {
   const { work, counters } = run;
   return {
     kernel: run.kernel,

@@ -33,7 +33,6 @@ export function madeUpRun(
     peak_bytes: Math.min(limit ?? 100 * MiB, 100 * MiB),
     rss_peak_bytes: 90 * MiB,
     events: 1000,
-    seconds: 0.5,
     raw_accesses: 1e6,
     estimate: { seconds, accesses: 1, faults: 0, swap: seconds - 1, disk: 0, reclaim: 0 },
     memory_events: { low: 0, high: 0, max: 0, oom: 0, oom_kill: 0 },

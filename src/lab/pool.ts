@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
-import type { RunResult } from './result.ts';
+import type { TimedResult } from './result.ts';
 import { type RunOptions, runRecording } from './run.ts';
 
 /** What a worker is given when it starts, what it is asked, what it answers. */
@@ -22,10 +22,10 @@ export interface WorkerTask {
   id: number;
   options: RunOptions;
 }
-export type WorkerAnswer = { id: number; share: number } | { id: number; result: RunResult };
+export type WorkerAnswer = { id: number; share: number } | { id: number; result: TimedResult };
 
 export interface Pool {
-  run(options: RunOptions, onShare: (share: number) => void): Promise<RunResult>;
+  run(options: RunOptions, onShare: (share: number) => void): Promise<TimedResult>;
   close(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export function progressOf(of: number, tell: ((progress: Progress) => void) | un
 
 interface Job extends WorkerTask {
   onShare: (share: number) => void;
-  resolve: (result: RunResult) => void;
+  resolve: (result: TimedResult) => void;
   reject: (error: unknown) => void;
 }
 
@@ -86,7 +86,7 @@ class WorkerPool implements Pool {
     this.most = most;
   }
 
-  run(options: RunOptions, onShare: (share: number) => void): Promise<RunResult> {
+  run(options: RunOptions, onShare: (share: number) => void): Promise<TimedResult> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ id: this.nextId++, options, onShare, resolve, reject });
       this.startNext();

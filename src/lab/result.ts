@@ -78,9 +78,8 @@ export interface RunResult {
   peak_bytes: number;
   /** Most resident memory of one process. */
   rss_peak_bytes: number;
-  /** Page events replayed, and their wall time here. */
+  /** Page events replayed. */
   events: number;
-  seconds: number;
   /** Accesses that the recorder saw; the window left most of them out. */
   raw_accesses: number;
   /** How long the program would take, by the stated prices (mm/costs.ts). */
@@ -102,6 +101,12 @@ export interface RunResult {
   processes: number;
   /** Processes in the recording that nobody in it forks. */
   processes_unstarted: number;
+}
+
+/** The only thing about a run that is another one each time. */
+export interface TimedResult extends RunResult {
+  /** Wall time of the replay, here and now. */
+  seconds: number;
 }
 
 export interface MachineResult {
@@ -150,6 +155,8 @@ export interface SweepResult {
   /** More limits, where the bisection looked; from the widest to the narrowest. */
   refined: RunResult[];
   advice: Advice;
+  /** null: not tried. */
+  alternatives: Alternatives | null;
 }
 
 export interface Advice {
@@ -208,11 +215,13 @@ export interface Alternative {
 
 export interface AlternativeRun {
   status: RunStatus;
-  major_faults: number;
-  refaulted_pages: number;
-  swapped_in_pages: number;
-  swapped_out_pages: number;
-  estimated_seconds: number;
+  /** False: it must be killed, for its anonymous memory alone is more than the limit and may not be swapped. */
+  replayed: boolean;
+  major_faults: number | null;
+  refaulted_pages: number | null;
+  swapped_in_pages: number | null;
+  swapped_out_pages: number | null;
+  estimated_seconds: number | null;
   /** Of the run without a limit on the machine that was asked for. */
-  times_the_time: number;
+  times_the_time: number | null;
 }

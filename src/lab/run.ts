@@ -2,7 +2,7 @@
  * One run: a new machine, the recording replayed on it, and what it counted.
  *
  * Owns      how a machine is put together for a run.
- * Promises  The same recording and options give the same result, but for `seconds`.
+ * Promises  The same recording and options give the same result; the time it took stands beside it.
  */
 
 import { InputError } from '../mm/bug.ts';
@@ -21,7 +21,7 @@ import { freePages, limitKind, ramForLimit } from './limit.ts';
 import { formatSize, type MachineOptions, machineConfig } from './options.ts';
 import { PeakWatch } from './peak.ts';
 import { Replay } from './replay.ts';
-import type { RunResult, WorkResult } from './result.ts';
+import type { TimedResult, WorkResult } from './result.ts';
 import { StoryWatch } from './story.ts';
 
 export interface RunOptions extends MachineOptions {
@@ -62,7 +62,7 @@ export function runRecording(
   survey: Survey,
   options: RunOptions,
   onProgress?: (share: number) => void,
-): RunResult {
+): TimedResult {
   const { machine, memcg } = buildMachine(options);
   const { generation, clock } = machine;
   const before = countersOf(machine, memcg);
