@@ -11,7 +11,8 @@ import { whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { print } from './output.ts';
-import { sweepWithProgress, writeReport } from './sweep.ts';
+import { writeReport } from './report_file.ts';
+import { sweepWithProgress } from './sweep.ts';
 import { describeSweep } from './sweep_text.ts';
 import { describeWho } from './who.ts';
 

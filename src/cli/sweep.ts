@@ -1,11 +1,9 @@
 /** `revmap sweep FILE`: many limits, on one machine or many; the curves, the advice, the report. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { uncertainty } from '../lab/doubts.ts';
 import { configurationsOf, type GridResult, KERNEL_POLICY, nameOf } from '../lab/grid.ts';
 import { formatSize, type Limits, type MachineOptions } from '../lab/options.ts';
-import { reportHtml } from '../lab/report.ts';
 import type { RunResult, SweepResult } from '../lab/result.ts';
 import { type GridOptions, sweepGrid, sweepRecording } from '../lab/sweep.ts';
 import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
@@ -13,15 +11,18 @@ import { surveyRecording } from '../trace/survey.ts';
 import { addLimits, wholeNumber } from './arguments.ts';
 import { addGrid, type GridFlags, gridOf } from './grid_arguments.ts';
 import { groupedOrNone, Progress, print, printJson, table } from './output.ts';
+import { writePlots, writeReport } from './report_file.ts';
 import { describeSweep, endOf } from './sweep_text.ts';
 
 interface WorkFlags {
   limits: Limits;
   workers?: number;
+  limitsOnly?: boolean;
 }
 
 interface SweepFlags extends GridFlags, WorkFlags {
   report?: string | true;
+  svg?: string;
   json?: boolean;
 }
 
@@ -33,6 +34,8 @@ export function addSweep(program: Command): void {
   addLimits(addGrid(command))
     .option('--workers <n>', 'so many replays at once; one per CPU without it', wholeNumber(0, 256))
     .option('--report [file]', 'write a page with the curve, the table and the advice')
+    .option('--svg <folder>', 'write each plot as a file there')
+    .option('--limits-only', 'nothing but the limits asked for: no bisection, no other settings')
     .option('--json', 'the results as JSON')
     .action(async (file: string, flags: SweepFlags) => {
       const grid = gridOf(flags);
@@ -51,11 +54,18 @@ export function addSweep(program: Command): void {
       } else {
         const sweep = await sweepWithProgress(recording, one, flags);
         const report = flags.report === undefined ? null : writeReport(sweep, flags.report);
-        if (flags.json === true) printJson(report === null ? sweep : { ...sweep, report });
-        else print(report === null ? describeSweep(sweep) : `${describeSweep(sweep)}\n\nreport: ${report}`);
+        const plots = flags.svg === undefined ? null : writePlots(sweep, flags.svg);
+        const written = { ...(report === null ? {} : { report }), ...(plots === null ? {} : { plots }) };
+        if (flags.json === true) printJson({ ...sweep, uncertainty: uncertainty(sweep), ...written });
+        else print([describeSweep(sweep), ...writtenText(report, plots)].join('\n'));
       }
       closeRecording(recording);
     });
+}
+
+function writtenText(report: string | null, plots: readonly string[] | null): string[] {
+  const lines = [...(report === null ? [] : [`report: ${report}`]), ...(plots ?? []).map((path) => `plot: ${path}`)];
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 type Work = Omit<GridOptions, 'grid'>;
@@ -80,7 +90,7 @@ export function sweepWithProgress(
 ): Promise<SweepResult> {
   const survey = surveyRecording(recording);
   return withProgress(recording.header.name, flags, (work) =>
-    sweepRecording(recording, survey, { ...machine, ...work }),
+    sweepRecording(recording, survey, { ...machine, ...work, limitsOnly: flags.limitsOnly === true }),
   );
 }
 
@@ -113,13 +123,4 @@ function describeGrid(result: GridResult): string {
       cells((run) => endOf(run)),
     ),
   ].join('\n');
-}
-
-/** `true`: a name of our own, under reports/. */
-export function writeReport(sweep: SweepResult, wanted: string | true): string {
-  const name = sweep.recording.replace(/[^A-Za-z0-9._-]/g, '_') || 'recording';
-  const path = wanted === true ? join('reports', `${name}.html`) : wanted;
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, reportHtml(sweep));
-  return path;
 }
