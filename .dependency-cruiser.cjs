@@ -13,7 +13,7 @@ const rooms = {
   policy: [],
   host: ['mm types', 'proc'],
   lab: ['mm', 'syscalls', 'proc', 'trace', 'policy'],
-  measure: ['trace', 'lab'],
+  measure: ['mm', 'trace', 'lab'],
   server: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],
   cli: ['mm', 'syscalls', 'proc', 'trace', 'record', 'policy', 'host', 'lab', 'measure', 'server'],
 };

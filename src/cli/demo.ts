@@ -6,13 +6,13 @@ import pc from 'picocolors';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
 import { findPage, mostSharedPage } from '../lab/page.ts';
 import { startReplay } from '../lab/run.ts';
+import { sweepRecording } from '../lab/sweep.ts';
 import { InputError } from '../mm/bug.ts';
 import { whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { print } from './output.ts';
+import { Progress, print } from './output.ts';
 import { writeReport } from './report_file.ts';
-import { sweepWithProgress } from './sweep.ts';
 import { describeSweep } from './sweep_text.ts';
 import { describeWho } from './who.ts';
 
@@ -29,10 +29,17 @@ export function addDemo(program: Command): void {
       const file = fileURLToPath(new URL(EXAMPLE, import.meta.url));
       if (!existsSync(file)) throw new InputError(file, 0, 'the bundled recording is not there');
       const recording = await openRecording(file);
-      const sweep = await sweepWithProgress(recording, MACHINE_DEFAULTS, { limits: { count: 8 } });
+      const survey = surveyRecording(recording);
+      const progress = new Progress();
+      const sweep = await sweepRecording(recording, survey, {
+        ...MACHINE_DEFAULTS,
+        limits: { count: 8 },
+        onProgress: ({ done, of, share }) => progress.show(share, `${done} of ${of} replays`),
+      });
+      progress.done();
       print(describeSweep(sweep));
 
-      const replay = startReplay(recording, surveyRecording(recording), { ...MACHINE_DEFAULTS, limitBytes: null });
+      const replay = startReplay(recording, survey, { ...MACHINE_DEFAULTS, limitBytes: null });
       replay.run(Number.POSITIVE_INFINITY, true);
       closeRecording(recording);
       const page = mostSharedPage(replay);

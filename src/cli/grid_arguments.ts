@@ -4,8 +4,10 @@
  * Promises  A value that is wrong is refused before anything is read: one line, exit code 2.
  */
 import { type Command, InvalidArgumentError } from 'commander';
-import { CONFIGURATION_DEFAULTS, type Grid } from '../lab/grid.ts';
+import { CONFIGURATION_DEFAULTS, type Grid, KERNEL_POLICY } from '../lab/grid.ts';
 import type { SwapDevice } from '../lab/options.ts';
+import { isPolicyFile } from '../lab/policy_file.ts';
+import { POLICIES, policyNamed } from '../policy/index.ts';
 import { kernelNames, kernelsOf, size, sizeOrNone, wholeNumber } from './arguments.ts';
 
 /** More in one option is a slip of the pen. */
@@ -30,8 +32,11 @@ function onOff(text: string): boolean {
 }
 
 function policy(text: string): string {
-  if (text === '') throw new InvalidArgumentError('A policy has a name, or is a file.');
-  return text;
+  if (text === KERNEL_POLICY || isPolicyFile(text)) return text;
+  const known = policyNamed(text);
+  if (known !== undefined) return known.name;
+  const names = [KERNEL_POLICY, ...POLICIES.map(({ name }) => name)].join(', ');
+  throw new InvalidArgumentError(`There is no policy '${text}'. There are ${names}, and files: ./mine.ts.`);
 }
 
 export interface GridFlags {

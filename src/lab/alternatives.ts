@@ -19,6 +19,7 @@ export const NOISE_SHARE = 0.1;
 export const NOISE_PAGES = 100;
 /** Of the recommended limit, where the curve has no knee below it. */
 const TIGHTER_SHARE = 0.7;
+const WELL_BELOW = 0.9;
 
 export interface Setting {
   readonly name: string;
@@ -68,10 +69,10 @@ function nameOf({ swapBytes, swapDevice, swappiness, mglru }: MachineOptions, fa
   return mglru && family === 'linux-6' ? `${swap}, MGLRU` : swap;
 }
 
-/** The knee, if it lies well below the recommended limit; else seven tenths of that. */
-export function tighterLimit({ recommended_limit_bytes: recommended, knee }: Advice): number | null {
-  if (recommended === null) return null;
-  if (knee !== null && knee.limit_bytes <= 0.9 * recommended) return knee.limit_bytes;
+/** The knee, if it lies well below the smallest limit; else seven tenths of the recommended one. */
+export function tighterLimit({ recommended_limit_bytes: recommended, smallest_limit, knee }: Advice): number | null {
+  if (recommended === null || smallest_limit === null) return null;
+  if (knee !== null && knee.limit_bytes <= WELL_BELOW * smallest_limit.limit_bytes) return knee.limit_bytes;
   return Math.floor((TIGHTER_SHARE * recommended) / PAGE) * PAGE;
 }
 

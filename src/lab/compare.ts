@@ -15,10 +15,11 @@
  */
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
-import type { LimitKind } from './limit.ts';
+import { KERNEL_POLICY } from './grid.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
-import { type Progress, poolFor, progressOf } from './pool.ts';
+import { poolOf } from './pool.ts';
 import { type Cost, costOf, PRICES } from './prices.ts';
+import { type Progress, ProgressSum } from './progress.ts';
 import type { RunResult, RunStatus, TimedResult, WorkResult } from './result.ts';
 import {
   type FaultLog,
@@ -44,7 +45,7 @@ export interface ComparedRun {
   kernel: string;
   family: string;
   limit_bytes: number | null;
-  limited_by: LimitKind;
+  limited_by: RunResult['limited_by'];
   /** Memory of the machine: without cgroups the limit is made of it. */
   ram_bytes: number;
   status: RunStatus;
@@ -119,20 +120,21 @@ export async function compareKernels(
 ): Promise<CompareResult> {
   const { kernels } = options;
   const machine = machineOf(options);
-  const pool = poolFor(recording, survey, options.workers);
+  const pool = poolOf(options.workers);
+  const material = { recording, survey };
   try {
     const limits = await limitsOf(options, async () => {
-      const run = { ...machine, kernel: kernels[0]!, limitBytes: null };
-      return (await pool.run(run, () => {})).peak_bytes;
+      const run = { ...machine, kernel: kernels[0]!, policy: KERNEL_POLICY, limitBytes: null };
+      return (await pool.run(material, run, () => {})).peak_bytes;
     });
-    const report = progressOf(limits.length * kernels.length, options.onProgress);
+    const progress = new ProgressSum(limits.length * kernels.length, options.onProgress);
     const results = await Promise.all(
       limits.flatMap((limitBytes, l) =>
         kernels.map(async (kernel, k) => {
           const i = l * kernels.length + k;
-          const run = { ...machine, kernel, limitBytes, story: true };
-          const result = await pool.run(run, (share) => report(i, Math.min(share, 0.999)));
-          report(i, 1);
+          const run = { ...machine, kernel, policy: KERNEL_POLICY, limitBytes, story: true };
+          const result = await pool.run(material, run, (share) => progress.reached(i, share));
+          progress.finished(i, result.events, false);
           return result;
         }),
       ),

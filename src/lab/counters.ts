@@ -66,6 +66,11 @@ const WORKINGSET: readonly [name: string, families: readonly string[], item: num
   ['workingset_nodereclaim', SINCE_3, WORKINGSET_NODERECLAIM],
 ];
 
+/** All names, in the order of a result. */
+export const COUNTER_NAMES: readonly string[] = [OF_THE_MACHINE, OF_THE_CGROUP, WORKINGSET].flatMap((list) =>
+  list.map(([name]) => name),
+);
+
 const NUMBER_OF: ReadonlyMap<string, number> = new Map(VM_EVENT_NAMES.map((name, i) => [name, i]));
 
 /** Since the machine was built. pgmajfault of a kernel without vmstat is not here: it is the sum over its tasks. */

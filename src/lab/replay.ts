@@ -34,7 +34,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../mm/uapi.ts';
-import { addrOf, PAGE_SIZE, type Vpn, vpnOf } from '../mm/units.ts';
+import { addrOf, PAGE_SIZE, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import { CLONE_VFORK, CLONE_VM, O_DIRECTORY } from '../syscalls/uapi.ts';
@@ -132,6 +132,10 @@ export class Replay {
   onTick: () => void = () => {};
   /** Called with the address space of a process that is about to end. */
   onEnd: (mm: Mm) => void = () => {};
+  /** Makes accesses [from, to) of a batch and says where it stopped; whoever wants to see each one makes them himself. */
+  makeAccesses: typeof accessPages = accessPages;
+  /** Called behind a read or write of `bytes` bytes of a file from `at` on; `buffer` is 0 if nobody knows where it was. */
+  onTransfer: (mm: Mm, file: File, at: number, buffer: number, bytes: number, writes: boolean) => void = () => {};
   private readonly recording: Recording;
   private readonly survey: Survey;
   private readonly processes: ReplayProcess[] = [];
@@ -159,6 +163,11 @@ export class Replay {
     this.processes.push(this.current);
     this.sliceStart = machine.clock.now;
     if (recorded !== null) this.start(this.current, recorded);
+    else {
+      // strace shows no program, but where its heap began.
+      process.mm.startBrk = survey.firstBrk as Vaddr;
+      process.mm.brk = process.mm.startBrk;
+    }
   }
 
   /** Whoever made the files is not the program: they are not charged to it, and not in memory. */
@@ -272,7 +281,7 @@ export class Replay {
     let at = p.done;
     while (at < to) {
       this.batchFrom = at;
-      const stopped = accessPages(machine, p.process.mm, decoder.vpns, decoder.kinds, at, to);
+      const stopped = this.makeAccesses(machine, p.process.mm, decoder.vpns, decoder.kinds, at, to);
       this.batchFrom = -1;
       this.events += stopped - at;
       p.events += stopped - at;
@@ -578,22 +587,26 @@ export class Replay {
     const ret = call[7]!;
     const file = this.fileOf(p, fd);
     const writes = number === nr.SYS_write || number === nr.SYS_pwrite64 || number === nr.SYS_writev;
-    const vector = number === nr.SYS_readv || number === nr.SYS_writev;
+    // Where the pieces of a vector lie is not recorded; strace and cache traces do not know any buffer, and say 0.
+    const unknown = number === nr.SYS_readv || number === nr.SYS_writev || buffer === 0;
     if (file === undefined) {
-      // Where the pieces of a vector lie is not recorded.
-      if (!vector) this.touch(p, buffer, Math.min(ret, count), !writes);
+      if (!unknown) this.touch(p, buffer, Math.min(ret, count), !writes);
       return NOT_MADE;
     }
-    if (number === nr.SYS_read) return system.read(p.process, fd, buffer, count);
-    if (number === nr.SYS_write) return system.write(p.process, fd, buffer, count);
-    if (number === nr.SYS_pread64) return system.pread64(p.process, fd, buffer, count, pos);
-    if (number === nr.SYS_pwrite64) return system.pwrite64(p.process, fd, buffer, count, pos);
-    if (ret <= 0) return NOT_MADE;
-    machine.current = p.process.task;
-    const at = writes && file.append ? file.inode.size : file.pos;
-    const done = writes ? filemapWrite(machine, file, at, ret, null) : filemapRead(machine, file, at, ret, null);
-    machine.current = machine.idle;
-    if (done > 0) file.pos = at + done;
+    const positioned = number === nr.SYS_pread64 || number === nr.SYS_pwrite64;
+    const at = writes && file.append ? file.inode.size : positioned ? pos : file.pos;
+    let done: number;
+    if (unknown) {
+      if (ret <= 0) return NOT_MADE;
+      machine.current = p.process.task;
+      done = writes ? filemapWrite(machine, file, at, ret, null) : filemapRead(machine, file, at, ret, null);
+      machine.current = machine.idle;
+      if (done > 0 && !positioned) file.pos = at + done;
+    } else if (number === nr.SYS_read) done = system.read(p.process, fd, buffer, count);
+    else if (number === nr.SYS_write) done = system.write(p.process, fd, buffer, count);
+    else if (number === nr.SYS_pread64) done = system.pread64(p.process, fd, buffer, count, pos);
+    else done = system.pwrite64(p.process, fd, buffer, count, pos);
+    if (done > 0) this.onTransfer(p.process.mm, file, at, unknown ? 0 : buffer, done, writes);
     return done;
   }
 

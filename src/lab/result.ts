@@ -58,8 +58,8 @@ export interface RunResult {
   kernel: string;
   family: string;
   limit_bytes: number | null;
-  /** What a limit is in this kernel. */
-  limited_by: LimitKind;
+  /** What a limit is in this kernel; `pages` for a policy, which has no machine. */
+  limited_by: LimitKind | 'pages';
   status: RunStatus;
   /**
    * Over the run. pgscan and the like as the cgroup counts them, where it does; faults and swap traffic of the whole machine.

@@ -3,22 +3,38 @@
  *
  * Promises  1. The result does not depend on how many workers there were, nor on who finished first.
  *           2. All curves of a grid have the same limits.
+ *           3. What is done is kept, if there is a store: the same sweep goes on from there.
  */
 import { InputError } from '../mm/bug.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import { adviseOn } from './advice.ts';
+import { settingsBeside } from './alternatives.ts';
 import { type Configuration, type Curve, configurationsOf, type Grid, type GridResult, KERNEL_POLICY } from './grid.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
-import { type Pool, type Progress, poolFor, progressOf } from './pool.ts';
+import { type Progress, ProgressSum } from './progress.ts';
 import type { RunResult, SweepResult } from './result.ts';
+import { localRunner, type Runner, StoredRunner } from './runner.ts';
 import { type Sizing, sizeUp } from './sizing.ts';
+import { recordingHash } from './store/key.ts';
+import { writeParquet } from './store/parquet.ts';
+import type { ResultStore } from './store/store.ts';
 
-interface SweepWork {
+export interface SweepWork {
   limits: Limits;
   /** At most so many at once; 0 replays in this thread. Default: one per CPU. */
   workers?: number;
+  /** Where results are kept; null: nowhere. */
+  store?: ResultStore | null;
+  /** Make again what is stored. */
+  fresh?: boolean;
+  /** Who makes the runs, instead of threads here. */
+  runner?: Runner;
   onProgress?: (progress: Progress) => void;
+  /** Something worth a line: an entry of the store that was not used. */
+  onNote?: (note: string) => void;
+  /** Ends the sweep; it throws. */
+  signal?: AbortSignal;
 }
 
 export interface GridOptions extends SweepWork {
@@ -34,7 +50,7 @@ export async function sweepGrid(recording: Recording, survey: Survey, options: G
   const { configurations, skipped } = configurationsOf(options.grid);
   if (configurations.length === 0) throw new InputError('the grid', 0, `nothing is left of it (${skipped.join('; ')})`);
   const { name, command } = recording.header;
-  const curves = await sweepAll(recording, survey, configurations, options);
+  const curves = await withRunner(recording, survey, options, (runner) => curvesOf(runner, configurations, options));
   return { recording: name, command, curves, skipped };
 }
 
@@ -45,73 +61,101 @@ export async function sweepRecording(
   options: SweepOptions,
 ): Promise<SweepResult> {
   const machine = machineOptionsOf(options);
-  const configuration = { ...machine, policy: KERNEL_POLICY };
-  const curves = await sweepAll(recording, survey, [configuration], options);
-  const { unlimited, runs } = curves[0]!;
-  const sizing = async (): Promise<Sizing> => {
-    if (options.limitsOnly === true) return { refined: [], advice: adviseOn(unlimited, runs), alternatives: null };
-    const pool = poolFor(recording, survey, options.workers);
-    try {
-      return await sizeUp(machine, unlimited, runs, (other, limitBytes) =>
-        runOne(pool, { ...other, policy: KERNEL_POLICY }, limitBytes, () => {}),
-      );
-    } finally {
-      await pool.close();
-    }
-  };
-  return {
-    recording: recording.header.name,
-    command: recording.header.command,
-    kernel: unlimited.kernel,
-    options: machine,
-    unlimited,
-    runs,
-    ...(await sizing()),
-  };
+  return withRunner(recording, survey, options, async (runner) => {
+    const curves = await curvesOf(runner, [{ ...machine, policy: KERNEL_POLICY }], options);
+    const { unlimited, runs } = curves[0]!;
+    return {
+      recording: recording.header.name,
+      command: recording.header.command,
+      kernel: unlimited.kernel,
+      options: machine,
+      unlimited,
+      runs,
+      ...(await sizingOf(runner, machine, unlimited, runs, options)),
+    };
+  });
 }
 
-async function sweepAll(
+/** Replays of three searches, seldom more; only the bar needs to know. */
+const MOST_BISECTIONS = 30;
+
+async function sizingOf(
+  runner: Runner,
+  machine: MachineOptions,
+  unlimited: RunResult,
+  runs: readonly RunResult[],
+  { limitsOnly, onProgress }: SweepOptions,
+): Promise<Sizing> {
+  if (limitsOnly === true) return { refined: [], advice: adviseOn(unlimited, runs), alternatives: null };
+  const progress = new ProgressSum(MOST_BISECTIONS + 2 * settingsBeside(machine).length, onProgress);
+  let started = 0;
+  return sizeUp(machine, unlimited, runs, async (other, limitBytes) => {
+    const i = started++;
+    const { result, stored } = await runner.run({ ...other, policy: KERNEL_POLICY, limitBytes }, (share) =>
+      progress.reached(i, share),
+    );
+    progress.finished(i, result.events, stored);
+    return result;
+  });
+}
+
+/** Gives `work` who makes the runs: from the store what is there. What was made is written down at the end. */
+async function withRunner<T>(
   recording: Recording,
   survey: Survey,
-  configurations: readonly Configuration[],
   options: SweepWork,
-): Promise<Curve[]> {
-  const pool = poolFor(recording, survey, options.workers);
-  const { limits: wanted } = options;
+  work: (runner: Runner) => Promise<T>,
+): Promise<T> {
+  const { store, signal } = options;
+  const maker = options.runner ?? localRunner({ recording, survey }, options.workers);
+  const hash = store ? recordingHash(recording) : '';
+  const stored = store
+    ? new StoredRunner(store, hash, maker, options.fresh === true, options.onNote ?? (() => {}))
+    : null;
+  const stop = () => void maker.close();
+  signal?.addEventListener('abort', stop);
   try {
-    const each = 1 + ('count' in wanted ? wanted.count : wanted.bytes.length);
-    const report = progressOf(each * configurations.length, options.onProgress);
-    const start = (i: number, configuration: Configuration, limitBytes: number | null) =>
-      runOne(pool, configuration, limitBytes, (share) => report(i, share));
-    const unlimited = configurations.map((configuration, c) => start(c * each, configuration, null));
-    // Limits that are shares of the peak have to wait for the first; others run beside it.
-    const limits = 'count' in wanted ? limitsBelow((await unlimited[0]!).peak_bytes, wanted.count) : wanted.bytes;
-    const curves = configurations.map(async (configuration, c) => ({
-      configuration,
-      unlimited: await unlimited[c]!,
-      runs: await Promise.all(limits.map((bytes, i) => start(c * each + 1 + i, configuration, bytes))),
-    }));
-    return await Promise.all(curves);
+    signal?.throwIfAborted();
+    const result = await work(stored ?? maker);
+    if (store && stored !== null) writeParquet(store, stored.identities);
+    return result;
   } finally {
-    await pool.close();
+    signal?.removeEventListener('abort', stop);
+    await maker.close();
   }
 }
 
-async function runOne(
-  pool: Pool,
-  configuration: Configuration,
-  limitBytes: number | null,
-  report: (share: number) => void,
-): Promise<RunResult> {
-  const { policy } = configuration;
-  if (policy !== KERNEL_POLICY) throw new InputError('--policy', 0, `there is no policy '${policy}'`);
-  const run = { ...machineOptionsOf(configuration), limitBytes };
-  const { seconds: _, ...result } = await pool.run(run, (share) => report(Math.min(share, 0.999)));
-  report(1);
-  return result;
+async function curvesOf(
+  runner: Runner,
+  configurations: readonly Configuration[],
+  { limits: wanted, onProgress }: SweepWork,
+): Promise<Curve[]> {
+  const each = 1 + ('count' in wanted ? wanted.count : wanted.bytes.length);
+  const progress = new ProgressSum(each * configurations.length, onProgress);
+  const start = async (i: number, configuration: Configuration, limitBytes: number | null): Promise<RunResult> => {
+    const { result, stored } = await runner.run({ ...configuration, limitBytes }, (share) =>
+      progress.reached(i, share),
+    );
+    progress.finished(i, result.events, stored);
+    return result;
+  };
+  const unlimited = configurations.map((configuration, c) => start(c * each, configuration, null));
+  const allUnlimited = Promise.all(unlimited);
+  allUnlimited.catch(() => {}); // it is awaited below; until then nobody hears of a failure
+  // Limits that are shares of the peak have to wait for the first; others run beside it.
+  const limits = 'count' in wanted ? limitsBelow((await unlimited[0]!).peak_bytes, wanted.count) : wanted.bytes;
+  const runs = configurations.map((configuration, c) =>
+    Promise.all(limits.map((bytes, i) => start(c * each + 1 + i, configuration, bytes))),
+  );
+  const [without, under] = await Promise.all([allUnlimited, Promise.all(runs)]);
+  return configurations.map((configuration, c) => ({
+    configuration,
+    unlimited: without[c]!,
+    runs: under[c]!,
+  }));
 }
 
-export function machineOptionsOf(options: MachineOptions): MachineOptions {
+function machineOptionsOf(options: MachineOptions): MachineOptions {
   const { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru } = options;
   return { kernel, ramBytes, swapBytes, swapDevice, swappiness, pageCluster, minFreeKbytes, mglru };
 }

@@ -72,6 +72,7 @@ export function newMm(machine: Machine, memcg: MemCgroup, parent: Mm | null = nu
   const before =
     machine.generation.switches.mmlistInForkOrder && parent !== null ? mms.indexOf(parent) : mms.length - 1;
   mms.splice(before + 1, 0, mm);
+  machine.multiGen?.mmLists.add(mm);
   return mm;
 }
 
@@ -80,6 +81,7 @@ export function mmPut(machine: Machine, mm: Mm): void {
   mm.mmUsers -= 1;
   if (mm.mmUsers > 0) return;
   mm.exiting = true;
+  machine.multiGen?.mmLists.remove(mm);
   machine.ksm?.exit(mm);
   machine.reclaim.forgetMm?.(mm);
   exitMmap(machine, mm);
@@ -132,16 +134,27 @@ export function exitTask(machine: Machine, task: Task): void {
 export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null {
   const mm = newMm(machine, memcg, parent);
   if (mm === null) return null;
-  copyLayout(mm, parent);
-  if (machine.ksm?.has(parent)) machine.ksm.enter(mm);
-  for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {
-    if (dupVma(machine, mm, vma) < 0) {
-      mmPut(machine, mm);
-      return null;
-    }
+  parent.writeLocked = true;
+  mm.writeLocked = true;
+  const copied = dupMmap(machine, mm, parent);
+  parent.writeLocked = false;
+  mm.writeLocked = false;
+  if (copied < 0) {
+    mmPut(machine, mm);
+    return null;
   }
   machine.pageTables.flushTlb();
   return mm;
+}
+
+/** 0 or -ENOMEM: what there is so far is to be given back. */
+function dupMmap(machine: Machine, mm: Mm, parent: Mm): number {
+  copyLayout(mm, parent);
+  if (machine.ksm?.has(parent)) machine.ksm.enter(mm);
+  for (let vma = parent.vmas.first(); vma !== null; vma = parent.vmas.next(vma)) {
+    if (dupVma(machine, mm, vma) < 0) return -ENOMEM;
+  }
+  return 0;
 }
 
 function copyLayout(mm: Mm, parent: Mm): void {

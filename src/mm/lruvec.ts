@@ -13,6 +13,7 @@
  */
 import type { MemCgroup } from './memcg.ts';
 import type { ListHead, MemMap } from './memmap.ts';
+import type { LruGen } from './mglru/lru_gen.ts';
 import { NR_NODE_STATS } from './vmstat.ts';
 import { MAX_NR_ZONES, type PgData, type Zone } from './zone.ts';
 
@@ -48,6 +49,8 @@ export class Lruvec {
   refaultsAnon = 0;
   refaultsFile = 0;
   congested = false;
+  /** Pages by generation, in place of the lists of active and inactive ones; null: those are used. */
+  lruGen: LruGen | null = null;
 
   constructor(frames: MemMap, memcg: MemCgroup, pgdat: PgData, zone: Zone | null, parent: Lruvec | null) {
     this.memcg = memcg;

@@ -19,6 +19,8 @@ import type { Ksm } from './ksm.ts';
 import type { StableNode } from './ksm_page.ts';
 import { addLruvecs, MemCgroup, MemcgStock, newMemCgroup } from './memcg.ts';
 import { MemMap } from './memmap.ts';
+import { type MultiGen, newMultiGen } from './mglru/multi_gen.ts';
+import { newGenWorkingset } from './mglru/workingset.ts';
 import { MlockBatch } from './mlock_batch.ts';
 import { Mm } from './mm.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
@@ -208,6 +210,8 @@ export class Machine {
   readonly lru: Lru;
   readonly reclaim: Reclaim;
   readonly workingset: Workingset;
+  /** Pages by generation; null: by active and inactive lists. */
+  readonly multiGen: MultiGen | null;
   readonly physical: Physical;
   /** Looks for small pages that could be huge; null: not in this kernel. */
   readonly khugepaged: Khugepaged | null;
@@ -246,7 +250,8 @@ export class Machine {
     this.sysctl = { ...SYSCTL_DEFAULTS, ...this.generation.sysctl, ...config.sysctl };
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
-    this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB);
+    this.multiGen = newMultiGen(this);
+    this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB, this.multiGen !== null);
     const cgroupV1 = this.generation.switches.cgroupV1Only || (config.cgroupV1 ?? false);
     this.rootMemcg = new MemCgroup(1, '/', null, cgroupV1, this.sysctl.swappiness);
     this.memcgs.push(this.rootMemcg, this.rootMemcg);
@@ -274,7 +279,7 @@ export class Machine {
     this.rmap = this.generation.newRmap(this);
     this.lru = this.generation.newLru(this);
     this.reclaim = this.generation.newReclaim(this);
-    this.workingset = this.generation.newWorkingset(this);
+    this.workingset = this.multiGen === null ? this.generation.newWorkingset(this) : newGenWorkingset(this.multiGen);
     this.khugepaged = this.generation.newKhugepaged?.(this) ?? null;
     this.ksm = this.generation.newKsm?.(this) ?? null;
     this.state = this.generation.newState?.(this) ?? null;

@@ -156,7 +156,9 @@ export function addLruvecs(machine: Machine, memcg: MemCgroup): void {
     }
   } else {
     for (const pgdat of machine.nodes) {
-      memcg.lruvecs[pgdat.nid] = new Lruvec(machine.frames, memcg, pgdat, null, above(pgdat.nid));
+      const lruvec = new Lruvec(machine.frames, memcg, pgdat, null, above(pgdat.nid));
+      memcg.lruvecs[pgdat.nid] = lruvec;
+      machine.multiGen?.adopt(lruvec);
     }
   }
 }

@@ -29,9 +29,12 @@ import {
 } from './fault.ts';
 import type { Machine } from './machine.ts';
 import { countMemcgEvents } from './memcg.ts';
+import type { MultiGen } from './mglru/multi_gen.ts';
+import { hasRecency } from './mglru/walk.ts';
 import type { Mm } from './mm.ts';
 import { expandStack } from './mmap.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_YOUNG } from './page_table.ts';
+import type { Task } from './task.ts';
 import type { Token, Vpn } from './units.ts';
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE } from './vm_flags.ts';
 import type { Vma } from './vma.ts';
@@ -89,7 +92,9 @@ export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: numbe
   machine.clock.spend(FAULT_NS);
   task.cpuNs += FAULT_NS;
   if (machine.trace.on) machine.trace.emit(machine.clock.now, 'page_fault_user', vpn * 4096, flags);
+  if (machine.multiGen !== null) enterLruFault(machine.multiGen, task, vma);
   const result = machine.generation.handlePteFault(machine, vma, vpn, flags);
+  task.inLruFault = false;
   // SINCE 6.5: a fault that starts again is counted once. Before, each attempt was.
   if ((result & VM_FAULT_RETRY) === 0 || machine.generation.switches.countsRetriedFaults) {
     machine.events[PGFAULT]! += 1;
@@ -101,6 +106,13 @@ export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: numbe
   }
   return result;
 }
+
+/** What comes in by this fault is in use, unless the mapping is read once from end to end, or here and there. */
+function enterLruFault(multiGen: MultiGen, task: Task, vma: Vma): void {
+  task.inLruFault = hasRecency(multiGen, vma);
+  vma.vmMm.usedOn = -1;
+}
+
 // accesses
 
 /** Loads the page at `vpn`, for the program or, with `by` 0, for a copy of the kernel's: 0, or what faultIn says. */
@@ -110,6 +122,7 @@ export function loadPage(machine: Machine, mm: Mm, vpn: Vpn, by: number = FAULT_
     const slot = pageTables.slotOf(mm.pageTables, vpn);
     if (slot !== NO_SLOT && (pageTables.bits[slot]! & PTE_PRESENT) !== 0) {
       pageTables.bits[slot]! |= PTE_YOUNG;
+      pageTables.touchTable(slot);
       return 0;
     }
     const failed = faultIn(machine, mm, vpn, by);
@@ -133,6 +146,7 @@ export function makeWritable(machine: Machine, mm: Mm, vpn: Vpn, by: number = FA
     const slot = pageTables.slotOf(mm.pageTables, vpn);
     if (slot !== NO_SLOT && (pageTables.bits[slot]! & (PTE_PRESENT | PTE_RW)) === (PTE_PRESENT | PTE_RW)) {
       pageTables.bits[slot]! |= PTE_YOUNG | PTE_DIRTY;
+      pageTables.touchTable(slot);
       return 0;
     }
     const failed = faultIn(machine, mm, vpn, by | FAULT_FLAG_WRITE);
@@ -203,6 +217,7 @@ function accessPage(machine: Machine, mm: Mm, vpn: Vpn, kind: number): boolean {
   const entry = slot === NO_SLOT ? 0 : pageTables.bits[slot]!;
   const wanted = kind === ACCESS_WRITE ? PTE_PRESENT | PTE_RW : PTE_PRESENT;
   if ((entry & wanted) === wanted) {
+    pageTables.touchTable(slot);
     if (kind === ACCESS_FETCH) {
       pageTables.fetched(slot, vpn);
     } else if (kind === ACCESS_READ) {

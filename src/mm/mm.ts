@@ -94,6 +94,10 @@ export class Mm {
   exiting = false;
   /** 2.4: the next page that swap_out looks at; the end of user space when it has seen all. */
   swapAddress: Vpn = 0 as Vpn;
+  /** A bit for each node: the program ran since that node's walk of generations was here (mglru/mm_list.ts). */
+  usedOn = 0;
+  /** A fork copies it, or makes it: nobody else may look (mmap_lock, held for writing). */
+  writeLocked = false;
   /** The OOM reaper was here: killing its owner brings no more (MMF_OOM_SKIP). */
   oomSkip = false;
 

@@ -116,6 +116,7 @@ export function freePagesPrepare(m: Machine, zone: Zone, pfn: Pfn, order: number
   frames.setMapping(pfn, 0);
   frames.setPrivate(pfn, 0);
   frames.clear(pfn, PG_MASK);
+  if (m.multiGen !== null) m.multiGen.gens.forget(pfn);
 }
 
 function clearTails(m: Machine, pfn: Pfn, order: number): void {

@@ -23,6 +23,7 @@
  * program uses all the time can look idle to reclaim, here as there.
  */
 import type { Machine } from './machine.ts';
+import { pmdHash } from './mglru/bloom_filter.ts';
 import type { Mm } from './mm.ts';
 import { allocPageTablePage, freePageTablePage } from './page_alloc.ts';
 import { NO_PFN, type Pfn, type Pgoff, type SwapEntry, type Vpn } from './units.ts';
@@ -108,11 +109,14 @@ export class PageTables {
   /** Frames under the tables: by leaf number, by directory number. */
   private readonly leafPfn: Pfn[] = [];
   private readonly dirPfn: Pfn[] = [];
+  /** By leaf number: a page walk went through the entry above the table (its accessed bit). null: nobody will ask. */
+  private tableYoung: Uint8Array | null;
   private readonly freeLeaves: number[] = [];
   private readonly freeDirs: number[] = [];
 
-  /** Entries of the TLBs for data and code, each a power of two. */
-  constructor(tlb: TlbConfig) {
+  /** Entries of the TLBs for data and code, each a power of two; `watchesTables`: young bits of entries above tables are kept. */
+  constructor(tlb: TlbConfig, watchesTables: boolean) {
+    this.tableYoung = watchesTables ? new Uint8Array(0) : null;
     this.dtlb = new Int32Array(tlb.data).fill(NO_SLOT);
     this.itlb = new Int32Array(tlb.code).fill(NO_SLOT);
   }
@@ -148,6 +152,24 @@ export class PageTables {
   flushTlb(): void {
     for (const slot of this.dtlb) if (slot !== NO_SLOT) this.bits[slot]! &= ~PTE_DTLB;
     for (const slot of this.itlb) if (slot !== NO_SLOT) this.bits[slot]! &= ~PTE_ITLB;
+  }
+
+  // the entries above tables
+
+  /** A page walk comes by. */
+  touchTable(slot: number): void {
+    if (this.tableYoung !== null) this.tableYoung[slot >>> 9] = 1;
+  }
+  /** The young bit of the entry above the table of `slot`; the TLB is not told. Only where they are kept. */
+  testAndClearTableYoung(slot: number): boolean {
+    const young = this.tableYoung![slot >>> 9] === 1;
+    this.tableYoung![slot >>> 9] = 0;
+    return young;
+  }
+  /** Where the entry above the table of `vpn` is, as a number for filters. */
+  tableHash(root: PageTableRoot, vpn: Vpn): number {
+    const row = this.leafRow(root, vpn);
+    return pmdHash(this.dirPfn[Math.floor(row / 512)]!, row % 512);
   }
 
   // lookup
@@ -294,6 +316,10 @@ export class PageTables {
   setTableBits(first: number, bits: number): void {
     this.bits.fill(bits, first, first + PTRS_PER_TABLE);
   }
+  /** A huge page is not young any more. */
+  clearTableYoungBits(first: number): void {
+    for (let i = first; i < first + PTRS_PER_TABLE; i++) this.bits[i]! &= ~PTE_YOUNG;
+  }
   /** The table of `vpn` goes, with all that its entries say. */
   dropTable(machine: Machine, mm: Mm, vpn: Vpn): void {
     const row = this.leafRow(mm.pageTables, vpn);
@@ -431,7 +457,14 @@ export class PageTables {
       const value = new Uint32Array(size);
       value.set(this.value);
       this.value = value;
+      if (this.tableYoung !== null) {
+        const young = new Uint8Array(size / 512);
+        young.set(this.tableYoung);
+        this.tableYoung = young;
+      }
     }
+    // The kernel sets the bit itself when it enters a table (_PAGE_TABLE).
+    if (this.tableYoung !== null) this.tableYoung[leaf] = 1;
     mm.pageTables.tables += 1;
     mm.pageTables.leafTables += 1;
     return leaf;

@@ -14,6 +14,7 @@ import type { Ksm } from './ksm.ts';
 import type { LruList, Lruvec } from './lruvec.ts';
 import type { Machine, Sysctl } from './machine.ts';
 import type { MemCgroup } from './memcg.ts';
+import type { MultiGenRules } from './mglru/rules.ts';
 import type { Mm } from './mm.ts';
 import type { Shrinker, ShrinkerOps } from './slab.ts';
 import type { SlabName, SlabSizes } from './slab_sizes.ts';
@@ -278,6 +279,8 @@ export interface Generation {
   readonly newLru: (machine: Machine) => Lru;
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
+  /** The multi-generational LRU, for machines that ask for it. Undefined: the kernel has none. */
+  readonly multiGen?: MultiGenRules;
   readonly newPhysical: (machine: Machine) => Physical;
   readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;

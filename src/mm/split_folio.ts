@@ -86,6 +86,7 @@ export function splitFolio(machine: Machine, head: Pfn, list: ListHead | null = 
     if (i > 0) {
       frames.clear(pfn, PG_tail);
       frames.set(pfn, inherited);
+      machine.multiGen?.gens.copy(pfn, head);
       if (cached) frames.setPrivate(pfn, frames.private_(head) + i);
     }
     if (frames.mapcount(pfn) === 0) frames.clear(pfn, PG_anon_exclusive);

@@ -5,6 +5,7 @@
  */
 import type { MemCgroup } from './memcg.ts';
 import type { Mempolicy } from './mempolicy.ts';
+import type { MmWalk } from './mglru/lru_gen.ts';
 import type { Mm } from './mm.ts';
 import type { Pfn } from './units.ts';
 import type { Vma } from './vma.ts';
@@ -44,6 +45,9 @@ export class Task {
   swapoff = false;
   /** PF_MEMALLOC: it frees memory, so it may use the reserves and must not reclaim again. */
   memalloc = false;
+  /** It handles a fault of a mapping whose use tells something; and the walk of its reclaim that counts pages (mglru). */
+  inLruFault = false;
+  mmWalk: MmWalk | null = null;
   /** PF_MEMALLOC_NOFS. */
   nofs = false;
   /** Where its memory comes from (mempolicy.ts); null: from the CPU's node. And the node that is next, if by turns. */

@@ -8,6 +8,7 @@ import { folioMapcount, folioPages } from './folio.ts';
 import { isKsmPage } from './ksm_page.ts';
 import { type Lruvec, NR_LRU_LISTS } from './lruvec.ts';
 import type { Machine } from './machine.ts';
+import { verifyGens, verifyLruGen } from './mglru/verify_mglru.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
 import { compoundHead } from './page_alloc.ts';
 import {
@@ -226,8 +227,13 @@ function verifyLists(machine: Machine, found: string[]): void {
   const nodeSizes = machine.nodes.map(() => new Float64Array(NR_LRU_LISTS));
   let onLists = 0;
   for (const memcg of machine.memcgs.slice(1)) {
-    for (const lruvec of memcg.lruvecs) onLists += verifyLruvec(machine, lruvec, nodeSizes[lruvec.pgdat.nid]!, found);
+    for (const lruvec of memcg.lruvecs) {
+      const sizes = nodeSizes[lruvec.pgdat.nid]!;
+      onLists += verifyLruvec(machine, lruvec, sizes, found);
+      if (machine.multiGen !== null) onLists += verifyLruGen(machine, machine.multiGen, lruvec, sizes, found);
+    }
   }
+  if (machine.multiGen !== null) verifyGens(machine, machine.multiGen, found);
   let flagged = 0;
   let mlocked = 0;
   for (let pfn = 0 as Pfn; pfn < frames.frames; pfn++) {

@@ -11,6 +11,8 @@
  *     v & 3 = 0..2   instruction fetch, read, write of page  previous + zigzag(v >> 2)
  *     v & 3 = 3      event v >> 2
  *                    0 end │ 1 tick: n │ 2 text: length, bytes │ 4 syscall: nr, a0…a5, ret │ 5 path: length, bytes
+ *                    format 2: 6 chunk: clock, and previous = 0 │ 7 clock: n more │ 8 file: kind, device, inode, bytes
+ *                              9 image: n, which execve started
  *
  * An event's first byte is below 128 and so is the byte before it, the last one of a number. That makes events findable
  * without decoding the accesses between them: see skipAccesses.
@@ -21,7 +23,23 @@ export const KIND_FETCH = 0;
 export const KIND_READ = 1;
 export const KIND_WRITE = 2;
 
-export const EVENT_CODE = { end: 0, tick: 1, text: 2, syscall: 4, path: 5 } as const;
+export const EVENT_CODE = {
+  end: 0,
+  tick: 1,
+  text: 2,
+  syscall: 4,
+  path: 5,
+  chunk: 6,
+  clock: 7,
+  file: 8,
+  image: 9,
+} as const;
+
+/** Of a file that is opened: what it is. */
+export const FILE_ON_DISK = 0;
+export const FILE_IN_MEMORY = 1;
+/** A device, a folder, a pipe, a file of the kernel. */
+export const FILE_OUTSIDE = 2;
 
 /** What `next` met. */
 export const EVENT_ACCESSES = 0;
@@ -30,7 +48,11 @@ export const EVENT_SYSCALL = 2;
 export const EVENT_PATH = 3;
 export const EVENT_TEXT = 4;
 export const EVENT_END = 5;
-export type EventKind = 0 | 1 | 2 | 3 | 4 | 5;
+/** Format 2: what follows ran from `clock` on; what the next call opens; a new program. */
+export const EVENT_CLOCK = 6;
+export const EVENT_FILE = 7;
+export const EVENT_IMAGE = 8;
+export type EventKind = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 /** Accesses in a batch: 8 + 1 bytes each, so that a batch stays in the CPU's second-level cache. */
 export const BATCH = 8192;
@@ -42,6 +64,7 @@ const PATH_BYTES = 4096;
 const TEXT_BYTES = 1 << 16;
 /** A tick counts the accesses since the last one; so many take days. */
 const TICK_ACCESSES = 2 ** 48;
+const MOST_CLOCK = 2 ** 49;
 /** End of user space, in pages: 47 bits less 12. A literal in the hot loop, too. */
 const USER_PAGES = 34359738368;
 
@@ -52,6 +75,8 @@ export interface BodySource {
   readonly whole: Uint8Array | null;
   /** Copies bytes from `at` on into `into` and says how many; 0 only at the end. */
   read(at: number, into: Uint8Array): number;
+  /** Where a byte of the body stands in the unpacked file, if not in line behind the first. */
+  placeOf?(at: number): number;
 }
 
 /** A body in memory. */
@@ -65,6 +90,18 @@ export interface BodyPlace {
   pid: number;
   /** Where the body starts in the unpacked file. */
   offset: number;
+  /** 1 without it. */
+  format?: 1 | 2;
+  /** Programs that the header has. */
+  images?: number;
+}
+
+/** EVENT_FILE. */
+export interface OpenedFile {
+  kind: typeof FILE_ON_DISK | typeof FILE_IN_MEMORY | typeof FILE_OUTSIDE;
+  device: number;
+  inode: number;
+  bytes: number;
 }
 
 export class BodyDecoder {
@@ -78,6 +115,12 @@ export class BodyDecoder {
   readonly call: Float64Array = new Float64Array(8);
   /** EVENT_PATH and EVENT_TEXT. */
   text = '';
+  /** EVENT_CLOCK: accesses of all processes before what follows; 0 in format 1. */
+  clock = 0;
+  /** EVENT_FILE. */
+  file: OpenedFile = { kind: FILE_OUTSIDE, device: 0, inode: 0, bytes: 0 };
+  /** EVENT_IMAGE: its place in the header. */
+  image = 0;
 
   private readonly source: BodySource;
   private readonly place: BodyPlace;
@@ -228,6 +271,12 @@ export class BodyDecoder {
       case EVENT_CODE.text:
         this.readText(TEXT_BYTES);
         return EVENT_TEXT;
+      case EVENT_CODE.chunk:
+      case EVENT_CODE.clock:
+      case EVENT_CODE.file:
+      case EVENT_CODE.image:
+        if (this.place.format === 2) return this.eventOfFormat2(code, start);
+        break;
       case EVENT_CODE.end:
         if (this.position !== this.source.length) {
           throw this.refuse(
@@ -236,9 +285,44 @@ export class BodyDecoder {
         }
         this.at = start; // so that the end is met again
         return EVENT_END;
+    }
+    this.at = start;
+    throw this.refuse(`event ${code}, which format ${this.place.format ?? 1} does not have`);
+  }
+
+  private eventOfFormat2(code: number, start: number): EventKind {
+    switch (code) {
+      case EVENT_CODE.chunk: {
+        const clock = this.varint();
+        this.page = 0;
+        if (clock < this.clock || clock > MOST_CLOCK) {
+          this.at = start;
+          throw this.refuse(`the clock goes from ${this.clock} to ${clock}`);
+        }
+        this.clock = clock;
+        return EVENT_CLOCK;
+      }
+      case EVENT_CODE.clock:
+        this.clock += this.varint();
+        if (this.clock > MOST_CLOCK) throw this.refuse(`a clock of ${this.clock}`);
+        return EVENT_CLOCK;
+      case EVENT_CODE.file: {
+        const kind = this.varint();
+        if (kind !== FILE_ON_DISK && kind !== FILE_IN_MEMORY && kind !== FILE_OUTSIDE) {
+          this.at = start;
+          throw this.refuse(`a file of kind ${kind}`);
+        }
+        this.file = { kind, device: this.varint(), inode: this.varint(), bytes: this.varint() };
+        if (!Number.isSafeInteger(this.file.bytes)) throw this.refuse(`a file of ${this.file.bytes} bytes`);
+        return EVENT_FILE;
+      }
       default:
-        this.at = start;
-        throw this.refuse(`event ${code}, which format 1 does not have`);
+        this.image = this.varint();
+        if (this.image < 1 || this.image >= (this.place.images ?? 1)) {
+          this.at = start;
+          throw this.refuse(`program ${this.image}, which the header does not have`);
+        }
+        return EVENT_IMAGE;
     }
   }
 
@@ -359,6 +443,7 @@ export class BodyDecoder {
 
   private refuse(reason: string): RecordingError {
     const { file, pid, offset } = this.place;
-    return new RecordingError(file, `byte ${offset + this.position}`, `${reason} (process ${pid})`);
+    const at = this.source.placeOf?.(this.position) ?? offset + this.position;
+    return new RecordingError(file, `byte ${at}`, `${reason} (process ${pid})`);
   }
 }

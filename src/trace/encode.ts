@@ -4,18 +4,27 @@
  * Owns      the varints and events of a body.
  * Promises  What is written here is read there, value for value.
  */
-import { EVENT_CODE } from './decode.ts';
+import { EVENT_CODE, type OpenedFile } from './decode.ts';
 import { formatHeader, type RecordingHeader } from './recording.ts';
 
 export class BodyWriter {
   private bytes = new Uint8Array(1 << 12);
   private length = 0;
   private page = 0;
+  /** Accesses in it, and the clock at its end. */
+  accesses = 0;
+  clockNow = 0;
+
+  /** Bytes so far. */
+  get bytesWritten(): number {
+    return this.length;
+  }
 
   /** `kind`: 0 instruction fetch, 1 read, 2 write. */
   access(page: number, kind: number): void {
     const delta = page - this.page;
     this.page = page;
+    this.accesses += 1;
     const zigzag = delta >= 0 ? 2 * delta : -2 * delta - 1;
     // Behind 51 bits a number times 4 is no longer exact; pages stay far below.
     this.varint(zigzag * 4 + kind);
@@ -46,6 +55,42 @@ export class BodyWriter {
   end(): Uint8Array {
     this.event(EVENT_CODE.end);
     return this.bytes.slice(0, this.length);
+  }
+
+  // format 2
+
+  /** Begins a chunk: what it holds can be read without what was before. Empties the writer. */
+  chunk(clock: number): void {
+    this.length = 0;
+    this.page = 0;
+    this.accesses = 0;
+    this.clockNow = clock;
+    this.event(EVENT_CODE.chunk);
+    this.varint(clock);
+  }
+
+  /** What was written since `chunk`, until the next one. */
+  taken(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /** What follows ran `more` later than what was before. */
+  clock(more: number): void {
+    this.clockNow += more;
+    this.event(EVENT_CODE.clock);
+    this.varint(more);
+  }
+
+  /** What the next call opens. */
+  file(file: OpenedFile): void {
+    this.event(EVENT_CODE.file);
+    for (const n of [file.kind, file.device, file.inode, file.bytes]) this.varint(n);
+  }
+
+  /** The header's program `n` runs from here on. */
+  image(n: number): void {
+    this.event(EVENT_CODE.image);
+    this.varint(n);
   }
 
   private event(code: number): void {

@@ -8,10 +8,22 @@
  * A recording has no files in it. A size is known exactly from a read that met the end, or an lseek from it; else it is
  * what was read or mapped at least. ld.so maps a library in two steps, first the whole span of addresses, then each part
  * over it; of the span only what was not covered again counts, for it reaches over the file's end into .bss.
+ * Format 2 says what a file is and how long it was when it was opened first.
  */
 import { O_DIRECTORY, O_TRUNC, SEEK_END } from '../syscalls/uapi.ts';
-import type { BodyDecoder } from './decode.ts';
-import { EVENT_END, EVENT_PATH, EVENT_SYSCALL, EVENT_TICK } from './decode.ts';
+import {
+  type BodyDecoder,
+  EVENT_END,
+  EVENT_FILE,
+  EVENT_IMAGE,
+  EVENT_PATH,
+  EVENT_SYSCALL,
+  EVENT_TICK,
+  type EventKind,
+  type OpenedFile,
+} from './decode.ts';
+import { OrderedReader } from './order.ts';
+import type { Ordered } from './recording.ts';
 import { decoderOf, type Recording } from './source.ts';
 import {
   F_DUPFD,
@@ -83,57 +95,112 @@ interface FileMap {
 interface ProcessState {
   fds: Map<number, Descriptor>;
   maps: FileMap[];
+  /** What the next open opens. */
+  path: string;
+  opened: OpenedFile | null;
 }
 
 export function surveyRecording(recording: Recording): Survey {
+  const { processes, ordered } = recording.header;
+  const surveyor = new Surveyor(processes.length);
+  if (ordered === undefined) surveyBodies(recording, surveyor);
+  else surveyInOrder(recording, ordered, surveyor);
+  return surveyor.finish();
+}
+
+/** Format 1: from parent to child, each body as a whole. */
+function surveyBodies(recording: Recording, surveyor: Surveyor): void {
   const { processes } = recording.header;
-  const files = new Map<string, Facts>();
-  const survey: Survey = {
-    files: [],
-    parents: processes.map(() => -2),
-    firstBrk: 0,
-    syscalls: 0,
-    rawAccesses: 0,
-  };
+  const { parents } = surveyor.survey;
   const root = processes.findIndex((p) => p.pid === 0);
-  survey.parents[root] = -1;
-  const waiting: { index: number; state: ProcessState }[] = [{ index: root, state: { fds: new Map(), maps: [] } }];
+  parents[root] = -1;
+  const waiting: { index: number; state: ProcessState }[] = [{ index: root, state: newState() }];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const { index, state } = next;
-    surveyProcess(decoderOf(recording, index), state, files, survey, index === root, (pid) => {
+    surveyor.body(decoderOf(recording, index), state, index === root, (pid) => {
       const child = processes.findIndex((p) => p.pid === pid);
-      if (child < 0 || survey.parents[child] !== -2) return;
-      survey.parents[child] = index;
-      waiting.push({ index: child, state: { fds: new Map(state.fds), maps: state.maps.map((m) => ({ ...m })) } });
+      if (child < 0 || parents[child] !== -2) return;
+      parents[child] = index;
+      waiting.push({ index: child, state: copyOf(state) });
     });
   }
   // Whoever was never forked is not replayed, but must not be damaged either.
-  for (const [index, parent] of survey.parents.entries()) {
-    if (parent === -2)
-      surveyProcess(decoderOf(recording, index), { fds: new Map(), maps: [] }, files, survey, false, () => {});
+  for (const [index, parent] of parents.entries()) {
+    if (parent === -2) surveyor.body(decoderOf(recording, index), newState(), false, () => {});
   }
-  for (const { file, exact } of files.values()) {
-    if (exact >= 0) file.bytes = exact;
-    survey.files.push(file);
-  }
-  return survey;
 }
 
-function surveyProcess(
-  decoder: BodyDecoder,
-  state: ProcessState,
-  files: Map<string, Facts>,
-  survey: Survey,
-  isRoot: boolean,
-  forked: (pid: number) => void,
-): void {
-  let path = '';
-  for (;;) {
-    const event = decoder.nextEvent();
-    if (event === EVENT_END) break;
+/** Format 2: as it ran. A child has what its parent had when its own first event came, or the parent's fork returned. */
+function surveyInOrder(recording: Recording, ordered: Ordered, surveyor: Surveyor): void {
+  const { processes } = recording.header;
+  const { parents } = surveyor.survey;
+  const places = new Map(processes.map(({ pid }, index) => [pid, index]));
+  const root = places.get(0)!;
+  for (const [index, parent] of ordered.parents.entries()) parents[index] = parent >= 0 ? parent : -2;
+  parents[root] = -1;
+  const states = new Map<number, ProcessState>([[root, newState()]]);
+  const stateOf = (index: number): ProcessState => {
+    const known = states.get(index);
+    if (known !== undefined) return known;
+    const parent = parents[index]!;
+    const made = parent < 0 ? newState() : copyOf(stateOf(parent));
+    states.set(index, made);
+    return made;
+  };
+  const forked = (pid: number): void => {
+    const child = places.get(pid);
+    if (child !== undefined) stateOf(child);
+  };
+  const reader = new OrderedReader(recording);
+  for (let event = reader.next(true); event !== null; event = reader.next(true)) {
+    const index = ordered.threads[reader.body]!.process;
+    const state = stateOf(index);
+    if (event === EVENT_END) continue;
+    surveyor.event(reader.decoder, event, state, index === root, forked);
+  }
+  for (const state of states.values()) surveyor.endOf(state);
+}
+
+function newState(): ProcessState {
+  return { fds: new Map(), maps: [], path: '', opened: null };
+}
+
+function copyOf(state: ProcessState): ProcessState {
+  return { ...newState(), fds: new Map(state.fds), maps: state.maps.map((m) => ({ ...m })) };
+}
+
+class Surveyor {
+  readonly survey: Survey;
+  private readonly files: Map<string, Facts> = new Map();
+
+  constructor(processes: number) {
+    const parents = new Array<number>(processes).fill(-2);
+    this.survey = { files: [], parents, firstBrk: 0, syscalls: 0, rawAccesses: 0 };
+  }
+
+  body(decoder: BodyDecoder, state: ProcessState, isRoot: boolean, forked: (pid: number) => void): void {
+    for (let event = decoder.nextEvent(); event !== EVENT_END; event = decoder.nextEvent()) {
+      this.event(decoder, event, state, isRoot, forked);
+    }
+    this.endOf(state);
+  }
+
+  event(
+    decoder: BodyDecoder,
+    event: EventKind,
+    state: ProcessState,
+    isRoot: boolean,
+    forked: (pid: number) => void,
+  ): void {
+    const { survey } = this;
     if (event === EVENT_TICK) survey.rawAccesses += decoder.ticks;
-    if (event === EVENT_PATH) path = decoder.text;
-    if (event !== EVENT_SYSCALL) continue;
+    else if (event === EVENT_PATH) state.path = decoder.text;
+    else if (event === EVENT_FILE) state.opened = decoder.file;
+    else if (event === EVENT_IMAGE) {
+      this.endOf(state);
+      state.maps.length = 0;
+    }
+    if (event !== EVENT_SYSCALL) return;
     survey.syscalls += 1;
     const call = decoder.call;
     const nr = call[0]!;
@@ -142,22 +209,38 @@ function surveyProcess(
     else if (nr === SYS_brk && isRoot && survey.firstBrk === 0) survey.firstBrk = ret;
     else if (nr === SYS_open || nr === SYS_openat || nr === SYS_creat) {
       const flags = nr === SYS_openat ? call[3]! : nr === SYS_open ? call[2]! : O_TRUNC;
-      if (ret >= 0) state.fds.set(ret, { facts: factsOf(files, path, flags), pos: 0 });
-      path = '';
+      if (ret >= 0) state.fds.set(ret, { facts: factsOf(this.files, state, flags), pos: 0 });
+      state.path = '';
+      state.opened = null;
     } else fileCall(state, call, nr, ret);
   }
-  for (const map of state.maps) atLeast(map.facts, map.offset + map.end - map.start);
+
+  endOf(state: ProcessState): void {
+    for (const map of state.maps) atLeast(map.facts, map.offset + map.end - map.start);
+  }
+
+  finish(): Survey {
+    for (const { file, exact } of this.files.values()) {
+      if (exact >= 0) file.bytes = exact;
+      this.survey.files.push(file);
+    }
+    return this.survey;
+  }
 }
 
-function factsOf(files: Map<string, Facts>, path: string, flags: number): Facts | null {
+function factsOf(files: Map<string, Facts>, { path, opened }: ProcessState, flags: number): Facts | null {
   if (path === '') return null;
   const found = files.get(path);
   if (found !== undefined) return found;
-  const file: SurveyedFile = { path, kind: (flags & O_DIRECTORY) !== 0 ? 'outside' : kindOf(path), bytes: 0 };
-  const facts: Facts = { file, exact: (flags & O_TRUNC) !== 0 ? 0 : -1, writtenTo: 0 };
+  const kind = opened === null ? ((flags & O_DIRECTORY) !== 0 ? 'outside' : kindOf(path)) : KINDS[opened.kind];
+  const file: SurveyedFile = { path, kind, bytes: 0 };
+  const facts: Facts = { file, exact: (flags & O_TRUNC) !== 0 ? 0 : (opened?.bytes ?? -1), writtenTo: 0 };
   files.set(path, facts);
   return facts;
 }
+
+/** By FILE_ON_DISK, FILE_IN_MEMORY, FILE_OUTSIDE. */
+const KINDS = ['disk', 'tmpfs', 'outside'] as const;
 
 function kindOf(path: string): SurveyedKind {
   if (path.startsWith('/dev/shm/')) return 'tmpfs';

@@ -220,7 +220,7 @@ for (const { why, text, want } of [
     text: 'hello\n',
     want: "x.rvm: line 1: not a recording: the first line is not 'revmap-recording 1'",
   },
-  { why: 'a newer format', text: good.replace('recording 1', 'recording 2'), want: 'line 1: recording format 2' },
+  { why: 'a newer format', text: good.replace('recording 1', 'recording 3'), want: 'line 1: recording format 3' },
   { why: 'no end', text: good.replace('end\n', ''), want: "line 13: the header does not end with 'end'" },
   { why: 'another architecture', text: good.replace('x86_64', 'arm'), want: "line 5: architecture 'arm'" },
   { why: 'another page size', text: good.replace('4096', '16384'), want: 'line 6: pages of 16384 bytes' },

@@ -53,6 +53,13 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   ...SHARED_NAMES.split(' ').map((name, at): [number, string] => [SHARED_FROM + at, name]),
 ]);
 
+const NUMBERS: ReadonlyMap<string, number> = new Map([...NAMES].map(([nr, name]) => [name, nr]));
+
+/** 9 for `mmap`; undefined for what x86-64 does not have. */
+export function syscallNumber(name: string): number | undefined {
+  return NUMBERS.get(name);
+}
+
 /** `mmap` for 9. */
 export function syscallName(nr: number): string {
   return NAMES.get(nr) ?? `syscall ${nr}`;

@@ -10,6 +10,8 @@ import { newIntervalFileVmas } from '../interval_tree.ts';
 import { knownAdvice } from '../known_advice.ts';
 import { LRU_NAMES } from '../lruvec.ts';
 import { tryCharge_6 } from '../memcg.ts';
+import { rules_6_1 } from '../mglru/rules_6_1.ts';
+import { rules_6_18 } from '../mglru/rules_6_18.ts';
 import { doRemapFilePages } from '../mmap.ts';
 import { outOfMemory } from '../oom.ts';
 import { newPhysical_6 } from '../page_alloc_6.ts';
@@ -118,6 +120,7 @@ export const linux_6_18: Generation = {
   newLru: newSplitLru,
   newReclaim: newVmscan,
   newWorkingset,
+  multiGen: rules_6_18,
   newPhysical: newPhysical_6,
   newSlab: newSlabCaches,
   newFileVmas: newIntervalFileVmas,
@@ -140,6 +143,7 @@ export const linux_6_18: Generation = {
 export const linux_6_1: Generation = {
   ...linux_6_18,
   version: '6.1',
+  multiGen: rules_6_1,
   allocSwapSlot: allocSlotFromCache,
   slabSizes: slabSizes_6_1,
   knownAdvice: knownAdvice('6.1'),

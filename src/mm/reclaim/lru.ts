@@ -17,6 +17,9 @@ import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE, type LruList, type
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, lruvecOf, memcgOfPage } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
+import { NO_GEN } from '../mglru/folio_gens.ts';
+import { lruGenAdd, lruGenDel, lruGenList, lruType, MAX_NR_GENS } from '../mglru/lru_gen.ts';
+import type { MultiGen } from '../mglru/multi_gen.ts';
 import { mlockDrainLocal, mlockNewPage } from '../mlock.ts';
 import { putPage } from '../page_alloc.ts';
 import {
@@ -32,6 +35,7 @@ import {
   PG_swapbacked,
   PG_swapcache,
   PG_unevictable,
+  PG_workingset,
   PG_writeback,
 } from '../page_flags.ts';
 import type { Lru } from '../parts.ts';
@@ -81,7 +85,11 @@ function updateLruSize(lruvec: Lruvec, lru: LruList, zoneType: number, pages: nu
 }
 
 export function lruvecAddPage(machine: Machine, lruvec: Lruvec, pfn: Pfn): void {
-  const { frames } = machine;
+  const { frames, multiGen } = machine;
+  if (multiGen !== null && !frames.has(pfn, PG_unevictable)) {
+    lruGenAdd(machine, multiGen, lruvec, pfn, false);
+    return;
+  }
   const lru = pageLru(frames, pfn);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
   const pages = folioPages(machine, pfn);
@@ -90,8 +98,12 @@ export function lruvecAddPage(machine: Machine, lruvec: Lruvec, pfn: Pfn): void 
   frames.listAdd(pfn, lruvec.lists[lru]!);
 }
 
-function lruvecAddPageTail(machine: Machine, lruvec: Lruvec, pfn: Pfn): void {
-  const { frames } = machine;
+export function lruvecAddPageTail(machine: Machine, lruvec: Lruvec, pfn: Pfn): void {
+  const { frames, multiGen } = machine;
+  if (multiGen !== null) {
+    lruGenAdd(machine, multiGen, lruvec, pfn, true);
+    return;
+  }
   const lru = pageLru(frames, pfn);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
   const pages = folioPages(machine, pfn);
@@ -101,7 +113,8 @@ function lruvecAddPageTail(machine: Machine, lruvec: Lruvec, pfn: Pfn): void {
 }
 
 export function lruvecDelPage(machine: Machine, lruvec: Lruvec, pfn: Pfn): void {
-  const { frames } = machine;
+  const { frames, multiGen } = machine;
+  if (multiGen !== null && lruGenDel(machine, multiGen, lruvec, pfn, false)) return;
   const lru = pageLru(frames, pfn);
   const zone = machine.zones[frames.zoneIndex(pfn)]!;
   const pages = folioPages(machine, pfn);
@@ -150,6 +163,10 @@ class SplitLru implements Lru {
   }
 
   add(pfn: Pfn): void {
+    const { multiGen, current } = this.machine;
+    if (multiGen !== null && current.inLruFault && !current.memalloc && !this.frames.has(pfn, PG_unevictable)) {
+      this.frames.set(pfn, PG_active);
+    }
     if (this.queue(this.lruAdd, pfn)) this.drainAdd();
   }
 
@@ -160,7 +177,10 @@ class SplitLru implements Lru {
 
   markAccessed(pfn: Pfn): void {
     const { frames } = this;
-    if (!frames.has(pfn, PG_referenced)) {
+    const { multiGen } = this.machine;
+    if (multiGen !== null) {
+      multiGen.rules.markAccessed(multiGen, pfn);
+    } else if (!frames.has(pfn, PG_referenced)) {
       frames.set(pfn, PG_referenced);
     } else if (!frames.has(pfn, PG_unevictable | PG_active)) {
       if (frames.has(pfn, PG_lru)) this.activate(pfn);
@@ -176,13 +196,16 @@ class SplitLru implements Lru {
   }
 
   deactivate(pfn: Pfn): void {
-    if (!this.frames.has(pfn, PG_lru) || !this.frames.has(pfn, PG_active) || this.frames.has(pfn, PG_unevictable))
-      return;
+    const { multiGen } = this.machine;
+    if (!this.frames.has(pfn, PG_lru) || this.frames.has(pfn, PG_unevictable)) return;
+    if (multiGen === null ? !this.frames.has(pfn, PG_active) : forgetUses(multiGen, pfn)) return;
     if (this.queue(this.lruDeactivate, pfn)) this.drainDeactivate();
   }
 
   deactivateFile(pfn: Pfn): void {
+    const { multiGen } = this.machine;
     if (this.frames.has(pfn, PG_unevictable)) return;
+    if (multiGen !== null && forgetUses(multiGen, pfn)) return;
     if (this.queue(this.lruDeactivateFile, pfn)) this.drainDeactivateFile();
   }
 
@@ -225,6 +248,11 @@ class SplitLru implements Lru {
   }
 
   listOf(pfn: Pfn): LruList {
+    const { machine, frames } = this;
+    const { multiGen } = machine;
+    if (multiGen !== null && frames.has(pfn, PG_lru) && !frames.has(pfn, PG_unevictable)) {
+      return lruGenList(machine, multiGen, lruvecOf(machine, pfn), pfn);
+    }
     return pageLru(this.frames, pfn);
   }
 
@@ -290,7 +318,7 @@ class SplitLru implements Lru {
       const pfn = lruDeactivateFile.pages[i]! as Pfn;
       if (!frames.has(pfn, PG_lru) || frames.has(pfn, PG_unevictable) || folioMapcount(machine, pfn) > 0) continue;
       const lruvec = lruvecOf(machine, pfn);
-      const active = frames.has(pfn, PG_active);
+      const active = frames.has(pfn, PG_active) || (machine.multiGen?.rules.coldForgetsUses ?? false);
       lruvecDelPage(machine, lruvec, pfn);
       frames.clear(pfn, PG_active | PG_referenced);
       if (frames.has(pfn, PG_writeback | PG_dirty)) {
@@ -312,7 +340,8 @@ class SplitLru implements Lru {
     lruDeactivate.count = 0;
     for (let i = 0; i < count; i++) {
       const pfn = lruDeactivate.pages[i]! as Pfn;
-      if (!frames.has(pfn, PG_lru) || !frames.has(pfn, PG_active) || frames.has(pfn, PG_unevictable)) continue;
+      if (!frames.has(pfn, PG_lru) || frames.has(pfn, PG_unevictable)) continue;
+      if (machine.multiGen === null && !frames.has(pfn, PG_active)) continue;
       const lruvec = lruvecOf(machine, pfn);
       lruvecDelPage(machine, lruvec, pfn);
       frames.clear(pfn, PG_active | PG_referenced);
@@ -331,7 +360,9 @@ class SplitLru implements Lru {
       if (!frames.has(pfn, PG_lru) || !isPrivateAnon(frames, pfn)) continue;
       const lruvec = lruvecOf(machine, pfn);
       lruvecDelPage(machine, lruvec, pfn);
-      frames.clear(pfn, PG_active | PG_referenced | PG_swapbacked);
+      // 6.18 with generations: the page has left its list by now, so its uses stay.
+      const keepsUses = machine.multiGen?.rules.coldForgetsUses ?? false;
+      frames.clear(pfn, PG_active | PG_swapbacked | (keepsUses ? 0 : PG_referenced));
       lruvecAddPage(machine, lruvec, pfn);
       this.countEvent(PGLAZYFREE, pfn);
     }
@@ -365,6 +396,17 @@ class SplitLru implements Lru {
   private release(batch: Batch, count: number): void {
     for (let i = 0; i < count; i++) putPage(this.machine, batch.pages[i]! as Pfn);
   }
+}
+
+/** The page is cold, somebody says. True: it is in the oldest generation already, or in none (lru_gen_clear_refs). */
+function forgetUses({ machine, gens, rules }: MultiGen, pfn: Pfn): boolean {
+  if (!rules.coldForgetsUses) return false;
+  const gen = gens.gen(pfn);
+  if (gen === NO_GEN) return true;
+  gens.setRefs(pfn, 0);
+  machine.frames.clear(pfn, PG_referenced | PG_workingset);
+  const lruGen = lruvecOf(machine, pfn).lruGen!;
+  return gen === lruGen.minSeq[lruType(machine.frames, pfn)]! % MAX_NR_GENS;
 }
 
 /** Anonymous, with no copy in swap: MADV_FREE may give it up. */

@@ -98,6 +98,12 @@ export class ScanControl {
   /** Of the last isolateLruPages. */
   isolatedScanned = 0;
   isolatedTaken = 0;
+  /** Of the last eviction from generations: its type, and whether any of them was of anonymous memory. */
+  scannedType = 0;
+  swapped = false;
+  /** kswapd with generations (6.1): the next round ages, too; what it had reclaimed when the last one began. */
+  memcgsNeedAging = false;
+  lastReclaimed = 0;
   /** Pages of the folio that was freed last. */
   freedPages = 0;
 
@@ -132,6 +138,8 @@ export class ScanControl {
     this.memcgFullWalk = false;
     this.cacheTrimMode = false;
     this.fileIsTiny = false;
+    this.memcgsNeedAging = false;
+    this.lastReclaimed = 0;
   }
 
   resetSums(): void {

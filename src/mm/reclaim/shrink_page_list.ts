@@ -12,6 +12,7 @@ import type { AddressSpace } from '../fs.ts';
 import { __GFP_FS, __GFP_IO } from '../gfp.ts';
 import type { Machine } from '../machine.ts';
 import { countMemcgEvents, memcgOfPage, modPageState } from '../memcg.ts';
+import type { MultiGen } from '../mglru/multi_gen.ts';
 import { freeFolio } from '../page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
@@ -92,6 +93,7 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
   const { stat } = sc;
   if (!isEvictable(machine, pfn)) return ACTIVATE_LOCKED;
   if (!sc.mayUnmap && folioMapcount(machine, pfn) > 0) return KEEP_LOCKED;
+  if (machine.multiGen !== null && wasPromoted(machine.multiGen, sc, pfn)) return KEEP_LOCKED;
 
   let pages = folioPages(machine, pfn);
   const file = isFileLru(frames, pfn);
@@ -213,6 +215,12 @@ function checkReferences(machine: Machine, sc: ScanControl, pfn: Pfn): Reference
   const { frames, rmap } = machine;
   const referencedEntries = rmap.pageReferenced(pfn, true, sc.targetMemcg);
   const vmFlags = rmap.referencedVmFlags;
+  const { multiGen } = machine;
+  if (multiGen !== null && multiGen.rules.activates !== null) {
+    if ((vmFlags & VM_LOCKED) !== 0) return ACTIVATE;
+    if (referencedEntries === 0) return RECLAIM;
+    return referencedEntries > 0 && multiGen.rules.activates(multiGen, pfn) ? ACTIVATE : KEEP;
+  }
   const referencedPage = frames.testAndClear(pfn, PG_referenced);
   if ((vmFlags & VM_LOCKED) !== 0) return ACTIVATE;
   if (referencedEntries < 0) return KEEP;
@@ -223,6 +231,12 @@ function checkReferences(machine: Machine, sc: ScanControl, pfn: Pfn): Reference
     return KEEP;
   }
   return referencedPage && isFileLru(frames, pfn) ? RECLAIM_CLEAN : RECLAIM;
+}
+
+/** A walk, or a look around, found the page young after it was isolated (6.1). */
+function wasPromoted({ machine, rules }: MultiGen, sc: ScanControl, pfn: Pfn): boolean {
+  if (!rules.keepsReferenced || sc.ignoreReferences) return false;
+  return machine.frames.has(pfn, PG_referenced) && folioMapcount(machine, pfn) > 0;
 }
 
 function pageout(machine: Machine, pfn: Pfn): number {

@@ -5,7 +5,7 @@
  * Promises  1. A reclaim that freed nothing has looked at everything that it may free.
  *           2. It is not entered twice: who reclaims runs with `memalloc` set.
  * Linux     6.18 mm/vmscan.c: shrink_lruvec get_scan_count shrink_inactive_list shrink_active_list isolate_lru_folios
- *           move_folios_to_lru prepare_scan_control shrink_node shrink_node_memcgs do_try_to_free_pages
+ *           prepare_scan_control shrink_node shrink_node_memcgs do_try_to_free_pages
  *           try_to_free_mem_cgroup_pages try_to_free_pages balance_pgdat kswapd_shrink_node pgdat_balanced wakeup_kswapd
  *           reclaim_folio_list reclaim_throttle inactive_is_low snapshot_refaults zone_reclaimable_pages kswapd_age_node
  *
@@ -30,9 +30,8 @@ import {
 } from '../lruvec.ts';
 import type { Machine } from '../machine.ts';
 import { calculateProtection, countMemcgEvents, type MemCgroup, memcgEvent } from '../memcg.ts';
-import type { ListHead } from '../memmap.ts';
-import { freeFolio, gfpZone, zoneWatermarkOk } from '../page_alloc.ts';
-import { PG_active, PG_lru, PG_unevictable, PG_workingset } from '../page_flags.ts';
+import { gfpZone, zoneWatermarkOk } from '../page_alloc.ts';
+import { PG_active, PG_lru, PG_workingset } from '../page_flags.ts';
 import type { Reclaim } from '../parts.ts';
 import { shrinkSlab } from '../slab.ts';
 import { memCgroupGetNrSwapPages } from '../swap/swapfile.ts';
@@ -59,10 +58,12 @@ import {
   WORKINGSET_ACTIVATE_FILE,
 } from '../vmstat.ts';
 import type { PgData, Zone } from '../zone.ts';
-import { isEvictable, isFileList, isFileLru, lruvecAddPage, lruvecForgetPage } from './lru.ts';
+import { isEvictable, isFileList, isFileLru, lruvecForgetPage } from './lru.ts';
+import { countReclaim, movePagesToLru } from './move_pages.ts';
+import { unprotected } from './protection.ts';
 import { DEACTIVATE_ANON, DEACTIVATE_FILE, DEF_PRIORITY, ScanControl, SWAP_CLUSTER_MAX } from './scan_control.ts';
 import { shrinkPageList } from './shrink_page_list.ts';
-import { ageNonresident, lruNoteCost } from './workingset.ts';
+import { lruNoteCost } from './workingset.ts';
 
 /** kswapd gives a node up after so many runs without progress. */
 export const MAX_RECLAIM_RETRIES = 16;
@@ -219,8 +220,13 @@ class Vmscan implements Reclaim {
   private shrinkNode(sc: ScanControl, pgdat: PgData): void {
     const target = (sc.targetMemcg ?? this.machine.rootMemcg).lruvecs[pgdat.nid]!;
     sc.resetSums();
+    const { multiGen } = this.machine;
+    if (multiGen !== null && sc.targetMemcg === null && multiGen.rules.shrinkNode !== null) {
+      multiGen.rules.shrinkNode(multiGen, sc, pgdat);
+      return;
+    }
     const before = sc.nrReclaimed;
-    this.prepareScanControl(sc, pgdat, target);
+    if (multiGen === null) this.prepareScanControl(sc, pgdat, target);
     this.shrinkNodeMemcgs(sc, pgdat);
     if (sc.isKswapd) {
       if (sc.writeback > 0 && sc.writeback === sc.taken) pgdat.manyWriteback = true;
@@ -302,7 +308,8 @@ class Vmscan implements Reclaim {
         memcgEvent(memcg, 'low');
       }
     }
-    this.shrinkLruvec(sc, memcg.lruvecs[pgdat.nid]!);
+    if (machine.multiGen === null) this.shrinkLruvec(sc, memcg.lruvecs[pgdat.nid]!);
+    else machine.multiGen.rules.shrinkLruvec(machine.multiGen, sc, memcg.lruvecs[pgdat.nid]!);
     sc.nrReclaimed += shrinkSlab(machine, sc.gfp, pgdat.nid, memcg, sc.priority);
   }
 
@@ -347,23 +354,11 @@ class Vmscan implements Reclaim {
     for (let lru = LRU_INACTIVE_ANON; lru <= LRU_ACTIVE_FILE; lru++) {
       const size = lruvec.lruSize(lru, sc.reclaimIdx);
       const part = isFileList(lru) ? filePart : anonPart;
-      let scan = Math.floor(this.unprotected(sc, memcg, size) / 2 ** sc.priority);
+      let scan = Math.floor(unprotected(sc, memcg, size) / 2 ** sc.priority);
       if (scan === 0 && !memcg.online) scan = Math.min(size, SWAP_CLUSTER_MAX);
       scan = memcg.online ? Math.floor((scan * part) / denominator) : Math.ceil((scan * part) / denominator);
       sc.nr[lru] = scan;
     }
-  }
-
-  /** What memory.min and memory.low leave of a list to scan. */
-  private unprotected(sc: ScanControl, memcg: MemCgroup, size: number): number {
-    if (sc.targetMemcg === memcg || (memcg.effectiveMin === 0 && memcg.effectiveLow === 0)) return size;
-    let protection = memcg.effectiveMin;
-    if (!sc.memcgLowReclaim && memcg.effectiveLow > memcg.effectiveMin) {
-      protection = memcg.effectiveLow;
-      sc.memcgLowSkipped = true;
-    }
-    const usage = Math.max(memcg.memory.usage, protection);
-    return Math.max(size - Math.floor((size * protection) / (usage + 1)), SWAP_CLUSTER_MAX);
   }
 
   private shrinkLruvec(sc: ScanControl, lruvec: Lruvec): void {
@@ -464,14 +459,14 @@ class Vmscan implements Reclaim {
     const scanned = sc.isolatedScanned;
     const taken = sc.isolatedTaken;
     modLruvecState(lruvec, NR_ISOLATED_ANON + file, taken);
-    this.count(sc, memcg, sc.isKswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, scanned);
+    countReclaim(machine, sc, memcg, sc.isKswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, scanned);
     machine.events[PGSCAN_ANON + file]! += scanned;
     machine.work.pagesScanned += scanned;
     if (taken === 0) return 0;
     const reclaimed = shrinkPageList(machine, sc, pgdat);
-    this.movePagesToLru(lruvec, sc.isolated);
+    movePagesToLru(machine, lruvec, sc.isolated);
     modLruvecState(lruvec, NR_ISOLATED_ANON + file, -taken);
-    this.count(sc, memcg, sc.isKswapd ? PGSTEAL_KSWAPD : PGSTEAL_DIRECT, reclaimed);
+    countReclaim(machine, sc, memcg, sc.isKswapd ? PGSTEAL_KSWAPD : PGSTEAL_DIRECT, reclaimed);
     machine.events[PGSTEAL_ANON + file]! += reclaimed;
     machine.work.pagesReclaimed += reclaimed;
     const { stat } = sc;
@@ -518,7 +513,7 @@ class Vmscan implements Reclaim {
     this.isolateLruPages(sc, lruvec, lru, pages);
     const taken = sc.isolatedTaken;
     modLruvecState(lruvec, NR_ISOLATED_ANON + file, taken);
-    this.count(sc, memcg, PGREFILL, sc.isolatedScanned);
+    countReclaim(machine, sc, memcg, PGREFILL, sc.isolatedScanned);
     let rotated = 0;
     for (let pfn = frames.listLast(sc.isolated); pfn !== NO_PFN; pfn = frames.listLast(sc.isolated)) {
       frames.listDel(pfn);
@@ -538,8 +533,8 @@ class Vmscan implements Reclaim {
       frames.set(pfn, PG_workingset);
       frames.listAdd(pfn, sc.toInactive);
     }
-    const activated = this.movePagesToLru(lruvec, sc.toActive);
-    const deactivated = this.movePagesToLru(lruvec, sc.toInactive);
+    const activated = movePagesToLru(machine, lruvec, sc.toActive);
+    const deactivated = movePagesToLru(machine, lruvec, sc.toInactive);
     machine.events[PGDEACTIVATE]! += deactivated;
     countMemcgEvents(memcg, PGDEACTIVATE, deactivated);
     modLruvecState(lruvec, NR_ISOLATED_ANON + file, -taken);
@@ -557,38 +552,6 @@ class Vmscan implements Reclaim {
         file,
       );
     }
-  }
-
-  /** From the tail of `list` to the heads of the lists that their flags name; the isolation's reference goes. Returns how many moved. */
-  private movePagesToLru(lruvec: Lruvec, list: ListHead): number {
-    const { machine } = this;
-    const { frames } = machine;
-    let moved = 0;
-    for (let pfn = frames.listLast(list); pfn !== NO_PFN; pfn = frames.listLast(list)) {
-      frames.listDel(pfn);
-      if (!isEvictable(machine, pfn)) {
-        machine.lru.putback(pfn);
-        continue;
-      }
-      if (frames.putTestzero(pfn)) {
-        // Its last user went while it was isolated.
-        frames.clear(pfn, PG_active | PG_unevictable);
-        freeFolio(machine, pfn);
-        continue;
-      }
-      frames.set(pfn, PG_lru);
-      lruvecAddPage(machine, lruvec, pfn);
-      const size = folioPages(machine, pfn);
-      moved += size;
-      if (frames.has(pfn, PG_active)) ageNonresident(lruvec, size);
-    }
-    return moved;
-  }
-
-  /** memory.stat counts always; /proc/vmstat only global reclaim. */
-  private count(sc: ScanControl, memcg: MemCgroup, event: number, pages: number): void {
-    if (sc.targetMemcg === null) this.machine.events[event]! += pages;
-    countMemcgEvents(memcg, event, pages);
   }
 
   // kswapd
@@ -655,7 +618,8 @@ class Vmscan implements Reclaim {
       let raise = !(boost > 0 && sc.priority === DEF_PRIORITY - 2);
       sc.mayWritepage = (!machine.sysctl.laptopMode && boost === 0) || sc.priority < DEF_PRIORITY - 2;
       sc.maySwap = boost === 0;
-      this.ageNode(sc, pgdat, machine.rootMemcg);
+      if (machine.multiGen === null) this.ageNode(sc, pgdat, machine.rootMemcg);
+      else machine.multiGen.rules.ageNode(machine.multiGen, sc, pgdat);
       sc.nrScanned = 0;
       const before = sc.nrReclaimed;
       sc.nrToReclaim = highMarks(pgdat, highest);

@@ -40,13 +40,34 @@ export function newWorkingset(machine: Machine): Workingset {
 }
 
 /** DIFFERS: 34 bits of time, so that a shadow is a whole number; they wrap after 17 billion evictions, Linux's later. Nobody sees it. */
-const EVICTION_SPAN = 2 ** 34;
+export const EVICTION_SPAN: number = 2 ** 34;
 const NODES = 4;
 const MEMCGS = 2 ** 16;
+
+export function packShadow(time: number, memcgId: number, nid: number, bit: boolean): number {
+  return ((time * MEMCGS + memcgId) * NODES + nid) * 2 + (bit ? 1 : 0);
+}
+
+/** A shadow taken apart; filled anew for each. */
+export class Shadow {
+  time = 0;
+  memcg = 0;
+  nid = 0;
+  bit = false;
+
+  unpack(shadow: number): Shadow {
+    this.bit = shadow % 2 === 1;
+    this.nid = Math.floor(shadow / 2) % NODES;
+    this.memcg = Math.floor(shadow / (2 * NODES)) % MEMCGS;
+    this.time = Math.floor(shadow / (2 * NODES * MEMCGS));
+    return this;
+  }
+}
 
 class RefaultDistance implements Workingset {
   private readonly machine: Machine;
   private readonly frames: MemMap;
+  private readonly shadow: Shadow = new Shadow();
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -55,18 +76,14 @@ class RefaultDistance implements Workingset {
 
   eviction(pfn: Pfn, target: Lruvec): number {
     const time = target.nonresidentAge % EVICTION_SPAN;
-    const workingset = this.frames.has(pfn, PG_workingset) ? 1 : 0;
     ageNonresident(target, 1);
-    return ((time * MEMCGS + target.memcg.id) * NODES + target.pgdat.nid) * 2 + workingset;
+    return packShadow(time, target.memcg.id, target.pgdat.nid, this.frames.has(pfn, PG_workingset));
   }
 
   refault(pfn: Pfn, shadow: number): void {
-    const workingset = shadow % 2 === 1;
-    const nid = Math.floor(shadow / 2) % NODES;
-    const id = Math.floor(shadow / (2 * NODES)) % MEMCGS;
-    const time = Math.floor(shadow / (2 * NODES * MEMCGS));
+    const { time, memcg, nid, bit: workingset } = this.shadow.unpack(shadow);
     const file = isFileLru(this.frames, pfn) ? 1 : 0;
-    const evictedFrom = this.machine.memcgs[id];
+    const evictedFrom = this.machine.memcgs[memcg];
     if (evictedFrom === undefined || !evictedFrom.online) return;
     const eviction = evictedFrom.lruvecs[nid]!;
     const distance = (eviction.nonresidentAge - time + EVICTION_SPAN) % EVICTION_SPAN;

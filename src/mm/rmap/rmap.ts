@@ -346,7 +346,7 @@ class AnonVmaRmap implements Rmap {
     if (slot === NO_SLOT) return true;
     work.ptesVisited += 1;
     if (!pageTables.isPresent(slot) || pageTables.pfn(slot) !== pfn) return true;
-    if (what === WALK_REFERENCED) return this.referencedOne(pfn, vma, slot);
+    if (what === WALK_REFERENCED) return this.referencedOne(pfn, vma, vpn, slot);
     if (what === WALK_UNMAP) return this.unmapOne(pfn, vma, slot);
     if (pageTables.testAndClear(slot, PTE_DIRTY | PTE_RW)) this.found += 1;
     this.budget -= 1;
@@ -359,7 +359,7 @@ class AnonVmaRmap implements Rmap {
     return (vma.vmFlags & (VM_SEQ_READ | VM_RAND_READ)) === 0 && !(vma.vmFile?.noreuse ?? false);
   }
 
-  private referencedOne(pfn: Pfn, vma: Vma, slot: number): boolean {
+  private referencedOne(pfn: Pfn, vma: Vma, vpn: Vpn, slot: number): boolean {
     const { frames, machine } = this;
     if ((vma.vmFlags & VM_LOCKED) !== 0) {
       mlockVmaPage(machine, pfn, vma);
@@ -373,9 +373,15 @@ class AnonVmaRmap implements Rmap {
       this.found = -1;
       return false;
     }
-    let referenced = machine.pageTables.testAndClearYoung(slot);
-    // The bit of a sequential mapping is cleared, but says nothing about a second use.
-    if (!switches.skipVmasWithoutRecency && (vma.vmFlags & VM_SEQ_READ) !== 0) referenced = false;
+    let referenced: boolean;
+    const { multiGen } = machine;
+    if (multiGen !== null) {
+      referenced = multiGen.rules.isReferenced(multiGen, vma, vpn, slot, pfn);
+    } else {
+      referenced = machine.pageTables.testAndClearYoung(slot);
+      // The bit of a sequential mapping is cleared, but says nothing about a second use.
+      if (!switches.skipVmasWithoutRecency && (vma.vmFlags & VM_SEQ_READ) !== 0) referenced = false;
+    }
     if (frames.testAndClear(pfn, PG_young)) referenced = true;
     if (referenced) {
       this.found += 1;
@@ -426,7 +432,7 @@ class AnonVmaRmap implements Rmap {
 
   private hugeReferenced(head: Pfn, memcg: MemCgroup | null): number {
     const { machine } = this;
-    const { pageTables, generation } = machine;
+    const { pageTables, generation, multiGen, frames } = machine;
     const { keepPagesOfDyingMm } = generation.switches;
     this.memcg = memcg;
     this.found = 0;
@@ -444,7 +450,14 @@ class AnonVmaRmap implements Rmap {
         return false;
       }
       let referenced = false;
-      for (const slot of slots) if (pageTables.testAndClearYoung(slot)) referenced = true;
+      const around = multiGen !== null && !pageTables.isHuge(slots[0]!);
+      for (const slot of slots) {
+        const vpn = (vma.vmStart + (frames.index(head) + pageTables.pfn(slot) - head - vma.vmPgoff)) as Vpn;
+        const young = around
+          ? multiGen.rules.isReferenced(multiGen, vma, vpn, slot, head)
+          : pageTables.testAndClearYoung(slot);
+        if (young) referenced = true;
+      }
       if (this.frames.testAndClear(head, PG_young)) referenced = true;
       if (referenced) {
         this.found += 1;

@@ -1,0 +1,66 @@
+/**
+ * What makes a result that result: the recording's content, the configuration, the limit, the engine.
+ *
+ * Owns      the key under which a result is stored and asked for, here and on other machines.
+ * Promises  1. Two runs with the same key give the same result, byte for byte.
+ *           2. How a recording is compressed, where it lies and what its file is called do not matter.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, readSync } from 'node:fs';
+import manifest from '../../../package.json' with { type: 'json' };
+import { formatHeader } from '../../trace/recording.ts';
+import type { Recording } from '../../trace/source.ts';
+import type { Configuration } from '../grid.ts';
+
+const READ_BYTES = 1 << 20;
+
+export function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** Of the header and all bodies, unpacked: 64 hex digits. */
+export function recordingHash(recording: Recording): string {
+  const hash = createHash('sha256').update(formatHeader(recording.header));
+  if (recording.bytes !== null) return hash.update(recording.bytes).digest('hex');
+  const piece = new Uint8Array(READ_BYTES);
+  let at = 0;
+  for (let n = 1; n > 0; at += n) {
+    n = readSync(recording.fd, piece, 0, piece.length, at);
+    hash.update(piece.subarray(0, n));
+  }
+  return hash.digest('hex');
+}
+
+let engine = '';
+
+/** The version, and a hash of the bundle that replays. From the sources: good for this process only. */
+export function engineVersion(): string {
+  if (engine !== '') return engine;
+  const bundle = new URL('./worker.js', import.meta.url);
+  const build = existsSync(bundle)
+    ? sha256(readFileSync(bundle)).slice(0, 16)
+    : `sources-${randomBytes(8).toString('hex')}`;
+  engine = `${manifest.version}-${build}`;
+  return engine;
+}
+
+/** What a result belongs to. */
+export interface Identity {
+  engine: string;
+  /** recordingHash of it. */
+  recording: string;
+  configuration: Configuration;
+  /** A policy that is a file: of its content; else ''. */
+  policySha256: string;
+  limitBytes: number | null;
+}
+
+/** 32 hex digits. */
+export function keyOf(identity: Identity): string {
+  const { engine, recording, configuration, policySha256, limitBytes } = identity;
+  const { policy, ...machine } = configuration;
+  const options = Object.entries(machine).sort(([a], [b]) => (a < b ? -1 : 1));
+  // By name the file may be called as it likes.
+  const who = policySha256 === '' ? policy : policySha256;
+  return sha256(JSON.stringify([engine, recording, who, options, limitBytes])).slice(0, 32);
+}

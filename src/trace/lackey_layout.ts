@@ -1,0 +1,95 @@
+/**
+ * Where memory lay when the program began, as `valgrind -d` tells it.
+ *
+ * Owns      the table "Memory layout at client startup".
+ * Promises  Only the client's segments come out: those in lower case, without the pages of lackey's own file that valgrind lends it
+ *           and without the page that stands for an empty heap.
+ *
+ *     SHOW_SEGMENTS: Memory layout at client startup (34 segments)
+ *     (1,49,7) /tmp/prog                                                     name 49 of the table
+ *       1: file 0000108000-0000108fff    4096 r---- d=0xfe00 i=2163326 o=0       (1,49)
+ *      13: FILE 0058000000-0058000fff    4096 r---- d=0xfe00 i=341618  o=0       (0,4)      valgrind's own
+ *      25: anon 1ffefff000-1fff000fff    8192 rw---                                         the stack
+ *     >>>
+ */
+import type { MapRange } from './recording.ts';
+
+interface Segment extends MapRange {
+  name: string | null;
+}
+
+const USER_BYTES = 2 ** 47;
+const SEGMENTS = 1 << 14;
+const SEGMENT =
+  /^\d{1,6}: (file|FILE|anon|shm) {1,3}([0-9a-f]{1,16})-([0-9a-f]{1,16}) {1,10}\S{1,12} ([r-])([w-])([x-])\S{0,4}(?: .{0,60}\(\d{1,9},(\d{1,9})\))?/;
+
+export class LackeyLayout {
+  private isInside = false;
+  private isDone = false;
+  /** Paths by their place in valgrind's table; which of them are valgrind's own. */
+  private readonly names: Map<string, string> = new Map();
+  private readonly own: Set<string> = new Set();
+  private readonly segments: Segment[] = [];
+
+  /** A line of valgrind's, without its `--PID:1: `. */
+  line(text: string): void {
+    const match = /^ *aspacem +(.*)$/.exec(text);
+    if (match === null || this.isDone) return;
+    const said = match[1]!;
+    if (said.includes('Memory layout at client startup')) this.isInside = true;
+    else if (this.isInside && said.startsWith('>>>')) this.isDone = true;
+    else if (this.isInside) this.row(said);
+  }
+
+  /** `firstBrk`: what the first brk returned, 0 if there was none. */
+  image(firstBrk: number): { image: { elf: Map<string, number>; maps: MapRange[] }; unseen: string[] } {
+    const elf = new Map<string, number>();
+    if (!this.isDone) {
+      const reason =
+        'where the program, its stack and its heap lay: only valgrind -d says that; their pages count as anonymous';
+      return { image: { elf, maps: [] }, unseen: [reason] };
+    }
+    const client = this.segments.filter((s) => (s.name === null || !this.own.has(s.name)) && s.start !== firstBrk);
+    const files = [...new Set(client.flatMap((s) => (s.name === null ? [] : [s.name])))];
+    const program = client.filter((s) => s.name === files[0]);
+    const interpreter = client.filter((s) => s.name === files[1]);
+    const code = program.find((s) => s.execute);
+    if (code !== undefined) elf.set('start_code', code.start);
+    const entry = interpreter.find((s) => s.execute) ?? code;
+    if (entry !== undefined) elf.set('entry', entry.start);
+    const data = program.find((s) => s.write);
+    if (data !== undefined) elf.set('start_data', data.start).set('end_data', data.end);
+    const stack = client.findLast((s) => s.name === null && s.write);
+    if (stack !== undefined) elf.set('start_stack', stack.end - 16);
+    if (firstBrk > 0) elf.set('start_brk', firstBrk);
+    const maps = client.map(({ start, end, read, write, execute }) => ({ start, end, read, write, execute }));
+    return { image: { elf, maps }, unseen: [] };
+  }
+
+  private row(said: string): void {
+    const name = /^\(\d{1,9},(\d{1,9}),\d{1,9}\) (\/.*)$/.exec(said);
+    if (name !== null) {
+      this.names.set(name[1]!, name[2]!);
+      return;
+    }
+    const match = SEGMENT.exec(said);
+    if (match === null || this.segments.length === SEGMENTS) return;
+    const path = match[7] === undefined ? null : (this.names.get(match[7]) ?? null);
+    if (match[1] === 'FILE') {
+      if (path !== null) this.own.add(path);
+      return;
+    }
+    const start = Number.parseInt(match[2]!, 16);
+    const end = Number.parseInt(match[3]!, 16) + 1;
+    const before = this.segments.at(-1)?.end ?? 0;
+    if (start % 4096 !== 0 || end % 4096 !== 0 || start < before || end <= start || end > USER_BYTES) return;
+    this.segments.push({
+      start,
+      end,
+      read: match[4] === 'r',
+      write: match[5] === 'w',
+      execute: match[6] === 'x',
+      name: path,
+    });
+  }
+}
