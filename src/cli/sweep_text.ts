@@ -5,12 +5,15 @@
  */
 import pc from 'picocolors';
 import { accountOf } from '../lab/account.ts';
+import { adviseOn } from '../lab/advice.ts';
 import { drawCurve } from '../lab/curve.ts';
 import { uncertainty } from '../lab/doubts.ts';
+import { type GridResult, nameOf } from '../lab/grid.ts';
 import { formatSize, machineText } from '../lab/options.ts';
-import type { AlternativeRun, Alternatives, LimitFound, RunResult, SweepResult } from '../lab/result.ts';
+import type { AlternativeRun, Alternatives, LimitFound, RunResult, SweepResult, TruthBeside } from '../lab/result.ts';
 import { limitOf, refaults } from '../lab/terms.ts';
-import { grouped, groupedOrNone, table, wrapped } from './output.ts';
+import { smallestText } from '../lab/truth.ts';
+import { grouped, groupedOrNone, plural, table, wrapped } from './output.ts';
 
 const WIDEST = 100;
 
@@ -32,6 +35,7 @@ export function describeSweep(sweep: SweepResult): string {
     ...advice.reasons.map(indented),
     '',
     ...(alternatives === null ? [] : [alternativesTable(alternatives), ...alternatives.findings.map(indented), '']),
+    ...(sweep.truth === null ? [] : [truthTable(sweep.truth), indented(truthText(sweep.truth)), '']),
     accountTable(unlimited),
     pc.bold('how far to trust it'),
     ...uncertainty(sweep).map(indented),
@@ -81,8 +85,38 @@ function limitTable(runs: readonly RunResult[]): string {
   );
 }
 
-export function endOf(run: RunResult): string {
+function endOf(run: RunResult): string {
   return run.status === 'oom-killed' ? pc.red('killed') : `${run.estimate.seconds.toFixed(3)} s`;
+}
+
+/** A table for each count: a row for each limit, a column for each configuration. */
+export function describeGrid(result: GridResult): string {
+  const all = result.curves.map((curve) => curve.configuration);
+  const head = ['limit', ...all.map((configuration) => nameOf(configuration, all))];
+  const limits = result.curves[0]!.runs.map((run) => run.limit_bytes);
+  const cells = (show: (run: RunResult) => string): string[][] =>
+    [null, ...limits].map((limit, i) => [
+      limit === null ? 'none' : formatSize(limit),
+      ...result.curves.map(({ unlimited, runs }) => show(i === 0 ? unlimited : runs[i - 1]!)),
+    ]);
+  const faults = cells((run) => groupedOrNone(run.counters['pgmajfault'] ?? null));
+  return [
+    `${pc.bold(result.recording)} on ${plural(all.length, 'configuration')}`,
+    '',
+    'major faults',
+    table(head, faults),
+    'time, by the stated costs',
+    table(head, cells(endOf)),
+    'of the limits asked for',
+    table(
+      ['', 'smallest limit', 'knee', 'thrashing point'],
+      result.curves.map(({ configuration, unlimited, runs }) => {
+        const { smallest_limit, knee, thrashing_point } = adviseOn(unlimited, runs);
+        const cell = (found: LimitFound | null) => (found === null ? '–' : formatSize(found.limit_bytes));
+        return [nameOf(configuration, all), cell(smallest_limit), cell(knee), cell(thrashing_point)];
+      }),
+    ),
+  ].join('\n');
 }
 
 /** The limits that have names. */
@@ -111,6 +145,25 @@ function alternativesTable({ settings, recommended_limit_bytes, tighter_limit_by
     [where, 'faults', 'back', 'time', '| faults', 'back', 'time'],
     settings.map((s) => [s.name, ...countCells(s.at_recommended), ...countCells(s.at_tighter)]),
   ).trimEnd();
+}
+
+function truthTable({ mode, measured_on, points }: TruthBeside): string {
+  const rows = points.flatMap(({ limit_bytes, runs, predicted_status, counters }) =>
+    counters.map(({ name, low, high, predicted, off, allowed, within }, i) => [
+      i > 0 ? '' : limit_bytes === null ? 'none' : formatSize(limit_bytes),
+      name,
+      `${low === high ? grouped(low) : `${grouped(low)}–${grouped(high)}`} (${runs})`,
+      predicted_status === 'exited' ? grouped(predicted) : pc.red('killed'),
+      off === 0 ? '0' : `${off > 0 ? '+' : '−'}${grouped(Math.abs(off))}`,
+      allowed === null ? '' : within ? `±${grouped(allowed)}` : pc.red(`±${grouped(allowed)}`),
+    ]),
+  );
+  const head = [`${mode}, ${measured_on.join(', ')}`, 'counter', 'measured (runs)', 'predicted', 'off', 'may be'];
+  return table(head, rows).trimEnd();
+}
+
+function truthText({ judged, within, smallest_limit }: TruthBeside): string {
+  return `${within} of ${judged} counts are as near to the measured range as the rule asks. ${smallestText(smallest_limit)}`;
 }
 
 function countCells(run: LimitFound | AlternativeRun): string[] {

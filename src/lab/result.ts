@@ -5,6 +5,7 @@
  */
 import type { Counters } from './counters.ts';
 import type { LimitKind } from './limit.ts';
+import type { MissRatioResult } from './miss_ratio.ts';
 import type { MachineOptions } from './options.ts';
 import type { Story } from './story.ts';
 
@@ -157,6 +158,10 @@ export interface SweepResult {
   advice: Advice;
   /** null: not tried. */
   alternatives: Alternatives | null;
+  /** What textbook caches make of the same accesses; null: not asked for. */
+  miss_ratio: MissRatioResult | null;
+  /** null: there was no table. */
+  truth: TruthBeside | null;
 }
 
 export interface Advice {
@@ -224,4 +229,43 @@ export interface AlternativeRun {
   estimated_seconds: number | null;
   /** Of the run without a limit on the machine that was asked for. */
   times_the_time: number | null;
+}
+
+/** What a real kernel did, beside what was predicted. */
+export interface TruthBeside {
+  file: string;
+  /** As the table spells it: z-n-3. */
+  mode: string;
+  /** Kernels of the rows. */
+  measured_on: string[];
+  /** From the widest limit to the narrowest. */
+  points: TruthPoint[];
+  /** How many counters the rule is about, and how many of them keep to it. */
+  judged: number;
+  within: number;
+  /** Between which measured limits the smallest one lies; null if there was no run without a limit. */
+  smallest_limit: { holds_bytes: number | null; fails_bytes: number | null; predicted_bytes: number | null } | null;
+}
+
+export interface TruthPoint {
+  /** null: none. */
+  limit_bytes: number | null;
+  runs: number;
+  /** Those that ended by themselves, with 0. */
+  exited_runs: number;
+  predicted_status: RunStatus;
+  counters: TruthCounter[];
+}
+
+export interface TruthCounter {
+  name: string;
+  /** Of the runs. */
+  low: number;
+  high: number;
+  predicted: number;
+  /** How far outside of the range; 0 inside. */
+  off: number;
+  /** How far it may be; null: no rule is about it. */
+  allowed: number | null;
+  within: boolean;
 }

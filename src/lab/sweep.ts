@@ -11,14 +11,16 @@ import type { Survey } from '../trace/survey.ts';
 import { adviseOn } from './advice.ts';
 import { settingsBeside } from './alternatives.ts';
 import { type Configuration, type Curve, configurationsOf, type Grid, type GridResult, KERNEL_POLICY } from './grid.ts';
+import { missRatios } from './miss_ratio.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { type Progress, ProgressSum } from './progress.ts';
 import type { RunResult, SweepResult } from './result.ts';
 import { localRunner, type Runner, StoredRunner } from './runner.ts';
-import { type Sizing, sizeUp } from './sizing.ts';
+import { type ReplayOn, sizeUp } from './sizing.ts';
 import { recordingHash } from './store/key.ts';
 import { writeParquet } from './store/parquet.ts';
 import type { ResultStore } from './store/store.ts';
+import { besideTruth, type Truth } from './truth.ts';
 
 export interface SweepWork {
   limits: Limits;
@@ -44,6 +46,10 @@ export interface GridOptions extends SweepWork {
 export interface SweepOptions extends MachineOptions, SweepWork {
   /** Nothing but the limits asked for: no bisection, no other settings. */
   limitsOnly?: boolean;
+  /** What LRU and OPT make of the same accesses, too. */
+  missRatio?: boolean;
+  /** What a real kernel did. */
+  truth?: Truth | null;
 }
 
 export async function sweepGrid(recording: Recording, survey: Survey, options: GridOptions): Promise<GridResult> {
@@ -61,42 +67,48 @@ export async function sweepRecording(
   options: SweepOptions,
 ): Promise<SweepResult> {
   const machine = machineOptionsOf(options);
+  const { truth = null, missRatio } = options;
+  const { name, command, processes } = recording.header;
   return withRunner(recording, survey, options, async (runner) => {
-    const curves = await curvesOf(runner, [{ ...machine, policy: KERNEL_POLICY }], options);
-    const { unlimited, runs } = curves[0]!;
+    const [curve] = await curvesOf(runner, [{ ...machine, policy: KERNEL_POLICY }], options);
+    const { unlimited, runs } = curve!;
+    const replay = replayerOf(runner, machine, options.onProgress);
+    const sizing =
+      options.limitsOnly === true
+        ? { refined: [], advice: adviseOn(unlimited, runs), alternatives: null }
+        : await sizeUp(machine, unlimited, runs, replay);
+    const replays = (truth?.points ?? []).map(({ limitBytes }) =>
+      limitBytes === null ? unlimited : replay(machine, limitBytes),
+    );
     return {
-      recording: recording.header.name,
-      command: recording.header.command,
+      recording: name,
+      command,
       kernel: unlimited.kernel,
       options: machine,
       unlimited,
       runs,
-      ...(await sizingOf(runner, machine, unlimited, runs, options)),
+      ...sizing,
+      miss_ratio: missRatio === true ? missRatios(recording, survey, CACHES) : null,
+      truth: truth && besideTruth(truth, await Promise.all(replays), processes.length, survey, sizing.advice),
     };
   });
 }
 
-/** Replays of three searches, seldom more; only the bar needs to know. */
+/** Replays of three searches and of other settings, seldom more; only the bar needs to know. */
 const MOST_BISECTIONS = 30;
+/** Sizes of the caches that stand beside the curve. */
+const CACHES = { points: 48, opt: true };
 
-async function sizingOf(
-  runner: Runner,
-  machine: MachineOptions,
-  unlimited: RunResult,
-  runs: readonly RunResult[],
-  { limitsOnly, onProgress }: SweepOptions,
-): Promise<Sizing> {
-  if (limitsOnly === true) return { refined: [], advice: adviseOn(unlimited, runs), alternatives: null };
+function replayerOf(runner: Runner, machine: MachineOptions, onProgress: SweepWork['onProgress']): ReplayOn {
   const progress = new ProgressSum(MOST_BISECTIONS + 2 * settingsBeside(machine).length, onProgress);
   let started = 0;
-  return sizeUp(machine, unlimited, runs, async (other, limitBytes) => {
+  return async (options, limitBytes) => {
     const i = started++;
-    const { result, stored } = await runner.run({ ...other, policy: KERNEL_POLICY, limitBytes }, (share) =>
-      progress.reached(i, share),
-    );
+    const run = { ...options, policy: KERNEL_POLICY, limitBytes };
+    const { result, stored } = await runner.run(run, (share) => progress.reached(i, share));
     progress.finished(i, result.events, stored);
     return result;
-  });
+  };
 }
 
 /** Gives `work` who makes the runs: from the store what is there. What was made is written down at the end. */

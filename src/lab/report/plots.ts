@@ -31,6 +31,7 @@ export function plotsOf(sweep: SweepResult): Plot[] {
         series('swapped in', (run) => run.counters['pswpin'] ?? 0),
         series('swapped out', (run) => run.counters['pswpout'] ?? 0),
         series('came back', refaults),
+        ...measuredSeries(sweep),
       ],
     },
     {
@@ -43,6 +44,55 @@ export function plotsOf(sweep: SweepResult): Plot[] {
         series('all of it', (run) => run.estimate.seconds),
         series('waiting for the disk', (run) => run.estimate.disk),
         series('swap and reclaim', (run) => run.estimate.swap + run.estimate.reclaim),
+      ],
+    },
+    ...cachePlot(sweep),
+  ];
+}
+
+/** Ranges over the runs on a real kernel. */
+function measuredSeries({ truth }: SweepResult): PlotSeries[] {
+  if (truth === null) return [];
+  return [
+    ['measured: major faults', 'pgmajfault'],
+    ['measured: swapped in', 'pswpin'],
+  ].map(([name = '', counter]) => ({
+    name,
+    points: [],
+    ranges: truth.points.flatMap(({ limit_bytes, runs, counters }) => {
+      const found = counters.find((each) => each.name === counter);
+      if (found === undefined || limit_bytes === null) return [];
+      return [{ x: limit_bytes / MiB, low: found.low, high: found.high, runs }];
+    }),
+  }));
+}
+
+/** The kernel between the textbook and the best possible: pages that come back to a cache of so much memory. */
+function cachePlot(sweep: SweepResult): Plot[] {
+  const { miss_ratio, unlimited } = sweep;
+  if (miss_ratio === null) return [];
+  const shown = shownRuns(sweep).filter(({ status }) => status === 'exited');
+  const low = Math.min(...shown.map(limitOf));
+  const high = Math.max(unlimited.peak_bytes, ...shown.map(limitOf));
+  const points = miss_ratio.points.filter(({ bytes }) => bytes >= low && bytes <= high);
+  const cold = miss_ratio.cold_misses;
+  const best = points.flatMap(({ bytes, opt_misses }) =>
+    opt_misses === null ? [] : [{ x: bytes / MiB, y: opt_misses - cold }],
+  );
+  return [
+    {
+      name: 'caches',
+      title: 'Pages that come back: the kernel beside an LRU cache and the best possible (OPT) of the same size',
+      yUnit: 'pages',
+      xName: 'memory limit, or size of the cache',
+      xUnit: 'MiB',
+      log: true,
+      marks: marksOf(sweep),
+      killed: [],
+      series: [
+        { name: `Linux ${sweep.kernel}`, points: shown.map((run) => ({ x: limitOf(run) / MiB, y: refaults(run) })) },
+        { name: 'LRU', points: points.map(({ bytes, lru_misses }) => ({ x: bytes / MiB, y: lru_misses - cold })) },
+        ...(best.length === 0 ? [] : [{ name: 'OPT', points: best }]),
       ],
     },
   ];

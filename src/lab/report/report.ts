@@ -10,7 +10,15 @@ import { ACCESS_NS, FAULT_NS, SCAN_NS, ZRAM_IN_NS, ZRAM_OUT_NS } from '../../mm/
 import { accountOf } from '../account.ts';
 import { uncertainty } from '../doubts.ts';
 import { formatSize, machineText } from '../options.ts';
-import type { AlternativeRun, Alternatives, LimitFound, PeakBreakdown, RunResult, SweepResult } from '../result.ts';
+import type {
+  AlternativeRun,
+  Alternatives,
+  LimitFound,
+  PeakBreakdown,
+  RunResult,
+  SweepResult,
+  TruthBeside,
+} from '../result.ts';
 import {
   limitOf,
   MORE_FAULTS_LEAST,
@@ -20,6 +28,7 @@ import {
   refaults,
   THRASHES_AT,
 } from '../terms.ts';
+import { smallestText } from '../truth.ts';
 import { escapeHtml } from './escape.ts';
 import { figure } from './figure.ts';
 import { htmlList, htmlPage, htmlTable } from './html.ts';
@@ -30,14 +39,14 @@ import { SCRIPT } from './script.ts';
 const MiB = 2 ** 20;
 const MOST_MAPPINGS = 25;
 
-export interface ReportOptions {
+export interface Provenance {
   /** The command line that makes this report again. */
   commandLine: string;
   /** Of revmap. */
   version: string;
 }
 
-export function reportHtml(sweep: SweepResult, options: ReportOptions): string {
+export function reportHtml(sweep: SweepResult, options: Provenance): string {
   const title = `How little memory does ${sweep.recording} need?`;
   const { advice, unlimited } = sweep;
   const start = (advice.smallest_limit?.limit_bytes ?? unlimited.peak_bytes) / MiB;
@@ -50,6 +59,7 @@ ${answer(sweep)}
 ${figures.length === 0 ? '' : `<section><h2>What a limit costs</h2>${figures.join('\n')}</section>`}
 <section><h2>Why</h2>${htmlList(advice.reasons)}${namedLimits(sweep)}${terms()}</section>
 ${sweep.alternatives === null ? '' : otherSettings(sweep.alternatives)}
+${sweep.truth === null ? '' : truthSection(sweep.truth)}
 ${memory(unlimited.peak)}
 <section><h2>How far to trust it</h2>${htmlList(uncertainty(sweep))}</section>
 ${numbers(sweep)}
@@ -139,6 +149,32 @@ function terms(): string {
   ];
   const items = list.map(([term, text]) => `<dt><strong>${term}</strong></dt><dd>${text}</dd>`);
   return `<details><summary>What the words mean</summary><dl>${items.join('')}</dl></details>`;
+}
+
+function truthSection({ file, mode, measured_on, points, judged, within, smallest_limit }: TruthBeside): string {
+  const rows = points.flatMap(({ limit_bytes, runs, exited_runs, predicted_status, counters }) =>
+    counters.map(({ name, low, high, predicted, off, allowed, within: good }) => [
+      limit_bytes === null ? 'none' : formatSize(limit_bytes),
+      name,
+      `${low === high ? grouped(low) : `${grouped(low)}–${grouped(high)}`} (${runs})`,
+      predicted_status === 'exited' ? grouped(predicted) : '<span class="bad">killed</span>',
+      off === 0 ? '0' : `${off > 0 ? '+' : '−'}${grouped(Math.abs(off))}`,
+      allowed === null ? '–' : `±${grouped(allowed)}`,
+      verdictText(allowed, good && exited_runs > 0 === (predicted_status === 'exited')),
+    ]),
+  );
+  const head = ['limit', 'counter', 'measured (runs)', 'predicted', 'off the range', 'allowed', ''];
+  return `<section><h2>What a real kernel did</h2>
+<p>${within} of ${judged} counts are as near to the measured range as the rule asks. ${escapeHtml(smallestText(smallest_limit))}</p>
+<p class="note">Measured on Linux ${escapeHtml(measured_on.join(', '))}, mode ${escapeHtml(mode)}, from <code>${escapeHtml(file)}</code>. The rule: a range over the runs, widened by 5 % or 60 pages
+for swap traffic of one process with anonymous memory only, by 10 % or 100 pages for any other (docs/measure.md).</p>
+${htmlTable(head, rows, 'Measured and predicted, limit by limit')}
+</section>`;
+}
+
+function verdictText(allowed: number | null, good: boolean): string {
+  if (allowed === null) return good ? 'in the range' : 'outside; no rule';
+  return good ? '<span class="good">within</span>' : '<span class="bad">outside</span>';
 }
 
 function otherSettings({ settings, recommended_limit_bytes, tighter_limit_bytes, findings }: Alternatives): string {
@@ -247,7 +283,7 @@ from zram and ${ZRAM_OUT_NS / 1000} µs out, ${SCAN_NS / 1000} µs a page scanne
 </section>`;
 }
 
-function again({ commandLine, version }: ReportOptions): string {
+export function again({ commandLine, version }: Provenance): string {
   return `<section><h2>Do it again</h2>
 <pre><code>${escapeHtml(commandLine)}</code></pre>
 <p class="note">revmap ${escapeHtml(version)}. The same recording and options give the same numbers.</p>
