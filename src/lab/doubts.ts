@@ -36,6 +36,7 @@ export function uncertainty(sweep: SweepResult): string[] {
   return [
     accuracy(unlimited),
     ...steepness(sweep),
+    ...disagreement(sweep),
     ...killing(sweep),
     ...prices(sweep),
     'One recording of one run: another input, or the same with other work beside it, has another curve. At its start no file is in the page cache.',
@@ -68,6 +69,19 @@ function steepness({ unlimited, runs, refined, advice }: SweepResult): string[] 
     `The curve is steep there: ${formatSize(lost)} less make ${count(more, 'more major fault', 'more major faults')}. ` +
       'On such a slope a few pages decide, and boots of a real kernel disagree.',
   ];
+}
+
+/** Where the runs on a real kernel differ from each other by more than the noise. */
+function disagreement({ truth }: SweepResult): string[] {
+  if (truth === null) return [];
+  return truth.points.flatMap(({ limit_bytes, runs, counters }) => {
+    const spread = counters.find(({ low, high }) => high - low > Math.max(NOISE_PAGES, NOISE_SHARE * high));
+    if (spread === undefined || limit_bytes === null) return [];
+    const { name, low, high } = spread;
+    return [
+      `In ${formatSize(limit_bytes)} the real kernel itself disagrees: ${name} ${grouped(low)} to ${grouped(high)} in ${runs} runs.`,
+    ];
+  });
 }
 
 function killing({ runs, refined }: SweepResult): string[] {

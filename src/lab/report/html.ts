@@ -74,7 +74,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
 .sub, .note, footer, figcaption, caption { color: var(--dim); } .note, footer, figcaption { font-size: .875rem; }
 .answer { background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--accent); border-radius: 6px; padding: 1.25rem 1.5rem; margin: 1.5rem 0; }
 .answer .big { font-size: 2.25rem; line-height: 1.15; font-weight: 700; margin: 0; font-variant-numeric: tabular-nums; }
-.answer p { margin: .25rem 0; }
+.answer p { margin: .25rem 0; } .answer dl.tiles { margin-bottom: 0; }
 dl.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1rem 0; }
 dl.tiles div { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; }
 dl.tiles dt { color: var(--dim); font-size: .8125rem; } dl.tiles dd { margin: 0; font-size: 1.25rem; font-weight: 650; font-variant-numeric: tabular-nums; }
@@ -85,7 +85,7 @@ caption { text-align: left; font-size: .8125rem; padding: 0 0 .25rem; }
 th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
 thead th { color: var(--dim); font-weight: 600; vertical-align: bottom; }
 th:first-child { text-align: left; padding-left: 0; } tbody th { font-weight: 500; }
-td:has(.text) { text-align: left; white-space: normal; min-width: 11rem; } th:has(.name) { white-space: normal; overflow-wrap: anywhere; min-width: 13rem; }
+td:has(.text), th:has(.text) { text-align: left; white-space: normal; min-width: 11rem; } th:has(.name) { white-space: normal; overflow-wrap: anywhere; min-width: 13rem; }
 .bad { color: var(--bad); font-weight: 600; } .good { color: var(--c2); font-weight: 600; } tr:has(strong) { background: var(--card); }
 figure { margin: 1.25rem 0; } svg { display: block; width: 100%; height: auto; }
 .plot svg.narrow { display: none; } .plot svg { touch-action: pan-y; cursor: crosshair; }

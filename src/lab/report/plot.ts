@@ -266,7 +266,7 @@ function label(x: number): string {
 
 /** `3,533`, `0.332 s`. */
 export function valueText(value: number, { yUnit }: Plot): string {
-  return yUnit === 'seconds' ? `${value.toPrecision(3)} s` : value.toLocaleString('en', { maximumFractionDigits: 2 });
+  return yUnit === 'seconds' ? `${value.toFixed(3)} s` : value.toLocaleString('en', { maximumFractionDigits: 2 });
 }
 
 /** In a page: an svg element of that class, with what a script needs to know of the axis. */

@@ -31,7 +31,6 @@ export function plotsOf(sweep: SweepResult): Plot[] {
         series('swapped in', (run) => run.counters['pswpin'] ?? 0),
         series('swapped out', (run) => run.counters['pswpout'] ?? 0),
         series('came back', refaults),
-        ...measuredSeries(sweep),
       ],
     },
     {
@@ -46,25 +45,47 @@ export function plotsOf(sweep: SweepResult): Plot[] {
         series('swap and reclaim', (run) => run.estimate.swap + run.estimate.reclaim),
       ],
     },
+    ...truthPlot(sweep),
     ...cachePlot(sweep),
   ];
 }
 
-/** Ranges over the runs on a real kernel. */
-function measuredSeries({ truth }: SweepResult): PlotSeries[] {
+/** Ranges over the runs on a real kernel, and the curve that should go through them. */
+function truthPlot(sweep: SweepResult): Plot[] {
+  const { truth } = sweep;
   if (truth === null) return [];
+  const limited = truth.points.filter(
+    ({ limit_bytes, predicted_status }) => limit_bytes !== null && predicted_status === 'exited',
+  );
+  const counter = (name: string, of: string, value: (run: RunResult) => number): PlotSeries[] => {
+    const measured = limited.flatMap(({ limit_bytes, runs, counters }) => {
+      const found = counters.find((each) => each.name === of);
+      return found === undefined ? [] : [{ ...found, x: (limit_bytes ?? 0) / MiB, runs }];
+    });
+    const replayed = shownRuns(sweep).filter(({ status }) => status === 'exited');
+    const points = new Map(replayed.map((run) => [limitOf(run) / MiB, value(run)]));
+    for (const { x, predicted } of measured) points.set(x, predicted);
+    return [
+      { name: `${name}, predicted`, points: [...points].map(([x, y]) => ({ x, y })) },
+      { name: `${name}, measured`, points: [], ranges: measured },
+    ];
+  };
   return [
-    ['measured: major faults', 'pgmajfault'],
-    ['measured: swapped in', 'pswpin'],
-  ].map(([name = '', counter]) => ({
-    name,
-    points: [],
-    ranges: truth.points.flatMap(({ limit_bytes, runs, counters }) => {
-      const found = counters.find((each) => each.name === counter);
-      if (found === undefined || limit_bytes === null) return [];
-      return [{ x: limit_bytes / MiB, low: found.low, high: found.high, runs }];
-    }),
-  }));
+    {
+      name: 'truth',
+      title: `Predicted, and measured on Linux ${truth.measured_on.join(', ')}`,
+      yUnit: 'pages',
+      xName: 'memory limit',
+      xUnit: 'MiB',
+      log: true,
+      marks: [],
+      killed: [],
+      series: [
+        ...counter('major faults', 'pgmajfault', majorFaults),
+        ...counter('swapped out', 'pswpout', (run) => run.counters['pswpout'] ?? 0),
+      ],
+    },
+  ];
 }
 
 /** The kernel between the textbook and the best possible: pages that come back to a cache of so much memory. */

@@ -173,7 +173,7 @@ ${htmlTable(head, rows, 'Measured and predicted, limit by limit')}
 }
 
 function verdictText(allowed: number | null, good: boolean): string {
-  if (allowed === null) return good ? 'in the range' : 'outside; no rule';
+  if (allowed === null) return 'no rule';
   return good ? '<span class="good">within</span>' : '<span class="bad">outside</span>';
 }
 
@@ -234,7 +234,7 @@ function memory(peak: PeakBreakdown): string {
   const mappings = shown.map(({ name, kind, pid, bytes, mapped_bytes }) => [
     `<span class="name">${escapeHtml(name)}</span>`,
     kind === 'file' ? 'file' : kind.replace('_', ' '),
-    pid === 0 ? 'all' : String(pid),
+    kind === 'anonymous' ? String(pid) : 'all',
     formatSize(bytes),
     kind === 'anonymous' ? '–' : formatSize(bytes - mapped_bytes),
     share(bytes),
@@ -244,7 +244,7 @@ function memory(peak: PeakBreakdown): string {
 <figure class="bar"><svg viewBox="0 0 ${WIDE.width} 30" preserveAspectRatio="none" style="height: 30px" role="img" aria-label="shares of the peak by kind; the numbers are in the table below">${bars.join('')}</svg></figure>
 ${htmlTable(['kind', 'memory', 'share'], kindRows, 'By kind')}
 <h3>Why RSS, page cache and the limit disagree</h3>
-${htmlTable(['', 'memory', 'in RSS', 'why'], account, 'From what the processes show to what the cgroup is charged')}
+${htmlTable(['', 'memory', 'in RSS', '<span class="text">why</span>'], account, 'From what the processes show to what the cgroup is charged')}
 <h3>By mapping</h3>
 ${htmlTable(['mapping', 'kind', 'process', 'memory', 'not mapped', 'share'], mappings, 'The largest first; a file is charged once, whoever maps it')}
 ${rest > 0 ? `<p class="note">And ${grouped(rest)} smaller ones.</p>` : ''}
