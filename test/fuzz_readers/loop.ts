@@ -46,9 +46,9 @@ export interface TargetReport {
   seen: Uint8Array;
 }
 
-const BATCH = 1024;
+const BATCH = 2048;
 /** Of readers that take a millisecond. */
-const SLOW_BATCH = 32;
+const SLOW_BATCH = 64;
 
 class Fuzzed implements TargetReport {
   readonly name: string;
