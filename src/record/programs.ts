@@ -45,7 +45,9 @@ export function resolveCommand(words: readonly string[]): Command {
   const name = words[0] ?? '';
   const found = findProgram(name);
   if (found === null) {
-    throw new RecordError(`${name}: ${name.includes('/') && existsSync(name) ? 'is not executable' : 'no such program'}`);
+    throw new RecordError(
+      `${name}: ${name.includes('/') && existsSync(name) ? 'is not executable' : 'no such program'}`,
+    );
   }
   let file = found;
   let argv0 = name;
