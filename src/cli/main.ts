@@ -20,6 +20,7 @@ import { addRecord } from './record.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addWho } from './who.ts';
+import { addWorker } from './worker.ts';
 
 const FAILED = 1;
 const WRONG_QUESTION = 2;
@@ -32,6 +33,7 @@ program.configureOutput({ outputError: (text, write) => write(text.replace(/^err
 addRecord(program);
 addRun(program);
 addSweep(program);
+addWorker(program);
 addCurve(program);
 addQuery(program);
 addCompare(program);

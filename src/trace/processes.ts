@@ -61,6 +61,10 @@ export class Processes {
     return child.number;
   }
 
+  hasEnded(pid: number): boolean {
+    return this.byPid.get(pid)?.hasEnded === true;
+  }
+
   isAlive(pid: number): boolean {
     return this.byPid.get(pid)?.hasEnded === false;
   }

@@ -157,6 +157,8 @@ export class StraceReader implements InputReader {
       this.torn = null;
       if (!NAME.test(text)) {
         this.callText(torn.tid, torn.process, torn.text + text);
+        // Whom it made has come already.
+        this.forksUnderway.clear();
         return;
       }
     }
@@ -222,6 +224,7 @@ export class StraceReader implements InputReader {
       this.damaged("'<... NAME resumed>' expected", text);
       return;
     }
+    this.processOf(tid);
     const begun = this.forget(tid);
     const name = text.slice(5, end);
     // Its first half may be missing from a log that was cut at its front.
@@ -264,6 +267,10 @@ export class StraceReader implements InputReader {
     this.rootTid = tid;
     this.known.delete(0);
     this.processes.rename(0, tid);
+    const pending = this.underway.get(0);
+    if (pending === undefined) return;
+    this.underway.delete(0);
+    this.underway.set(tid, pending);
   }
 
   private whole(process: LoggedProcess, text: string): void {
