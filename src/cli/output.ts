@@ -60,12 +60,21 @@ export class Progress {
   private lastDraw = 0;
 
   show(share: number, text: string): void {
+    const full = Math.round(20 * share);
+    const percent = String(Math.floor(100 * share)).padStart(3);
+    this.draw(`${'━'.repeat(full)}${pc.dim('─'.repeat(20 - full))} ${percent} %  ${text}`, share >= 1);
+  }
+
+  /** Of what has no known end. */
+  say(text: string): void {
+    this.draw(text, false);
+  }
+
+  private draw(line: string, isLast: boolean): void {
     if (!process.stderr.isTTY) return;
     const now = Date.now();
-    if (now - this.lastDraw < 80 && share < 1) return;
+    if (now - this.lastDraw < 80 && !isLast) return;
     this.lastDraw = now;
-    const full = Math.round(20 * share);
-    const line = `${'━'.repeat(full)}${pc.dim('─'.repeat(20 - full))} ${String(Math.floor(100 * share)).padStart(3)} %  ${text}`;
     process.stderr.write(`\r\x1b[K${line}`);
     this.drawn += 1;
   }

@@ -16,14 +16,14 @@ import { RecordingError } from '../trace/error.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { parseTruth } from '../trace/truth.ts';
-import { addLimits } from './arguments.ts';
+import { addLimits, FILE_IS, type FileFlags, formatOption } from './arguments.ts';
 import { addGrid, type GridFlags, gridOf } from './grid_arguments.ts';
 import { print, printJson } from './output.ts';
 import { provenance, writePlots, writeReport } from './report_file.ts';
 import { describeGrid, describeSweep } from './sweep_text.ts';
 import { addWork, sweepWithProgress, type WorkFlags } from './sweep_work.ts';
 
-interface SweepFlags extends GridFlags, WorkFlags {
+interface SweepFlags extends GridFlags, WorkFlags, FileFlags {
   truth?: string;
   missRatio?: boolean;
   limitsOnly?: boolean;
@@ -49,7 +49,8 @@ export function addSweep(program: Command): void {
   const command = program
     .command('sweep')
     .description('replay a recording under many limits, on one machine or many: curves, and how little memory it needs')
-    .argument('<file>', 'a recording; - is standard input');
+    .argument('<file>', FILE_IS)
+    .addOption(formatOption());
   addWork(addLimits(addGrid(command)))
     .option('--limits-only', 'nothing but the limits asked for')
     .option('--truth <file>', 'what a real kernel did (a table of `revmap measure`), beside what is predicted')
@@ -70,9 +71,9 @@ export function addSweep(program: Command): void {
       }
       const truth = flags.truth === undefined || one === null ? null : readTruth(one, flags.truth);
       for (const line of skipped) process.stderr.write(`revmap: skipped: ${line}\n`);
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
-      await sweepWithProgress(recording.header.name, flags, async (work) => {
+      await sweepWithProgress(file, recording, flags, async (work) => {
         if (one === null || flags.csv === true) {
           printGrid(await sweepGrid(recording, survey, { grid, ...work }), flags);
           return;

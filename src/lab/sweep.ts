@@ -15,7 +15,7 @@ import { missRatios } from './miss_ratio.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { type Progress, ProgressSum } from './progress.ts';
 import type { RunResult, SweepResult } from './result.ts';
-import { localRunner, type Runner, StoredRunner } from './runner.ts';
+import { Identities, localRunner, type Runner, StoredRunner } from './runner.ts';
 import { type ReplayOn, sizeUp } from './sizing.ts';
 import { recordingHash } from './store/key.ts';
 import { writeParquet } from './store/parquet.ts';
@@ -31,7 +31,7 @@ export interface SweepWork {
   /** Make again what is stored. */
   fresh?: boolean;
   /** Who makes the runs, instead of threads here. */
-  runner?: Runner;
+  runner?: (identities: Identities) => Promise<Runner>;
   onProgress?: (progress: Progress) => void;
   /** Something worth a line: an entry of the store that was not used. */
   onNote?: (note: string) => void;
@@ -119,17 +119,18 @@ async function withRunner<T>(
   work: (runner: Runner) => Promise<T>,
 ): Promise<T> {
   const { store, signal } = options;
-  const maker = options.runner ?? localRunner({ recording, survey }, options.workers);
-  const hash = store ? recordingHash(recording) : '';
+  signal?.throwIfAborted();
+  const identities = new Identities(store || options.runner ? recordingHash(recording) : '');
+  const maker = (await options.runner?.(identities)) ?? localRunner({ recording, survey }, options.workers);
   const stored = store
-    ? new StoredRunner(store, hash, maker, options.fresh === true, options.onNote ?? (() => {}))
+    ? new StoredRunner(store, identities, maker, options.fresh === true, options.onNote ?? (() => {}))
     : null;
   const stop = () => void maker.close();
   signal?.addEventListener('abort', stop);
   try {
     signal?.throwIfAborted();
     const result = await work(stored ?? maker);
-    if (store && stored !== null) writeParquet(store, stored.identities);
+    if (store && stored !== null) writeParquet(store, stored.asked);
     return result;
   } finally {
     signal?.removeEventListener('abort', stop);

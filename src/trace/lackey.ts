@@ -59,6 +59,7 @@ interface Call {
   path: string | null;
   /** Whom `clone(fork): …` names. */
   child: number;
+  hasReturned: boolean;
 }
 
 export class LackeyReader implements InputReader {
@@ -73,7 +74,11 @@ export class LackeyReader implements InputReader {
   private readonly underway: Map<string, Call> = new Map();
   /** The one whose result is on a line of its own. */
   private split: Call | null = null;
+  /** The last one that made a process: it returns in both, in any order. */
+  private forking: Call | null = null;
   private accessLines = 0;
+  /** Logs that began: lackey says who it is once in each. */
+  private logs = 0;
   private firstBrk = 0;
   private isCut = false;
   /** The line at hand ends with the file, without LF. */
@@ -103,7 +108,8 @@ export class LackeyReader implements InputReader {
     const root = this.processes.all[0];
     if (root === undefined) throw new RecordingError(this.file, '', 'a lackey log without a line of lackey');
     const { image, unseen } = this.layout.image(this.firstBrk);
-    const several = this.processes.all.length > 1 && this.accessLines > 0;
+    const processes = this.processes.all.length;
+    const several = processes > 1 && this.accessLines > 0;
     return {
       name: this.command.split(' ')[0]!.split('/').at(-1) || 'lackey',
       command: this.command,
@@ -114,9 +120,10 @@ export class LackeyReader implements InputReader {
       unseen: [
         ...unseen,
         "lackey does not say which thread or process makes an access: those of a thread are its process's",
-        ...(several
+        ...(several && this.logs < processes
           ? ['accesses between two system calls are taken for those of the process that made the first']
           : []),
+        ...(several && this.logs > 1 ? ['the order between processes: their logs are one behind the other'] : []),
         ...(this.accessLines === 0 ? ['the log has no accesses: lackey wrote them with --trace-mem=yes'] : []),
         ...this.foreign.told(),
       ],
@@ -184,7 +191,7 @@ export class LackeyReader implements InputReader {
     if (text.startsWith('SYSCALL[')) this.syscallLine(text);
     else if (text.startsWith(' --> ')) this.resultLine(text);
     else if (text.startsWith('==') || text.startsWith('--')) this.valgrindLine(text);
-    else if (to > from) this.foreign.met();
+    else if (to > from && !text.includes('/vgdb-pipe-')) this.foreign.met();
   }
 
   /** The same as in the hot loop, for lines that are cut by a chunk, have CR, or are wrong. */
@@ -218,11 +225,11 @@ export class LackeyReader implements InputReader {
     }
     const pid = this.pidOf(match[2]!);
     const said = match[4]!;
-    if (match[1] === '--') {
-      this.layout.line(said);
-      return;
-    }
-    this.current = this.processes.of(pid);
+    if (match[1] === '--') this.layout.line(said);
+    // Valgrind goes on talking when the program has ended; only its first line can be of the number's next owner.
+    const isStart = said.startsWith('Lackey, ');
+    if (isStart) this.logs += 1;
+    if (isStart || !this.processes.hasEnded(pid)) this.current = this.processes.of(pid);
     if (said.startsWith('Command: ') && this.command === '') this.command = said.slice(9);
   }
 
@@ -256,20 +263,27 @@ export class LackeyReader implements InputReader {
     if (result.startsWith('[async]')) {
       if (this.underway.size === CALLS_UNDERWAY) throw this.lines.error(`more than ${CALLS_UNDERWAY} calls underway`);
       this.underway.set(key, call);
-    } else if (arrow < 0) this.split = call;
-    else this.returned(call, result);
+    } else if (arrow < 0) {
+      this.split = call;
+      if (call.child > 0) this.forking = call;
+    } else this.returned(call, result);
   }
 
   /** The result of a call whose line ended before. */
   private resultLine(text: string): void {
-    const call = this.split;
-    if (call === null) return;
-    if (isFork(call.nr) && / Success\(0x0\)/.test(text)) {
-      if (call.child > 0) this.current = this.processes.of(call.child);
+    const { split, forking, current } = this;
+    if (split === null && forking === null) return;
+    if (text.includes(' Success(0x0)') && forking !== null) {
+      // A child that has a log of its own has said who it is.
+      const isSilent = current !== null && current.calls === 0 && current.accesses.total === 0;
+      if (!isSilent || current === forking.process) this.current = this.processes.of(forking.child);
       return;
     }
-    this.split = isFork(call.nr) ? call : null;
+    const call = split ?? forking!;
+    this.split = null;
     this.current = call.process;
+    if (call.hasReturned) return;
+    call.hasReturned = true;
     this.returned(call, text.slice(5));
   }
 
@@ -289,7 +303,7 @@ export class LackeyReader implements InputReader {
     const args = inside.split(',', 6).map((word, i) => this.number(word.trim(), nr === SYS_clone && i === 0));
     const hasPath = nr === SYS_openat || nr === SYS_open || nr === SYS_creat;
     const child = created < 0 ? 0 : this.pidOf(/^\d{1,10}/.exec(text.slice(created + 14))?.[0] ?? '0');
-    return { process, nr, args, path: hasPath ? path : null, child };
+    return { process, nr, args, path: hasPath ? path : null, child, hasReturned: false };
   }
 
   /** `%#lx` and `%lu` are what lackey prints; clone's flags and arch_prctl's address have no 0x. */
@@ -304,7 +318,7 @@ export class LackeyReader implements InputReader {
   }
 
   private returned(call: Call, text: string): void {
-    const match = /(Success|Failure)\(0x([0-9a-f]{1,16})/.exec(text);
+    const match = /(Success|Failure)\(0x([0-9a-f]{1,16})[):]/.exec(text);
     if (match === null) {
       this.damaged(`'Success(0x…)' or 'Failure(0x…)' expected, found ${quoted(text)}`);
       return;

@@ -18,7 +18,7 @@ export interface LoggedProcess {
   /** In the recording. */
   readonly number: number;
   /** In the log. */
-  readonly pid: number;
+  pid: number;
   readonly body: BodySink;
   readonly accesses: WindowedAccesses;
   /** Somebody's fork returned it. */
@@ -61,6 +61,10 @@ export class Processes {
     return child.number;
   }
 
+  hasEnded(pid: number): boolean {
+    return this.byPid.get(pid)?.hasEnded === true;
+  }
+
   isAlive(pid: number): boolean {
     return this.byPid.get(pid)?.hasEnded === false;
   }
@@ -71,6 +75,16 @@ export class Processes {
     if (process === undefined || process.pid === pid) return process;
     this.byPid.delete(pid);
     return undefined;
+  }
+
+  /** A process gets another number in the log. */
+  rename(from: number, to: number): void {
+    const process = this.byPid.get(from);
+    if (process === undefined) return;
+    this.byPid.delete(from);
+    this.byPid.set(to, process);
+    this.lives.set(to, 1);
+    process.pid = to;
   }
 
   /** A thread of `process`, which logs under its own number. */

@@ -9,7 +9,7 @@ import { openRecording, type Recording } from '../../trace/source.ts';
 import { surveyRecording } from '../../trace/survey.ts';
 import type { Run } from '../configuration_run.ts';
 import { CONFIGURATION_DEFAULTS } from '../grid.ts';
-import { localRunner, type Outcome, type Runner, StoredRunner } from '../runner.ts';
+import { Identities, localRunner, type Outcome, type Runner, StoredRunner } from '../runner.ts';
 import { sweepRecording } from '../sweep.ts';
 import { RUN_COLUMNS, rowsOf, STORED_COLUMNS } from './columns.ts';
 import { csvLines, csvOf } from './csv.ts';
@@ -55,7 +55,10 @@ function entryPath(store: ResultStore): string {
 async function ask(store: ResultStore, fresh = false) {
   const inner = new Counting();
   const notes: string[] = [];
-  const outcome = await new StoredRunner(store, hash, inner, fresh, (note) => notes.push(note)).run(run, () => {});
+  const outcome = await new StoredRunner(store, new Identities(hash), inner, fresh, (note) => notes.push(note)).run(
+    run,
+    () => {},
+  );
   return { outcome, notes, asked: inner.asked };
 }
 
