@@ -86,7 +86,7 @@ describe.skipIf(CHROMIUM === undefined)('report in Chromium (skipped: there is n
   }
 
   test('pointer: the values of the limit under it, in every plot', async () => {
-    const page = await open(single, 1280);
+    const page = await open(single, 1280, { reducedMotion: 'reduce' });
     const plot = page.locator('#plot-pages');
     const key = plot.locator('button.key').first();
     const before = await key.locator('output').textContent();
