@@ -107,6 +107,38 @@ test('image: a header without addresses starts with an empty address space', () 
   expect(imageOf({ ...header, elf: new Map() }, 0)).toBeNull();
 });
 
+for (const { why, body } of [
+  {
+    why: 'a file of 64 TiB, from one read',
+    body: (w: BodyWriter) => {
+      w.path('/data/x');
+      w.syscall(257, [-100, 0x1000, 2, 0], 3);
+      w.syscall(17, [3, 0, PAGE, 2 ** 46], PAGE);
+    },
+  },
+  {
+    why: 'a file in memory of 64 TiB',
+    body: (w: BodyWriter) => {
+      w.path('/dev/shm/x');
+      w.syscall(257, [-100, 0x1000, 2, 0], 3);
+      w.syscall(17, [3, 0, PAGE, 2 ** 46], PAGE);
+    },
+  },
+  {
+    why: 'mincore of 64 TiB that are mapped',
+    body: (w: BodyWriter) => {
+      w.syscall(9, [0, 2 ** 46, PROT_RW, ANONYMOUS | 0x4000, -1, 0], 0x1000000);
+      w.syscall(27, [0x1000000, 2 ** 46, 0], 0);
+    },
+  },
+]) {
+  test(`run: what is claimed takes no memory: ${why}`, async () => {
+    const w = new BodyWriter();
+    body(w);
+    expect(await replayed({ 0: w.end() })).toMatchObject({ syscalls: 2 });
+  });
+}
+
 test('run: faults, peak and the places of the peak', async () => {
   const w = new BodyWriter();
   w.access(0x401, KIND_FETCH);
