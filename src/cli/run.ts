@@ -1,5 +1,6 @@
 /** `revmap run FILE`: one machine or one policy, one limit, what it counted. */
 import type { Command } from 'commander';
+import { replayDoubts } from '../lab/doubts.ts';
 import { KERNEL_POLICY } from '../lab/grid.ts';
 import { formatSize } from '../lab/options.ts';
 import { policyOf } from '../lab/policy_file.ts';
@@ -9,11 +10,20 @@ import { runRecording } from '../lab/run.ts';
 import { POLICIES } from '../policy/index.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
+import {
+  addLimit,
+  addMachineOptions,
+  FILE_IS,
+  type FileFlags,
+  formatOption,
+  type MachineFlags,
+  machineOptions,
+} from './arguments.ts';
 import { policyName } from './grid_arguments.ts';
+import { unseenOf } from './info.ts';
 import { grouped, groupedOrNone, Progress, plural, print, printJson, table } from './output.ts';
 
-interface RunFlags extends MachineFlags {
+interface RunFlags extends MachineFlags, FileFlags {
   limit?: number;
   policy: string;
   json?: boolean;
@@ -23,7 +33,8 @@ export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('replay a recording on one machine and report what it counted')
-    .argument('[file]', 'a recording; - is standard input');
+    .argument('[file]', FILE_IS)
+    .addOption(formatOption());
   addLimit(addMachineOptions(command))
     .option(
       '--policy <name>',
@@ -43,7 +54,7 @@ export function addRun(program: Command): void {
         await runOnePolicy(file, flags);
         return;
       }
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
       const progress = new Progress();
       const options = { ...machineOptions(flags), limitBytes: flags.limit ?? null };
@@ -51,7 +62,7 @@ export function addRun(program: Command): void {
       progress.done();
       closeRecording(recording);
       if (flags.json === true) printJson(result);
-      else print(describeRun(result));
+      else print([describeRun(result), ...unseenOf(recording.header)].join('\n'));
     });
 }
 
@@ -64,7 +75,7 @@ function policyOrList(text: string): string {
 /** A policy instead of a machine: of the options of the machine only the limit means something. */
 async function runOnePolicy(file: string, flags: RunFlags): Promise<void> {
   const policy = await policyOf(flags.policy);
-  const recording = await openRecording(file);
+  const recording = await openRecording(file, flags.format ?? null);
   const limit = flags.limit ?? null;
   const result = countPolicy(recording, surveyRecording(recording), policy, flags.policy, limit);
   closeRecording(recording);
@@ -126,7 +137,7 @@ export function describeRun(run: TimedResult): string {
     ).trimEnd(),
     '',
     peakText(run),
-    ...doubtsText(run),
+    ...replayDoubts(run),
   ];
   return lines.join('\n');
 }
@@ -146,22 +157,4 @@ function peakText(run: RunResult): string {
   const rows = kinds.filter(([, bytes]) => bytes > 0).map(([name, bytes]) => [name, formatSize(bytes)]);
   for (const mapping of peak.mappings.slice(0, 8)) rows.push([`  ${mapping.name}`, formatSize(mapping.bytes)]);
   return table(['at the peak', 'memory'], rows).trimEnd();
-}
-
-/** What the replay could not do as recorded; nothing if there is nothing. */
-export function doubtsText(run: RunResult): string[] {
-  const said: string[] = [];
-  if (run.syscalls_different > 0) {
-    said.push(`${run.syscalls_different} of ${run.syscalls} system calls gave another result than recorded:`);
-    for (const d of run.differences) said.push(`  ${d.call}: recorded ${d.recorded}, here ${d.here}`);
-  }
-  const unknown = Object.entries(run.syscalls_unknown);
-  if (unknown.length > 0) said.push(`not replayed: ${unknown.map(([name, n]) => `${name} (${n})`).join(', ')}`);
-  if (run.unseen_pages > 0)
-    said.push(`${plural(run.unseen_pages, 'page')} that nothing had mapped: anonymous memory was put there`);
-  if (run.refused_accesses > 0)
-    said.push(`${plural(run.refused_accesses, 'access', 'accesses')} met a signal and were left out`);
-  if (run.processes_unstarted > 0)
-    said.push(`${plural(run.processes_unstarted, 'process', 'processes')} in the recording that nobody forks`);
-  return said.length === 0 ? [] : ['', ...said];
 }
