@@ -18,11 +18,11 @@ import {
   BACKOFF_MS,
   JOB_NAME,
   type JobData,
-  type JobResult,
   KEPT_SECONDS,
   queueName,
   queueOptions,
   type Sources,
+  unpackAnswer,
 } from './job.ts';
 import { Uploader } from './upload.ts';
 
@@ -192,12 +192,9 @@ class QueueRunner implements Runner {
     const waiting = this.waiting.get(key);
     if (waiting === undefined) return;
     this.waiting.delete(key);
-    try {
-      const { result, seconds } = JSON.parse(String(returned)) as JobResult;
-      waiting.resolve({ result: JSON.parse(result), seconds, stored: false });
-    } catch {
-      waiting.reject(new Error(`${runName(waiting.run)}: a worker returned what is no result`));
-    }
+    const answer = unpackAnswer(returned);
+    if (answer !== null) waiting.resolve({ ...answer, stored: false });
+    else waiting.reject(new InputError('queue', 0, `${runName(waiting.run)}: a worker returned what is no result`));
   }
 
   private failed(key: string, reason: string): void {
