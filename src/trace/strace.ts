@@ -106,6 +106,7 @@ export class StraceReader implements InputReader {
       window: 0,
       elf: new Map(),
       maps: [],
+      images: [],
       cutShort: this.isCut || !root.hasExited ? 'cut-off' : '',
       unseen: [
         'strace sees system calls only: no access to memory is in this recording',
@@ -157,6 +158,8 @@ export class StraceReader implements InputReader {
       this.torn = null;
       if (!NAME.test(text)) {
         this.callText(torn.tid, torn.process, torn.text + text);
+        // Whom it made has come already.
+        this.forksUnderway.clear();
         return;
       }
     }
@@ -222,6 +225,7 @@ export class StraceReader implements InputReader {
       this.damaged("'<... NAME resumed>' expected", text);
       return;
     }
+    this.processOf(tid);
     const begun = this.forget(tid);
     const name = text.slice(5, end);
     // Its first half may be missing from a log that was cut at its front.
@@ -263,7 +267,11 @@ export class StraceReader implements InputReader {
     // Nobody made it: it is the first one, which had no number so far.
     this.rootTid = tid;
     this.known.delete(0);
-    this.processes.rename(0, tid);
+    this.processes.introduce(tid);
+    const pending = this.underway.get(0);
+    if (pending === undefined) return;
+    this.underway.delete(0);
+    this.underway.set(tid, pending);
   }
 
   private whole(process: LoggedProcess, text: string): void {

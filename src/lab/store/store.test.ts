@@ -157,7 +157,7 @@ test('key: what was made of another format is written and read back as the same 
 });
 
 async function sweepInto(store: ResultStore, limits: number[]) {
-  const work = { limits: { bytes: limits.map((m) => m * MiB) }, workers: 0, store };
+  const work = { limits: { bytes: limits.map((m) => m * MiB) }, limitsOnly: true, workers: 0, store };
   return sweepRecording(recording, survey, { ...CONFIGURATION_DEFAULTS, ...work });
 }
 
