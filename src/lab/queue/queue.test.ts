@@ -113,7 +113,7 @@ function worker(...more: string[]): Running {
 }
 
 function sweep(limits: string, more: string[], file = zipf, input: Buffer | null = null): Running {
-  return start('sweep', ['sweep', file, '--limits', limits, '--json', ...more], input);
+  return start('sweep', ['sweep', file, '--limits', limits, '--limits-only', '--json', ...more], input);
 }
 
 const overQueue = (limits: string, more: string[] = []) => sweep(limits, ['--queue', url, ...more]);
