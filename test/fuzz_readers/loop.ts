@@ -46,7 +46,7 @@ export interface TargetReport {
   seen: Uint8Array;
 }
 
-const BATCH = 1024;
+const BATCH = 2048;
 /** Of readers that take a millisecond. */
 const SLOW_BATCH = 64;
 

@@ -19,6 +19,8 @@ const { values } = parseArgs({
     last: { type: 'string', default: '/dev/null' },
   },
 });
+// A failure is named by the function that threw; more of the stack only takes time.
+Error.stackTraceLimit = 2;
 const script = new URL('./targets.js', import.meta.url);
 const text = readFileSync(fileURLToPath(script), 'utf8');
 // First: what is compiled before has no blocks.
