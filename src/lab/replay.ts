@@ -155,8 +155,9 @@ export class Replay {
     this.system = new System(machine);
     const recorded = imageOf(recording.header, survey.firstBrk);
     this.makeFiles(recorded);
-    const process = this.system.newProcess();
-    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside.
+    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside. Nobody can exec a
+    // program that is not described; what runs then began in the cgroup.
+    const process = this.system.newProcess(recorded === null ? memcg : machine.rootMemcg);
     process.task.memcg = memcg;
     const root = survey.parents.indexOf(-1);
     this.current = new ReplayProcess(0, root, decoderOf(recording, root), process, 0);
