@@ -9,8 +9,8 @@
  *           4. A program that the program execs is recorded too, if it is for x86-64.
  *
  *     in the folder    control     shared by all: the clock, counts, a request to stop
- *                      chunk.N     the chunk that a thread writes into now; it becomes
- *                      ready.N     when it is full, and belongs to revmap from then on
+ *                      chunk.N     the chunk that a thread writes into now; when it is full it becomes
+ *                      ready.M     M counts them without a gap, so revmap takes a thread's chunks in their order
  *                      image.N     what a program looked like before its first instruction (image.c)
  */
 #define _GNU_SOURCE
@@ -178,7 +178,6 @@ static bool revmap_is_gone(void) {
 static void close_chunk(struct thread *t) {
     char from[PATH_MAX + 32], to[PATH_MAX + 32];
     snprintf(from, sizeof from, "%s/chunk.%u", folder, t->chunk_number);
-    snprintf(to, sizeof to, "%s/ready.%u", folder, t->chunk_number);
     publish_counts(t);
     munmap(t->chunk, CHUNK_BYTES);
     t->chunk = NULL;
@@ -186,7 +185,7 @@ static void close_chunk(struct thread *t) {
         unlink(from);
         return;
     }
-    atomic_fetch_add(&control->ready, 1);
+    snprintf(to, sizeof to, "%s/ready.%u", folder, atomic_fetch_add(&control->ready, 1));
     rename(from, to);
     while (atomic_load(&control->ready) - atomic_load(&control->taken) > MOST_READY && !revmap_is_gone()) usleep(2000);
 }
@@ -249,7 +248,6 @@ static struct thread *start_thread(void) {
     t->tid = syscall(SYS_gettid);
     t->epoch = atomic_load(&mapping_epoch);
     atomic_fetch_add(&thread_count, 1);
-    atomic_fetch_add(&control->threads, 1);
     me = t;
     open_chunk(t);
     return t;
@@ -295,7 +293,7 @@ static __attribute__((noinline)) void access_page(struct thread *t, uint64_t pag
     if (left != UINT64_MAX) touch(t, left, seen);
     t->last[kind] = page;
     if (!touch(t, page, seen)) return;
-    if (page >= USER_PAGES) return;
+    if (page >= USER_PAGES || (page >= hidden_from && page < hidden_to)) return;
     make_room(t);
     if (t->epoch != atomic_load_explicit(&mapping_epoch, memory_order_relaxed)) stamp(t);
     int64_t delta = page - t->previous;
@@ -451,11 +449,40 @@ static void remember_path(struct thread *t, int64_t nr, const uint64_t *a) {
 
 static void note_unseen(int64_t nr, const uint64_t *a) {
     unsigned bits = 0;
-    if (nr == SYS_io_uring_setup_) bits = UNSEEN_IO_URING;
-    if (nr == SYS_shmat) bits = UNSEEN_SHM;
-    if (nr == SYS_userfaultfd) bits = UNSEEN_USERFAULTFD;
-    if (nr == SYS_process_vm_writev || nr == SYS_ptrace) bits = UNSEEN_FOREIGN;
-    if (bits != 0) atomic_fetch_or(&control->unseen, bits);
+    switch (nr) {
+    case SYS_io_uring_setup_:
+        bits = UNSEEN_IO_URING;
+        break;
+    case SYS_shmat:
+        bits = UNSEEN_SHM;
+        break;
+    case SYS_userfaultfd:
+        bits = UNSEEN_USERFAULTFD;
+        break;
+    case SYS_ptrace:
+    case SYS_process_vm_writev:
+        bits = UNSEEN_FOREIGN;
+        break;
+    case SYS_clock_gettime:
+    case SYS_gettimeofday:
+    case SYS_time:
+    case SYS_getcpu:
+        bits = UNSEEN_VDSO;
+        break;
+    case SYS_readv:
+    case SYS_writev:
+    case SYS_preadv:
+    case SYS_pwritev:
+    case SYS_recvmsg:
+    case SYS_sendmsg:
+        bits = UNSEEN_VECTORS;
+        break;
+    case SYS_mmap:
+        if ((a[2] & PROT_WRITE) != 0 && (a[3] & (MAP_SHARED | MAP_ANONYMOUS)) == MAP_SHARED) bits = UNSEEN_SHARED_FILE;
+    }
+    if (bits != 0 && (atomic_load_explicit(&control->unseen, memory_order_relaxed) & bits) == 0) {
+        atomic_fetch_or(&control->unseen, bits);
+    }
 }
 
 static void on_call(qemu_plugin_id_t id, unsigned int vcpu, int64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
@@ -530,7 +557,6 @@ static void after_fork(void) {
     process_id = getpid();
     pthread_mutex_init(&mapping_lock, NULL);
     atomic_store(&thread_count, 1);
-    atomic_fetch_add(&control->processes, 1);
     if (t == NULL) return;
     if (t->chunk != NULL) munmap(t->chunk, CHUNK_BYTES);
     t->tid = process_id;
@@ -538,7 +564,6 @@ static void after_fork(void) {
     forget_window(t);
     t->ticked = t->stamped = accesses(t);
     t->next_tick = t->ticked + TICK_ACCESSES;
-    atomic_fetch_add(&control->threads, 1);
     open_chunk(t);
 }
 
@@ -560,7 +585,6 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
     process_id = getpid();
     parent_id = getppid();
     image_number = atomic_fetch_add(&control->images, 1);
-    if (image_number == 0) atomic_fetch_add(&control->processes, 1);
     pthread_atfork(NULL, NULL, after_fork);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
     qemu_plugin_register_vcpu_syscall_cb(id, on_call);

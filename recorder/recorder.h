@@ -18,6 +18,9 @@ enum {
     UNSEEN_SHM = 1 << 4,         /* shmat */
     UNSEEN_USERFAULTFD = 1 << 5, /* userfaultfd */
     UNSEEN_FOREIGN = 1 << 6,     /* ptrace, process_vm_writev */
+    UNSEEN_VDSO = 1 << 7,        /* the time was asked for by a system call */
+    UNSEEN_VECTORS = 1 << 8,     /* readv, sendmsg, …: buffers that only memory tells */
+    UNSEEN_SHARED_FILE = 1 << 9, /* a file mapped with MAP_SHARED and PROT_WRITE */
 };
 
 /* The file `control`. Offsets are read by src/record/spool.ts. */
@@ -30,10 +33,9 @@ struct control {
     _Atomic uint32_t ready;     /* 32: chunks handed over, ever */
     _Atomic uint32_t stop;      /* 36: revmap wants all to stand still */
     _Atomic uint32_t unseen;    /* 40: UNSEEN_ */
-    _Atomic uint32_t processes; /* 44 */
-    _Atomic uint32_t threads;   /* 48 */
-    _Atomic uint32_t taken;     /* 52: chunks that revmap has read; revmap writes it */
-    _Atomic int32_t owner;      /* 56: the process id of revmap; revmap writes it */
+    uint32_t unused;            /* 44 */
+    _Atomic uint32_t taken;     /* 48: chunks that revmap has read; revmap writes it */
+    _Atomic int32_t owner;      /* 52: the process id of revmap; revmap writes it */
 };
 
 /* A file `chunk.N` or `ready.N`. */
@@ -56,9 +58,10 @@ extern char folder[PATH_MAX], plugin_path[PATH_MAX], qemu_path[PATH_MAX];
 
 /* recorder.c */
 void record_inherited_files(void);
-/* image.c: writes `image.N`; the file of the program that runs */
+/* image.c: writes `image.N`; the file of the program that runs; pages that QEMU put there and Linux would not */
 void describe_image(unsigned number);
 extern char program_path[PATH_MAX];
+extern uint64_t hidden_from, hidden_to;
 /* exec.c: returns only if the call will fail, or starts a program that cannot be recorded */
 void follow_exec(int64_t nr, const uint64_t *arguments);
 extern unsigned window_pages;

@@ -16,6 +16,7 @@ export {
 } from './policy/index.ts';
 export { buddyinfo } from './proc/buddyinfo.ts';
 export { kpageCount, kpageFlagNames, kpageFlags } from './proc/kpage.ts';
+export { lruGen } from './proc/lru_gen.ts';
 export { maps } from './proc/maps.ts';
 export { meminfo } from './proc/meminfo.ts';
 export { memoryStat } from './proc/memory_stat.ts';

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { makeReady } from '../scripts/setup.mjs';
 import { corpusOf } from './fuzz_readers/corpus.ts';
 import { judge } from './fuzz_readers/judge.ts';
-import { targetsIn } from './fuzz_readers/targets.ts';
+import { targetsIn } from './fuzz_readers/targets/index.ts';
 
 const root = join(import.meta.dirname, '..');
 const EXECUTIONS = 500_000;

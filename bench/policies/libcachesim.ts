@@ -53,10 +53,11 @@ export function countedMisses(
   return counts;
 }
 
-export function run(command: string, args: string[], input = ''): string {
+/** What it prints; with `both`, on stderr too, behind the rest. */
+export function run(command: string, args: string[], input = '', both = false): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(`${command}: ${error?.message ?? stderr.trim()}`);
-  return stdout;
+  return both ? stdout + stderr : stdout;
 }
 
 /** Page n is object n + 1; a request each microsecond; sizes of 1. */

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
 import { findPage, mostSharedPage } from '../lab/page.ts';
+import { reportHtml } from '../lab/report/report.ts';
 import { startReplay } from '../lab/run.ts';
 import { sweepRecording } from '../lab/sweep.ts';
 import { InputError } from '../mm/bug.ts';
@@ -12,7 +13,8 @@ import { whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { Progress, print } from './output.ts';
-import { describeSweep, writeReport } from './sweep.ts';
+import { provenance, writeReport } from './report_file.ts';
+import { describeSweep } from './sweep_text.ts';
 import { describeWho } from './who.ts';
 
 /** Beside the bundle in dist/. */
@@ -36,7 +38,7 @@ export function addDemo(program: Command): void {
         onProgress: ({ done, of, share }) => progress.show(share, `${done} of ${of} replays`),
       });
       progress.done();
-      print(describeSweep(sweep, null));
+      print(describeSweep(sweep));
 
       const replay = startReplay(recording, survey, { ...MACHINE_DEFAULTS, limitBytes: null });
       replay.run(Number.POSITIVE_INFINITY, true);
@@ -48,6 +50,6 @@ export function addDemo(program: Command): void {
         print(`\n${pc.bold(`Who maps a page that it shares?`)}  revmap who examples/sqlite.rvm.gz --page ${named}`);
         if (typeof pfn === 'number') print(describeWho(replay, whoMaps(replay.machine, pfn)));
       }
-      print(`\nreport: ${writeReport(sweep, true)}`);
+      print(`\nreport: ${writeReport(sweep.recording, reportHtml(sweep, provenance()), true)}`);
     });
 }

@@ -16,9 +16,11 @@ import { addInfo } from './info.ts';
 import { addMeasure } from './measure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { addQuery } from './query.ts';
+import { addRecord } from './record.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addWho } from './who.ts';
+import { addWorker } from './worker.ts';
 
 const FAILED = 1;
 const WRONG_QUESTION = 2;
@@ -28,8 +30,10 @@ program.description("Linux's memory manager, as a system you can run and questio
 program.version(manifest.version);
 program.exitOverride();
 program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'revmap: ')) });
+addRecord(program);
 addRun(program);
 addSweep(program);
+addWorker(program);
 addCurve(program);
 addQuery(program);
 addCompare(program);

@@ -55,7 +55,7 @@ async function endedInTheMiddle(out: string, args: string[], signal: NodeJS.Sign
 for (const signal of ['SIGKILL', 'SIGINT'] as const) {
   test(`sweep: ended by ${signal}, the same command goes on from there`, async () => {
     const out = join(folder, signal);
-    const args = ['sweep', zipf, '--limits', '40', '--workers', '2', '--json', '--out', out];
+    const args = ['sweep', zipf, '--limits', '40', '--limits-only', '--workers', '2', '--json', '--out', out];
     const { status, stderr } = await endedInTheMiddle(out, args, signal);
     if (signal === 'SIGINT') {
       expect(status).toBe(130);
@@ -119,7 +119,7 @@ test('sweep: a grid: a column for each machine, a curve each in JSON, a line for
 
 test('query: what sweeps kept, as a table, CSV and JSON', () => {
   const sql = 'SELECT kernel, swap_bytes, limit_bytes FROM runs WHERE NOT mglru ORDER BY ALL LIMIT 2';
-  revmap(['sweep', zipf, '--limits', '30M', '--out', 'asked']);
+  revmap(['sweep', zipf, '--limits', '30M', '--limits-only', '--out', 'asked']);
   const ask = (...more: string[]) => revmap(['query', sql, '--results', 'asked', ...more]).stdout;
   expect(JSON.parse(ask('--json'))).toEqual([
     { kernel: '6.18', swap_bytes: 2 ** 29, limit_bytes: 30 * 2 ** 20 },

@@ -2,7 +2,8 @@
  * The LRU lists of one memory cgroup on one node, or in one zone (generation.lruvecs).
  *
  * Owns      the five list heads, their sizes per zone, and what reclaim remembers between scans.
- * Linux     6.18 include/linux/mmzone.h: lruvec lru_list; mm/vmscan.c: lruvec_lru_size; mm/memcontrol.c: mod_lruvec_state
+ * Linux     6.18 include/linux/mmzone.h: lruvec lru_list; mm/vmscan.c: lruvec_lru_size;
+ *           mm/memcontrol.c: mod_lruvec_state lruvec_page_state mem_cgroup_flush_stats
  *
  *     head                                            tail
  *      new ──► inactive_anon  ○ ○ ○ ○ ○ ○ ○ ──► reclaim
@@ -38,6 +39,9 @@ export class Lruvec {
   readonly zoneSize: Int32Array = new Int32Array(NR_LRU_LISTS * MAX_NR_ZONES);
   /** node_stat_item counters of this cgroup and all below it (lruvec_page_state), in pages. */
   readonly stat: Float64Array = new Float64Array(NR_NODE_STATS);
+  /** The same as 6.x's reclaim sees them: as they were when they were last flushed from the CPUs (lruvec_page_state). */
+  readonly flushed: Float64Array = new Float64Array(NR_NODE_STATS);
+  flushedAt = Number.NEGATIVE_INFINITY;
   anonCost = 0;
   fileCost = 0;
   /** Anonymous and file pages that scans looked at lately, and those of them that were in use (zone_reclaim_stat, before 5.8). */
@@ -58,6 +62,12 @@ export class Lruvec {
     this.zone = zone;
     this.parent = parent;
     this.lists = Array.from({ length: NR_LRU_LISTS }, () => frames.newList());
+  }
+
+  /** What reclaim sees from now on (mem_cgroup_flush_stats). */
+  flushStats(now: number): void {
+    this.flushed.set(this.stat);
+    this.flushedAt = now;
   }
 
   /** Pages on a list in zones up to `zoneType` (lruvec_lru_size). */

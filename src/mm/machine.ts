@@ -24,7 +24,7 @@ import { newGenWorkingset } from './mglru/workingset.ts';
 import { MlockBatch } from './mlock_batch.ts';
 import { Mm } from './mm.ts';
 import { PG_reserved, PG_uptodate } from './page_flags.ts';
-import { PageTables, type TlbConfig } from './page_table.ts';
+import { PageTables } from './page_table.ts';
 import type {
   Daemon,
   Generation,
@@ -42,6 +42,7 @@ import { restoreSnapshot, type Snapshot, stateHash, takeSnapshot } from './snaps
 import { DeferredSplitShrinker } from './split_folio.ts';
 import { SwapAreas } from './swap/swapfile.ts';
 import { Task } from './task.ts';
+import type { TlbConfig } from './tlb.ts';
 import { Tracepoints } from './tracepoints.ts';
 import { NO_PFN, type Pfn, type Token, ZERO_TOKEN } from './units.ts';
 import { verify } from './verify.ts';
@@ -143,12 +144,8 @@ export interface DiskConfig {
   journal: boolean;
 }
 
-/**
- * As on the CPU that the measurements in oracle/ were made on, QEMU's emulated one: 256 translations for data
- * (CPU_TLB_DYN_DEFAULT_BITS), and translated code that is found again without a look at the tables, in 4096 places
- * (TB_JMP_CACHE_BITS).
- */
-const EMULATED_TLB: TlbConfig = { data: 256, code: 4096 };
+/** QEMU's: CPU_TLB_DYN_DEFAULT_BITS, CPU_VTLB_SIZE, TB_JMP_PAGE_BITS. */
+const EMULATED_TLB: TlbConfig = { entries: 256, victims: 8, jumps: 64 };
 
 /** What an owner of pages is, behind the id in page->mapping. */
 export type MappingOwner = AddressSpace | AnonVma | StableNode;

@@ -234,6 +234,12 @@ function accessPage(machine: Machine, mm: Mm, vpn: Vpn, kind: number): boolean {
       : kind === ACCESS_FETCH
         ? fetchPage(machine, mm, vpn)
         : loadPage(machine, mm, vpn);
+  if (machine.lastSignal === 0) {
+    // The CPU makes the access again, and remembers where the page is now.
+    const now = pageTables.slotOf(mm.pageTables, vpn);
+    if (kind === ACCESS_FETCH) pageTables.fetched(now, vpn);
+    else pageTables.walked(now, vpn, kind === ACCESS_WRITE ? PTE_DIRTY : 0);
+  }
   if (clock.nextAt <= clock.now) machine.advance(0);
   return machine.lastSignal === 0;
 }

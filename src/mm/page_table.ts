@@ -18,14 +18,13 @@
  *   migration PTE_MIGRATION | PTE_MIGRATION_WRITE?                             value = the old frame; never between two calls
  *   huge      present, and PTE_HUGE, in all 512 entries of the table            a mapping of 2 MiB, values ascend (decision 0008)
  *
- * The TLB is two bits: they say that the CPU knows the entry, and small tables say which entry goes when another comes.
- * Linux flushes what it unmaps, write-protects or cleans; it does not flush when it clears a young bit. So a page that the
- * program uses all the time can look idle to reclaim, here as there.
+ * What the CPU knows of an entry is two bits (tlb.ts).
  */
 import type { Machine } from './machine.ts';
 import { pmdHash } from './mglru/bloom_filter.ts';
 import type { Mm } from './mm.ts';
 import { allocPageTablePage, freePageTablePage } from './page_alloc.ts';
+import { Tlb, type TlbConfig } from './tlb.ts';
 import { NO_PFN, type Pfn, type Pgoff, type SwapEntry, type Vpn } from './units.ts';
 
 export const PTE_PRESENT = 1;
@@ -38,7 +37,7 @@ export const PTE_SWAP = 32;
 export const PTE_SWP_EXCLUSIVE = 64;
 export const PTE_MARKER = 128;
 export const PTE_PROTNONE = 256;
-/** The CPU has the entry in its TLB for data, for code: it will not look here again, so it sets no young bit. */
+/** The CPU has the entry in its TLB; finds code of the page without it. It will not look here again, so it sets no young bit. */
 export const PTE_DTLB = 512;
 export const PTE_ITLB = 1024;
 export const PTE_TLB: number = PTE_DTLB | PTE_ITLB;
@@ -55,12 +54,6 @@ export const PTE_FILE = 4096;
 
 /** Either kind of "a frame is here" (pte_present). */
 export const PTE_ANY_PRESENT: number = PTE_PRESENT | PTE_PROTNONE;
-
-/** How much a CPU remembers of page tables. */
-export interface TlbConfig {
-  readonly data: number;
-  readonly code: number;
-}
 
 export const PTRS_PER_TABLE = 512;
 /** No table is there. */
@@ -100,45 +93,44 @@ export class PageTables {
   bits: Uint16Array = new Uint16Array(0);
   /** Frame or swap entry of each slot. */
   value: Uint32Array = new Uint32Array(0);
-  /** The CPU's TLBs: slots, by the low bits of the page number. A slot counts only while its entry has the bit. */
-  private readonly dtlb: Int32Array;
-  private readonly itlb: Int32Array;
+  private readonly tlb: Tlb;
   /** Whose entries they are: another address space starts with an empty TLB. */
   private tlbRoot: PageTableRoot | null = null;
   private dir: Int32Array = new Int32Array(0);
   /** Frames under the tables: by leaf number, by directory number. */
   private readonly leafPfn: Pfn[] = [];
   private readonly dirPfn: Pfn[] = [];
+  /** First page of each leaf. */
+  private readonly leafVpn: Vpn[] = [];
   /** By leaf number: a page walk went through the entry above the table (its accessed bit). null: nobody will ask. */
   private tableYoung: Uint8Array | null;
   private readonly freeLeaves: number[] = [];
   private readonly freeDirs: number[] = [];
 
-  /** Entries of the TLBs for data and code, each a power of two; `watchesTables`: young bits of entries above tables are kept. */
+  /** `watchesTables`: young bits of entries above tables are kept. */
   constructor(tlb: TlbConfig, watchesTables: boolean) {
     this.tableYoung = watchesTables ? new Uint8Array(0) : null;
-    this.dtlb = new Int32Array(tlb.data).fill(NO_SLOT);
-    this.itlb = new Int32Array(tlb.code).fill(NO_SLOT);
+    this.tlb = new Tlb(tlb);
   }
 
   // the TLB
 
-  /** A page walk for a load or store: the entry is young now (dirty, for a store), and in the TLB in place of another. */
+  /** A page walk for a load or store, unless the TLB has it: the entry is young now (dirty, for a store), and in the TLB. */
   walked(slot: number, vpn: Vpn, bits: number): void {
-    const way = vpn & (this.dtlb.length - 1);
-    const old = this.dtlb[way]!;
-    if (old !== NO_SLOT) this.bits[old]! &= ~PTE_DTLB;
-    this.dtlb[way] = slot;
-    this.bits[slot]! |= PTE_YOUNG | PTE_DTLB | bits;
+    const known = this.tlb.take(this.bits, slot, vpn) && (this.bits[slot]! & bits) === bits;
+    if (!known) this.bits[slot]! |= PTE_YOUNG | bits;
   }
 
-  /** A page walk for an instruction. */
+  /** The same for an instruction. */
   fetched(slot: number, vpn: Vpn): void {
-    const way = vpn & (this.itlb.length - 1);
-    const old = this.itlb[way]!;
-    if (old !== NO_SLOT) this.bits[old]! &= ~PTE_ITLB;
-    this.itlb[way] = slot;
-    this.bits[slot]! |= PTE_YOUNG | PTE_ITLB;
+    if (!this.tlb.take(this.bits, slot, vpn)) this.bits[slot]! |= PTE_YOUNG;
+    this.tlb.jump(this.bits, slot, vpn);
+  }
+
+  /** The entry is about to change. */
+  private invalidate(slot: number): void {
+    if ((this.bits[slot]! & PTE_PRESENT) === 0) return;
+    this.tlb.invalidate(this.bits, slot, (this.leafVpn[slot >>> 9]! + (slot & 511)) as Vpn);
   }
 
   /** The CPU goes on in this address space. */
@@ -150,8 +142,7 @@ export class PageTables {
 
   /** Everything out: at a switch, and at a fork, which write-protects all at once. */
   flushTlb(): void {
-    for (const slot of this.dtlb) if (slot !== NO_SLOT) this.bits[slot]! &= ~PTE_DTLB;
-    for (const slot of this.itlb) if (slot !== NO_SLOT) this.bits[slot]! &= ~PTE_ITLB;
+    this.tlb.flush(this.bits);
   }
 
   // the entries above tables
@@ -203,6 +194,7 @@ export class PageTables {
     if (pmd === NO_SLOT) return NO_SLOT;
     const leaf = this.newLeaf(machine, mm);
     if (leaf === NO_SLOT) return NO_SLOT;
+    this.leafVpn[leaf] = (vpn - (vpn & 511)) as Vpn;
     this.dir[pmd * 512 + ((vpn >>> 9) & 511)] = leaf + 1;
     return this.slotOf(root, vpn);
   }
@@ -231,6 +223,7 @@ export class PageTables {
   // entries
 
   setNone(slot: number): void {
+    this.invalidate(slot);
     this.bits[slot] = 0;
     this.value[slot] = 0;
   }
@@ -239,6 +232,7 @@ export class PageTables {
     this.value[slot] = pfn;
   }
   setSwap(slot: number, entry: SwapEntry, exclusive: boolean): void {
+    this.invalidate(slot);
     this.bits[slot] = exclusive ? PTE_SWAP | PTE_SWP_EXCLUSIVE : PTE_SWAP;
     this.value[slot] = entry;
   }
@@ -268,6 +262,7 @@ export class PageTables {
   }
   /** Takes rights away, and so the entry out of the TLB. */
   clear(slot: number, bits: number): void {
+    this.invalidate(slot);
     this.bits[slot]! &= ~(bits | PTE_TLB);
   }
   /** The young bit, and nothing else: the TLB is not told (ptep_test_and_clear_young). */
@@ -277,6 +272,7 @@ export class PageTables {
     return (old & PTE_YOUNG) !== 0;
   }
   testAndClear(slot: number, bits: number): boolean {
+    this.invalidate(slot);
     const old = this.bits[slot]!;
     this.bits[slot] = old & ~(bits | PTE_TLB);
     return (old & bits) !== 0;
@@ -359,6 +355,7 @@ export class PageTables {
     if (this.dir[target]! > 0) return false;
     this.dir[target] = this.dir[source]!;
     this.dir[source] = 0;
+    this.leafVpn[this.dir[target]! - 1] = to;
     root.forgetWalks();
     return true;
   }

@@ -21,6 +21,9 @@ import { VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { folioMarkDirty } from './writeback.ts';
 
+/** From so many pages on everything is flushed, not each of them (tlb_single_page_flush_ceiling). */
+const FLUSH_CEILING = 33;
+
 /**
  * Takes away the entries of [start, end) in `vma`. Guard markers stay unless `dropMarkers`; private copies and swapped
  * pages of a file mapping stay unless `evenCows`.
@@ -37,6 +40,8 @@ export function zapPageRange(
   const root = vma.vmMm.pageTables;
   updateHiwaterRss(vma.vmMm);
   let freed = false;
+  let first = end;
+  let last = start;
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     if (wholeHuge(machine, vma, at, end) !== NO_SLOT) {
@@ -48,14 +53,19 @@ export function zapPageRange(
     for (let vpn = at; vpn < tableEnd; vpn++) {
       const slot = pageTables.slotOf(root, vpn);
       if (slot === NO_SLOT || pageTables.isNone(slot)) continue;
-      if (!freed && pageTables.isPresent(slot)) {
-        drainBeforeFreeing(machine);
-        freed = true;
+      if (pageTables.isPresent(slot)) {
+        if (!freed) {
+          drainBeforeFreeing(machine);
+          freed = true;
+          first = vpn;
+        }
+        last = vpn;
       }
       zapEntry(machine, vma, slot, dropMarkers, evenCows);
     }
     at = tableEnd;
   }
+  if (last - first >= FLUSH_CEILING) pageTables.flushTlb();
 }
 
 function zapEntry(machine: Machine, vma: Vma, slot: number, dropMarkers: boolean, evenCows: boolean): void {

@@ -58,6 +58,11 @@ export class Coverage {
     return isNew;
   }
 
+  /** What ran until now does not count. */
+  forget(): void {
+    this.ask('Profiler.takePreciseCoverage');
+  }
+
   /** Blocks that are marked in any of the maps, and all that V8 told of. */
   blocks(maps: readonly Uint8Array[]): { covered: number; all: number } {
     const edges = [...this.edges].sort((a, b) => a - b);

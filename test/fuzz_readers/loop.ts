@@ -2,11 +2,11 @@
  * The loop: change an input that is known, give it to its reader, keep it if it ran what none before it ran.
  *
  * Owns      the inputs that are known, for each reader; who is fuzzed next; what was found.
- * Promises  1. The same seed and the same readers give the same inputs, as long as nothing depends on the clock.
- *           2. Each reader gets the same share of the time, so quick ones get more executions.
+ * Promises  1. The same seed gives a reader the same inputs, whatever other readers there are.
+ *           2. Readers take turns. A turn of a slow one has fewer inputs.
  *           3. A failure is told once for each reader and name, with an input made small.
  *
- * Coverage takes a millisecond to ask for, an input some microseconds. So it is asked for behind BATCH inputs; only if something of it
+ * Coverage takes some milliseconds to ask for, an input some microseconds. So it is asked for behind BATCH inputs; only if something of it
  * is new are the halves run again, and their halves, down to the inputs that made it so.
  */
 import type { Coverage } from './coverage.ts';
@@ -22,6 +22,7 @@ export interface Target {
   seeds: readonly Uint8Array[];
   /** The format's own words. */
   words: readonly string[];
+  isSlow?: true;
   /** Takes away what it needed. */
   end?: () => void;
 }
@@ -32,6 +33,12 @@ export interface Found {
   input: Uint8Array;
 }
 
+export interface LoopListener {
+  found(found: Found): void;
+  /** The next input, before its reader gets it: who is killed by one leaves it behind. */
+  next(target: string, input: Uint8Array): void;
+}
+
 export interface TargetReport {
   name: string;
   executions: number;
@@ -39,9 +46,9 @@ export interface TargetReport {
   seen: Uint8Array;
 }
 
-const BATCH = 256;
-/** Of slow readers, a batch takes no longer than about this. */
-const BATCH_MS = 50;
+const BATCH = 2048;
+/** Of readers that take a millisecond. */
+const SLOW_BATCH = 64;
 
 class Fuzzed implements TargetReport {
   readonly name: string;
@@ -51,14 +58,16 @@ class Fuzzed implements TargetReport {
   readonly inputs: Uint8Array[];
   readonly seen: Uint8Array;
   readonly failures: Set<string> = new Set();
+  readonly batch: number;
+  readonly random: Random;
   executions = 0;
-  ms = 0;
-  batch = 8;
 
-  constructor(target: Target, length: number) {
+  constructor(target: Target, length: number, seed: number) {
     this.name = target.name;
     this.read = target.read;
     this.words = target.words.map(bytesOf);
+    this.batch = target.isSlow === true ? SLOW_BATCH : BATCH;
+    this.random = new Random(seed);
     this.seeds = target.seeds;
     this.inputs = [...target.seeds];
     this.seen = new Uint8Array(length);
@@ -69,21 +78,13 @@ export class Loop {
   readonly found: Found[] = [];
   private readonly targets: readonly Fuzzed[];
   private readonly coverage: Coverage;
-  private readonly random: Random;
-  private readonly tell: (found: Found) => void;
+  private readonly listener: LoopListener;
 
   /** `length`: characters of the script whose coverage counts. */
-  constructor(
-    targets: readonly Target[],
-    coverage: Coverage,
-    length: number,
-    seed: number,
-    tell: (found: Found) => void,
-  ) {
-    this.targets = targets.map((target) => new Fuzzed(target, length));
+  constructor(targets: readonly Target[], coverage: Coverage, length: number, seed: number, listener: LoopListener) {
+    this.targets = targets.map((target) => new Fuzzed(target, length, seed));
     this.coverage = coverage;
-    this.random = new Random(seed);
-    this.tell = tell;
+    this.listener = listener;
   }
 
   get reports(): readonly TargetReport[] {
@@ -96,14 +97,12 @@ export class Loop {
 
   /** Runs what is known, then `executions` inputs or so. */
   async run(executions: number): Promise<void> {
+    this.coverage.forget();
     for (const target of this.targets) {
       await this.give(target, target.inputs);
       this.coverage.take(target.seen, true);
     }
-    while (this.executions < executions) {
-      const target = this.targets.reduce((a, b) => (b.ms < a.ms ? b : a));
-      await this.round(target);
-    }
+    while (this.executions < executions) for (const target of this.targets) await this.round(target);
   }
 
   /** Of each reader's inputs, few that together run all that they run: the short ones first. */
@@ -124,39 +123,32 @@ export class Loop {
   }
 
   private async round(target: Fuzzed): Promise<void> {
-    const { random } = this;
     const inputs = Array.from({ length: target.batch }, () =>
-      mutated(random, this.pick(target), this.pick(target), target.words),
+      mutated(target.random, pick(target), pick(target), target.words),
     );
-    const started = performance.now();
     await this.give(target, inputs);
     if (this.coverage.take(target.seen, false)) await this.keepNew(target, inputs);
-    const ms = performance.now() - started;
-    target.ms += ms;
-    target.batch = ms > BATCH_MS ? Math.max(8, target.batch >> 1) : Math.min(BATCH, target.batch << 1);
-  }
-
-  /** Mostly one of the last that were found. */
-  private pick({ inputs }: Fuzzed): Uint8Array {
-    const back =
-      this.random.below(2) === 0 ? this.random.below(Math.min(16, inputs.length)) : this.random.below(inputs.length);
-    return inputs[inputs.length - 1 - back]!;
   }
 
   private async give(target: Fuzzed, inputs: readonly Uint8Array[]): Promise<void> {
     for (const input of inputs) {
       target.executions += 1;
-      const failure = await judge(target.read, input);
+      const failure = await this.judge(target, input);
       if (failure !== null && !target.failures.has(failure)) await this.failed(target, failure, input);
     }
   }
 
+  private judge(target: Fuzzed, input: Uint8Array): Promise<string | null> {
+    this.listener.next(target.name, input);
+    return judge(target.read, input);
+  }
+
   private async failed(target: Fuzzed, failure: string, input: Uint8Array): Promise<void> {
     target.failures.add(failure);
-    const small = await shrunk(input, async (bytes) => (await judge(target.read, bytes)) === failure);
+    const small = await shrunk(input, async (bytes) => (await this.judge(target, bytes)) === failure);
     const found = { target: target.name, failure, input: small };
     this.found.push(found);
-    this.tell(found);
+    this.listener.found(found);
   }
 
   /** Of a batch that ran something new, the inputs that did. */
@@ -175,4 +167,10 @@ export class Loop {
       }
     }
   }
+}
+
+/** Mostly one of the last that were found. */
+function pick({ random, inputs }: Fuzzed): Uint8Array {
+  const back = random.below(random.below(2) === 0 ? Math.min(16, inputs.length) : inputs.length);
+  return inputs[inputs.length - 1 - back]!;
 }

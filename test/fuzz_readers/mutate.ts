@@ -60,6 +60,11 @@ export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
+/** Bytes that are no UTF-8 become U+FFFD, as in a file that is read as text. */
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
 /** `input` with one to eight changes; `other` lends pieces, `words` are the format's own. */
 export function mutated(
   random: Random,
@@ -172,7 +177,7 @@ function lineAt(bytes: Uint8Array, at: number): { from: number; to: number } {
 /** The same piece again and again: thousands of times, rarely more. */
 function withRun(random: Random, bytes: Uint8Array, at: number): Uint8Array {
   const piece = random.below(2) === 0 ? random.of(WORDS) : pieceOf(random, bytes).subarray(0, 64);
-  const length = random.below(10) === 0 ? MOST_BYTES : 1 << (10 + random.below(7));
+  const length = random.below(50) === 0 ? MOST_BYTES : 1 << (10 + random.below(7));
   const run = new Uint8Array(length);
   for (let i = 0; i < length; i++) run[i] = piece[i % piece.length] ?? 0x41;
   return spliced(bytes, at, 0, run);

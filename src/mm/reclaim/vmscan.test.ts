@@ -297,6 +297,7 @@ for (const [size, pages, ratio] of [
       const low = (n: number): boolean => {
         s.lruvec().stat[inactiveList] = n;
         s.lruvec().stat[inactiveList + 1] = pages - n;
+        s.lruvec().flushStats(0);
         return inactiveIsLow(s.lruvec(), inactiveList);
       };
       expect([low(inactive), low(inactive - 1)]).toEqual([false, true]);

@@ -239,8 +239,15 @@ class Vmscan implements Reclaim {
     if (sc.nrReclaimed > before) pgdat.kswapdFailures = 0;
   }
 
+  /** DIFFERS: always, where Linux waits until at least 64 changes a CPU have come together; a reclaim makes hundreds. */
+  private flushStats(memcg: MemCgroup, pgdat: PgData): void {
+    memcg.lruvecs[pgdat.nid]!.flushStats(this.machine.clock.now);
+    for (const child of memcg.children) this.flushStats(child, pgdat);
+  }
+
   private prepareScanControl(sc: ScanControl, pgdat: PgData, target: Lruvec): void {
-    const { stat } = target;
+    this.flushStats(sc.targetMemcg ?? this.machine.rootMemcg, pgdat);
+    const stat = target.flushed;
     sc.anonCost = target.anonCost;
     sc.fileCost = target.fileCost;
     if (sc.forceDeactivate) {
@@ -315,8 +322,8 @@ class Vmscan implements Reclaim {
 
   private snapshotRefaults(memcg: MemCgroup | null, pgdat: PgData): void {
     const lruvec = (memcg ?? this.machine.rootMemcg).lruvecs[pgdat.nid]!;
-    lruvec.refaultsAnon = lruvec.stat[WORKINGSET_ACTIVATE_ANON]!;
-    lruvec.refaultsFile = lruvec.stat[WORKINGSET_ACTIVATE_FILE]!;
+    lruvec.refaultsAnon = lruvec.flushed[WORKINGSET_ACTIVATE_ANON]!;
+    lruvec.refaultsFile = lruvec.flushed[WORKINGSET_ACTIVATE_FILE]!;
   }
 
   // one lruvec
@@ -651,8 +658,8 @@ class Vmscan implements Reclaim {
 
 /** Too few inactive pages for a fair second chance: fewer than 1 to r, r the square root of ten times the size in GB. */
 export function inactiveIsLow(lruvec: Lruvec, inactive: LruList): boolean {
-  const inactivePages = lruvec.stat[inactive]!;
-  const activePages = lruvec.stat[inactive + 1]!;
+  const inactivePages = lruvec.flushed[inactive]!;
+  const activePages = lruvec.flushed[inactive + 1]!;
   const gb = Math.floor((inactivePages + activePages) / 2 ** 18);
   const ratio = gb > 0 ? intSqrt(10 * gb) : 1;
   return inactivePages * ratio < activePages;

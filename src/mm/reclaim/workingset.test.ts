@@ -150,6 +150,7 @@ describe('[6.x costs] what reclaim has cost', () => {
         lruvec.stat[lru] = 100;
         above.stat[lru] = 10_000;
       }
+      for (const each of [lruvec, above]) each.flushStats(0);
       [lruvec.fileCost, lruvec.anonCost] = before as [number, number];
       lruNoteCost(s.machine, lruvec, true, io, rotated);
       expect([lruvec.fileCost, lruvec.anonCost]).toEqual(want);

@@ -41,6 +41,8 @@ export function newWorkingset(machine: Machine): Workingset {
 
 /** DIFFERS: 34 bits of time, so that a shadow is a whole number; they wrap after 17 billion evictions, Linux's later. Nobody sees it. */
 export const EVICTION_SPAN: number = 2 ** 34;
+/** Sizes are no older, whether reclaim runs or not (mem_cgroup_flush_stats_delayed). */
+const FLUSH_TIME_NS = 2e9;
 const NODES = 4;
 const MEMCGS = 2 ** 16;
 
@@ -89,13 +91,14 @@ class RefaultDistance implements Workingset {
     const distance = (eviction.nonresidentAge - time + EVICTION_SPAN) % EVICTION_SPAN;
     const lruvec = lruvecOf(this.machine, pfn);
     modLruvecState(lruvec, WORKINGSET_REFAULT_ANON + file, 1);
-    const { config, rootMemcg } = this.machine;
-    let size = eviction.stat[NR_ACTIVE_FILE]!;
+    const { clock, config, rootMemcg } = this.machine;
+    if (clock.now - eviction.flushedAt >= FLUSH_TIME_NS) eviction.flushStats(clock.now);
+    let size = eviction.flushed[NR_ACTIVE_FILE]!;
     if (evictedFrom === rootMemcg) size += config.othersActivePages ?? 0;
-    if (file === 0) size += eviction.stat[NR_INACTIVE_FILE]!;
+    if (file === 0) size += eviction.flushed[NR_INACTIVE_FILE]!;
     if (memCgroupGetNrSwapPages(this.machine, lruvec.memcg) > 0) {
-      size += eviction.stat[NR_ACTIVE_ANON]!;
-      if (file === 1) size += eviction.stat[NR_INACTIVE_ANON]!;
+      size += eviction.flushed[NR_ACTIVE_ANON]!;
+      if (file === 1) size += eviction.flushed[NR_INACTIVE_ANON]!;
     }
     if (distance > size) return;
     this.frames.set(pfn, PG_active);
@@ -133,7 +136,7 @@ export function lruNoteCost(
   for (let up: Lruvec | null = lruvec; up !== null; up = up.parent) {
     if (file) up.fileCost += cost;
     else up.anonCost += cost;
-    const { stat } = up;
+    const { flushed: stat } = up;
     const size = stat[NR_INACTIVE_ANON]! + stat[NR_ACTIVE_ANON]! + stat[NR_INACTIVE_FILE]! + stat[NR_ACTIVE_FILE]!;
     if (up.fileCost + up.anonCost > Math.floor(size / 4)) {
       up.fileCost = Math.floor(up.fileCost / 2);
