@@ -131,8 +131,9 @@ export class Replay {
     );
     this.makeFiles();
     const recorded = this.images[0] ?? null;
-    const process = this.system.newProcess();
-    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside.
+    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside. Nobody can exec a
+    // program that is not described; what runs then began in the cgroup.
+    const process = this.system.newProcess(recorded === null ? memcg : machine.rootMemcg);
     process.task.memcg = memcg;
     const root = survey.parents.indexOf(-1);
     const body = ordered?.threads.findIndex((t) => t.process === root && t.tid === processes[root]!.pid) ?? root;
