@@ -1,7 +1,22 @@
-/** What a program that imports `revmap` sees: the engine, the system calls over it, and what the kernel shows of it. */
+/**
+ * What a program that imports `revmap` sees: the engine, the system calls over it, what the kernel shows of it, and the
+ * policies of textbooks.
+ */
 export * from './mm/index.ts';
+export {
+  type AccessedBitPolicy,
+  type AccessPolicy,
+  type FuturePolicy,
+  type PageStream,
+  POLICIES,
+  type Policy,
+  type PolicyResult,
+  policyNamed,
+  simulate,
+} from './policy/index.ts';
 export { buddyinfo } from './proc/buddyinfo.ts';
 export { kpageCount, kpageFlagNames, kpageFlags } from './proc/kpage.ts';
+export { lruGen } from './proc/lru_gen.ts';
 export { maps } from './proc/maps.ts';
 export { meminfo } from './proc/meminfo.ts';
 export { memoryStat } from './proc/memory_stat.ts';

@@ -85,6 +85,7 @@ export function physicalMachine(
     idle,
     reclaim,
     vfs: new VfsCache(),
+    multiGen: null,
     totalPages: 0,
     advance: (ns: number) => {
       clock.now += ns;

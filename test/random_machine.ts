@@ -111,6 +111,11 @@ function describe(cell: Cell | undefined): string {
   return `${cell.shared ? 'shared' : 'private'} ${object} own ${cell.own}${cell.writable ? ' writable' : ''}${cell.maybeZero ? ' maybe zero' : ''}`;
 }
 
+/** Every third machine of a kernel that has it sorts pages by generation. */
+function hasGenerations(kernel: string, seed: number): boolean {
+  return generationNamed(kernel).multiGen !== null && seed % 3 === 0;
+}
+
 /** MiB more for every second machine that moves pages: compaction needs a few pageblocks. */
 function roomToMove(kernel: string, seed: number): number {
   return generationNamed(kernel).newKsm !== undefined && seed % 2 === 1 ? 4 : 0;
@@ -139,6 +144,7 @@ export class RandomProgram {
       kernel,
       ramBytes: ramBytes + roomToMove(kernel, seed) * 1024 * 1024,
       reservedBytes: 256 * 1024,
+      mglru: hasGenerations(kernel, seed),
       sysctl: {
         minFreeKbytes: 64,
         pageCluster: random.next(4),

@@ -6,6 +6,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, MACHINE_DEFAULTS, type MachineOptions, parseLimits, parseSize } from '../lab/options.ts';
 import { GENERATIONS, generationNamed } from '../mm/generations/index.ts';
+import { INPUT_KINDS, type InputFormat, parseFormat } from '../trace/detect.ts';
 
 export function size(text: string): number {
   const bytes = parseSize(text);
@@ -32,6 +33,25 @@ export function kernelOf(text: string): string {
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }
+}
+
+function inputFormat(text: string): InputFormat {
+  const found = parseFormat(text);
+  if (typeof found === 'string') throw new InvalidArgumentError(`${found[0]!.toUpperCase()}${found.slice(1)}.`);
+  return found;
+}
+
+/** What the file of a command may be. */
+export const FILE_IS = 'a recording, or what becomes one (docs/inputs.md); - is standard input';
+
+/** For files that do not tell by their first bytes. */
+export function formatOption(): Option {
+  const kinds = `${INPUT_KINDS.join(', ')}; csv:id=2,size=3 names columns`;
+  return new Option('--format <kind>', `what the file is: ${kinds}`).argParser(inputFormat);
+}
+
+export interface FileFlags {
+  format?: InputFormat;
 }
 
 function limits(text: string): Limits {

@@ -14,6 +14,9 @@ import {
   addLimit,
   addMachine,
   addSomeLimits,
+  FILE_IS,
+  type FileFlags,
+  formatOption,
   kernelNames,
   kernelsOf,
   type SomeMachineFlags,
@@ -22,7 +25,7 @@ import {
 } from './arguments.ts';
 import { grouped, Progress, print, printJson, table } from './output.ts';
 
-interface CompareFlags extends SomeMachineFlags {
+interface CompareFlags extends SomeMachineFlags, FileFlags {
   kernels: string[];
   limit?: number;
   limits?: Limits;
@@ -50,7 +53,8 @@ export function addCompare(program: Command): void {
   const command = program
     .command('compare')
     .description('replay a recording on several kernels: one table, one picture, and where they part ways')
-    .argument('<file>', 'a recording; - is standard input')
+    .argument('<file>', FILE_IS)
+    .addOption(formatOption())
     .option('--kernels <list>', `which: ${kernelNames()}`, kernelsOf, kernelsOf(FAMILIES));
   addSomeLimits(addLimit(addMachine(command)))
     .option('--workers <n>', 'so many replays at once; one per CPU without it', wholeNumber(0, 256))
@@ -60,7 +64,7 @@ export function addCompare(program: Command): void {
     .action(async (file: string, flags: CompareFlags) => {
       if (flags.limit !== undefined && flags.limits !== undefined)
         command.error('error: --limit and --limits say the same in two ways: take one');
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const result = await compareWithProgress(recording, flags);
       closeRecording(recording);
       const report = flags.report === undefined ? null : writePage(result, flags.report);

@@ -6,10 +6,10 @@ import { type MissRatioPoint, type MissRatioResult, missRatios } from '../lab/mi
 import { formatSize } from '../lab/options.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { wholeNumber } from './arguments.ts';
+import { FILE_IS, type FileFlags, formatOption, wholeNumber } from './arguments.ts';
 import { grouped, groupedOrNone, print, printJson, table } from './output.ts';
 
-interface CurveFlags {
+interface CurveFlags extends FileFlags {
   sample?: number;
   seed: number;
   points: number;
@@ -22,7 +22,8 @@ export function addCurve(program: Command): void {
   program
     .command('curve')
     .description('misses of an LRU cache of every size, and the fewest possible, in one pass over a recording')
-    .argument('<file>', 'a recording; - is standard input')
+    .argument('<file>', FILE_IS)
+    .addOption(formatOption())
     .option('--sample <rate>', 'from a sample of the pages (SHARDS), 0.01 for a hundredth; exact without it', rate)
     .option('--seed <n>', 'which sample', wholeNumber(0, 999_999_999), 0)
     .option('--points <n>', 'so many sizes, from the smallest to all pages', wholeNumber(2, 10_000), 24)
@@ -30,7 +31,7 @@ export function addCurve(program: Command): void {
     .option('--json', 'the curve as JSON')
     .option('--csv', 'the curve as CSV')
     .action(async (file: string, flags: CurveFlags) => {
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const result = missRatios(recording, surveyRecording(recording), {
         ...(flags.sample === undefined ? {} : { sample: flags.sample }),
         seed: flags.seed,

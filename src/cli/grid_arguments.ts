@@ -31,7 +31,8 @@ function onOff(text: string): boolean {
   return text === 'on';
 }
 
-function policy(text: string): string {
+/** `kernel`, a built-in one by its own name, or a file. */
+export function policyName(text: string): string {
   if (text === KERNEL_POLICY || isPolicyFile(text)) return text;
   const known = policyNamed(text);
   if (known !== undefined) return known.name;
@@ -69,7 +70,7 @@ export function addGrid(command: Command): Command {
       listOf(onOff),
       [d.mglru],
     )
-    .option('--policy <list>', 'who chooses what leaves memory: kernel, or policies', listOf(policy), [d.policy]);
+    .option('--policy <list>', 'who chooses what leaves memory: kernel, or policies', listOf(policyName), [d.policy]);
 }
 
 export function gridOf(flags: GridFlags): Grid {

@@ -4,6 +4,7 @@
  * Promises  1. A reader that closes the pipe ends us quietly.
  *           2. Progress is drawn only on a terminal, and is gone when the result comes.
  */
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
@@ -59,12 +60,21 @@ export class Progress {
   private lastDraw = 0;
 
   show(share: number, text: string): void {
+    const full = Math.round(20 * share);
+    const percent = String(Math.floor(100 * share)).padStart(3);
+    this.draw(`${'━'.repeat(full)}${pc.dim('─'.repeat(20 - full))} ${percent} %  ${text}`, share >= 1);
+  }
+
+  /** Of what has no known end. */
+  say(text: string): void {
+    this.draw(text, false);
+  }
+
+  private draw(line: string, isLast: boolean): void {
     if (!process.stderr.isTTY) return;
     const now = Date.now();
-    if (now - this.lastDraw < 80 && share < 1) return;
+    if (now - this.lastDraw < 80 && !isLast) return;
     this.lastDraw = now;
-    const full = Math.round(20 * share);
-    const line = `${'━'.repeat(full)}${pc.dim('─'.repeat(20 - full))} ${String(Math.floor(100 * share)).padStart(3)} %  ${text}`;
     process.stderr.write(`\r\x1b[K${line}`);
     this.drawn += 1;
   }
@@ -86,4 +96,23 @@ export function groupedOrNone(n: number | null): string {
 
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${grouped(n)} ${n === 1 ? one : many}`;
+}
+
+/** Broken at spaces so that no line is wider than `width`, each behind `indent`. Colours take no room. */
+export function wrapped(text: string, width: number, indent = ''): string {
+  const lines: string[] = [];
+  let line = indent;
+  let wide = indent.length;
+  for (const word of text.split(' ')) {
+    const room = stripVTControlCharacters(word).length;
+    if (wide > indent.length && wide + 1 + room > width) {
+      lines.push(line);
+      line = indent;
+      wide = indent.length;
+    }
+    const gap = wide > indent.length ? ' ' : '';
+    line += gap + word;
+    wide += gap.length + room;
+  }
+  return [...lines, line].join('\n');
 }

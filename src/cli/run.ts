@@ -1,15 +1,31 @@
-/** `revmap run FILE`: one machine, one limit, what it counted. */
+/** `revmap run FILE`: one machine or one policy, one limit, what it counted. */
 import type { Command } from 'commander';
+import { replayDoubts } from '../lab/doubts.ts';
+import { KERNEL_POLICY } from '../lab/grid.ts';
 import { formatSize } from '../lab/options.ts';
+import { policyOf } from '../lab/policy_file.ts';
+import { countPolicy } from '../lab/policy_run.ts';
 import type { RunResult, TimedResult } from '../lab/result.ts';
 import { runRecording } from '../lab/run.ts';
+import { POLICIES } from '../policy/index.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
-import { groupedOrNone, Progress, plural, print, printJson, table } from './output.ts';
+import {
+  addLimit,
+  addMachineOptions,
+  FILE_IS,
+  type FileFlags,
+  formatOption,
+  type MachineFlags,
+  machineOptions,
+} from './arguments.ts';
+import { policyName } from './grid_arguments.ts';
+import { unseenOf } from './info.ts';
+import { grouped, groupedOrNone, Progress, plural, print, printJson, table } from './output.ts';
 
-interface RunFlags extends MachineFlags {
+interface RunFlags extends MachineFlags, FileFlags {
   limit?: number;
+  policy: string;
   json?: boolean;
 }
 
@@ -17,11 +33,28 @@ export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('replay a recording on one machine and report what it counted')
-    .argument('<file>', 'a recording; - is standard input');
+    .argument('[file]', FILE_IS)
+    .addOption(formatOption());
   addLimit(addMachineOptions(command))
+    .option(
+      '--policy <name>',
+      'who chooses what leaves memory: kernel, a policy, its file, or list',
+      policyOrList,
+      KERNEL_POLICY,
+    )
     .option('--json', 'the result as JSON')
-    .action(async (file: string, flags: RunFlags) => {
-      const recording = await openRecording(file);
+    .action(async (file: string | undefined, flags: RunFlags) => {
+      if (flags.policy === LIST) {
+        if (flags.json === true) printJson(listed());
+        else print(listed().map(describePolicy).join('\n'));
+        return;
+      }
+      if (file === undefined) return command.error("error: missing required argument 'file'");
+      if (flags.policy !== KERNEL_POLICY) {
+        await runOnePolicy(file, flags);
+        return;
+      }
+      const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
       const progress = new Progress();
       const options = { ...machineOptions(flags), limitBytes: flags.limit ?? null };
@@ -29,8 +62,61 @@ export function addRun(program: Command): void {
       progress.done();
       closeRecording(recording);
       if (flags.json === true) printJson(result);
-      else print(describeRun(result));
+      else print([describeRun(result), ...unseenOf(recording.header)].join('\n'));
     });
+}
+
+const LIST = 'list';
+
+function policyOrList(text: string): string {
+  return text === LIST ? LIST : policyName(text);
+}
+
+/** A policy instead of a machine: of the options of the machine only the limit means something. */
+async function runOnePolicy(file: string, flags: RunFlags): Promise<void> {
+  const policy = await policyOf(flags.policy);
+  const recording = await openRecording(file, flags.format ?? null);
+  const limit = flags.limit ?? null;
+  const result = countPolicy(recording, surveyRecording(recording), policy, flags.policy, limit);
+  closeRecording(recording);
+  if (flags.json === true) {
+    const named = Object.entries(result).map(([key, value]) => [inWords(key, '_'), value]);
+    printJson({ recording: recording.header.name, limit_bytes: limit, ...Object.fromEntries(named) });
+    return;
+  }
+  const { policy: name, pages, capacity, ...counts } = result;
+  const room = limit === null ? 'no limit' : `limit ${formatSize(limit)}: ${plural(capacity, 'page')}`;
+  const share = ((100 * result.misses) / Math.max(1, result.accesses)).toFixed(3);
+  print(
+    `${recording.header.name} under ${name}, ${room}; it uses ${plural(pages, 'page')}, and ${share} % of accesses miss`,
+  );
+  print(
+    `\n${table(
+      ['counter', 'count'],
+      Object.entries(counts).map(([key, n]) => [inWords(key, ' '), grouped(n)]),
+    )}`,
+  );
+}
+
+/** `coldMisses` as words. */
+function inWords(name: string, between: string): string {
+  return name.replace(/[A-Z]/g, (letter) => between + letter.toLowerCase());
+}
+
+interface Listed {
+  policy: string;
+  sees: string;
+  about: string;
+}
+
+function listed(): Listed[] {
+  const about = 'what Linux does: --kernel, --mglru and the other options of the machine';
+  const kernel = { policy: KERNEL_POLICY, sees: 'accessed bits', about };
+  return [kernel, ...POLICIES.map(({ name, sees, about }) => ({ policy: name, sees, about }))];
+}
+
+function describePolicy({ policy, sees, about }: Listed): string {
+  return `${policy.padEnd(8)} ${`sees ${sees}`.padEnd(19)} ${about}`;
 }
 
 export function describeRun(run: TimedResult): string {
@@ -51,7 +137,7 @@ export function describeRun(run: TimedResult): string {
     ).trimEnd(),
     '',
     peakText(run),
-    ...doubtsText(run),
+    ...replayDoubts(run),
   ];
   return lines.join('\n');
 }
@@ -71,22 +157,4 @@ function peakText(run: RunResult): string {
   const rows = kinds.filter(([, bytes]) => bytes > 0).map(([name, bytes]) => [name, formatSize(bytes)]);
   for (const mapping of peak.mappings.slice(0, 8)) rows.push([`  ${mapping.name}`, formatSize(mapping.bytes)]);
   return table(['at the peak', 'memory'], rows).trimEnd();
-}
-
-/** What the replay could not do as recorded; nothing if there is nothing. */
-export function doubtsText(run: RunResult): string[] {
-  const said: string[] = [];
-  if (run.syscalls_different > 0) {
-    said.push(`${run.syscalls_different} of ${run.syscalls} system calls gave another result than recorded:`);
-    for (const d of run.differences) said.push(`  ${d.call}: recorded ${d.recorded}, here ${d.here}`);
-  }
-  const unknown = Object.entries(run.syscalls_unknown);
-  if (unknown.length > 0) said.push(`not replayed: ${unknown.map(([name, n]) => `${name} (${n})`).join(', ')}`);
-  if (run.unseen_pages > 0)
-    said.push(`${plural(run.unseen_pages, 'page')} that nothing had mapped: anonymous memory was put there`);
-  if (run.refused_accesses > 0)
-    said.push(`${plural(run.refused_accesses, 'access', 'accesses')} met a signal and were left out`);
-  if (run.processes_unstarted > 0)
-    said.push(`${plural(run.processes_unstarted, 'process', 'processes')} in the recording that nobody forks`);
-  return said.length === 0 ? [] : ['', ...said];
 }

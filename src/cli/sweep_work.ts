@@ -3,11 +3,15 @@
  *
  * Owns      exit code 130: the sweep was ended; what it had done is kept.
  */
-import type { Command } from 'commander';
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
 import type { Limits } from '../lab/options.ts';
 import type { Progress as Reached } from '../lab/progress.ts';
+import { queueRunner } from '../lab/queue/queue_runner.ts';
 import { defaultFolder, ResultStore } from '../lab/store/store.ts';
 import type { SweepWork } from '../lab/sweep.ts';
+import { InputError } from '../mm/bug.ts';
+import type { Recording } from '../trace/source.ts';
 import { wholeNumber } from './arguments.ts';
 import { Progress, plural } from './output.ts';
 
@@ -16,6 +20,8 @@ export interface WorkFlags {
   workers?: number;
   out?: string;
   fresh?: boolean;
+  queue?: string;
+  url?: string;
 }
 
 const INTERRUPTED = 130;
@@ -25,12 +31,19 @@ export function addWork(command: Command): Command {
   return command
     .option('--workers <n>', 'so many replays at once; one per CPU without it', wholeNumber(0, 256))
     .option('--out <folder>', "where results are kept; revmap/results in XDG's cache folder without it")
-    .option('--fresh', 'replay again what is stored');
+    .option('--fresh', 'replay again what is stored')
+    .addOption(
+      new Option('--queue <url>', 'let `revmap worker`s at this Redis server replay: redis://HOST:PORT').env(
+        'REVMAP_QUEUE',
+      ),
+    )
+    .option('--url <url>', 'where workers of the queue find the recording, if not under its path here (http, https)');
 }
 
 /** Runs `sweep`; a signal ends it, and then it is said what is kept. */
 export async function sweepWithProgress(
-  name: string,
+  file: string,
+  recording: Recording,
   flags: WorkFlags,
   sweep: (work: SweepWork) => Promise<void>,
 ): Promise<void> {
@@ -49,12 +62,13 @@ export async function sweepWithProgress(
       limits: flags.limits,
       ...(flags.workers === undefined ? {} : { workers: flags.workers }),
       store,
+      ...(flags.queue === undefined ? {} : { runner: queueOf(flags.queue, file, recording, flags, note) }),
       fresh: flags.fresh === true,
       onNote: note,
       signal: controller.signal,
       onProgress: (reached) => {
         last = reached;
-        bar.show(reached.share, `${name}: ${progressText(reached)}`);
+        bar.show(reached.share, `${recording.header.name}: ${progressText(reached)}`);
         if (reached.done === reached.of) bar.done();
       },
     });
@@ -66,6 +80,20 @@ export async function sweepWithProgress(
     bar.done();
     for (const signal of SIGNALS) process.off(signal, stop);
   }
+}
+
+function queueOf(
+  url: string,
+  file: string,
+  recording: Recording,
+  flags: WorkFlags,
+  onNote: (line: string) => void,
+): NonNullable<SweepWork['runner']> {
+  if (flags.url !== undefined && !/^https?:\/\//.test(flags.url)) {
+    throw new InputError('--url', 0, 'begins with http:// or https://');
+  }
+  const sources = { path: file === '-' ? null : resolve(file), url: flags.url ?? null };
+  return (identities) => queueRunner(recording, identities, { url, sources, fresh: flags.fresh === true, onNote });
 }
 
 /** null: nothing can be kept where nobody asked for it. */

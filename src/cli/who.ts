@@ -8,10 +8,18 @@ import { InputError } from '../mm/bug.ts';
 import { type WhoMaps, type WhoVma, whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
-import { addLimit, addMachineOptions, type MachineFlags, machineOptions } from './arguments.ts';
+import {
+  addLimit,
+  addMachineOptions,
+  FILE_IS,
+  type FileFlags,
+  formatOption,
+  type MachineFlags,
+  machineOptions,
+} from './arguments.ts';
 import { grouped, plural, print, printJson } from './output.ts';
 
-interface WhoFlags extends MachineFlags {
+interface WhoFlags extends MachineFlags, FileFlags {
   at: number;
   page: PageQuestion;
   pid: number;
@@ -23,7 +31,8 @@ export function addWho(program: Command): void {
   const command = program
     .command('who')
     .description('who maps a page: mapping, anon_vma or inode, chain links, regions, page-table entries')
-    .argument('<file>', 'a recording; - is standard input')
+    .argument('<file>', FILE_IS)
+    .addOption(formatOption())
     .requiredOption('--page <page>', 'ADDRESS, pfn:N, or PATH:OFFSET', (text) => {
       const page = parsePage(text);
       if (page === null) throw new InvalidArgumentError('An address (0x4002d62000), pfn:1234, or PATH:OFFSET.');
@@ -39,7 +48,7 @@ export function addWho(program: Command): void {
   addLimit(addMachineOptions(command))
     .option('--json', 'the answer as JSON')
     .action(async (file: string, flags: WhoFlags) => {
-      const recording = await openRecording(file);
+      const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
       const replay = startReplay(recording, survey, { ...machineOptions(flags), limitBytes: flags.limit ?? null });
       replay.run(flags.at, true);

@@ -10,12 +10,13 @@
  *   map 4000049000 400004c000 rw-  ┘                          map 400287e000 4002882000 rw-  ┘
  *   map 400204d000 400284d000 rw-    the stack: around `start_stack`
  *
- * The header does not tell offsets in files. A segment is taken to lie in its file as far from the start as in memory; where
- * the linker let .data begin in the page in which .rodata ends, our file is a page longer than the real one.
+ * Format 2 says which file a range shows, and from where on. Format 1 does not: a segment is taken to lie in its file as far
+ * from the start as in memory; where the linker let .data begin in the page in which .rodata ends, our file is a page longer than
+ * the real one.
  */
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../mm/uapi.ts';
 import type { ElfFile, ElfSegment, ExecImage } from '../syscalls/exec.ts';
-import type { MapRange, RecordingHeader } from '../trace/recording.ts';
+import type { MapRange, ProgramImage } from '../trace/recording.ts';
 
 const PAGE = 4096;
 /** glibc's, on x86-64. */
@@ -33,7 +34,7 @@ export interface RecordedImage {
   leftOver: MapRange[];
 }
 
-export function imageOf(header: RecordingHeader, firstBrk: number): RecordedImage | null {
+export function imageOf(header: ProgramImage & { name: string }, firstBrk: number): RecordedImage | null {
   const { elf } = header;
   const startCode = elf.get('start_code');
   const entry = elf.get('entry') ?? startCode;
@@ -49,10 +50,11 @@ export function imageOf(header: RecordingHeader, firstBrk: number): RecordedImag
 
   const argv = header.command.split(' ').filter((word) => word !== '');
   const programHeaders = interpreter.length === 0 ? PROGRAM_HEADERS.static : PROGRAM_HEADERS.dynamic;
-  const programFile = programElf(argv[0] ?? `/${header.name}`, program, elf, programHeaders);
+  const path = program.find((m) => m.file !== undefined)?.file?.path ?? argv[0] ?? `/${header.name}`;
+  const programFile = programElf(path, program, elf, programHeaders);
   const interpreterFile = interpreter.length === 0 ? null : interpreterElf(interpreter);
-  const files = [fileOf(programFile)];
-  if (interpreterFile !== null) files.push(fileOf(interpreterFile));
+  const files = [fileOf(programFile, program)];
+  if (interpreterFile !== null) files.push(fileOf(interpreterFile, interpreter));
   const brk = firstBrk > 0 ? firstBrk : pageUp(elf.get('brk') ?? program.at(-1)!.end);
   return {
     image: {
@@ -101,7 +103,7 @@ function programElf(
     const memoryEnd = data ? Math.max(fileEnd, elf.get('brk') ?? range.end) : range.end;
     segments.push({
       vaddr,
-      offset: vaddr - base,
+      offset: range.file === undefined ? vaddr - base : range.file.offset + vaddr - range.start,
       fileBytes: Math.min(fileEnd, memoryEnd) - vaddr,
       memBytes: memoryEnd - vaddr,
       prot: protOf(range),
@@ -112,23 +114,35 @@ function programElf(
 
 function interpreterElf(ranges: readonly MapRange[]): ElfFile {
   const base = ranges[0]!.start;
-  const segments = ranges.map((range): ElfSegment => {
+  const path = ranges[0]!.file?.path;
+  const segments: ElfSegment[] = [];
+  for (const range of ranges) {
     const bytes = range.end - range.start;
+    const last = segments.at(-1);
+    if (path !== undefined && range.file === undefined && last !== undefined) {
+      // Its .bss is longer than the page in which .data ends.
+      segments[segments.length - 1] = { ...last, memBytes: range.end - base - last.vaddr };
+      continue;
+    }
     // The last page of its data ends in .bss, so the kernel clears the rest of it.
     const tail = range.write ? 1 : 0;
     const vaddr = range.start - base;
-    return { vaddr, offset: vaddr, fileBytes: bytes - tail, memBytes: bytes, prot: protOf(range) };
-  });
+    const offset = range.file?.offset ?? vaddr;
+    const fileBytes = Math.min(bytes - tail, (range.file?.bytes ?? Number.POSITIVE_INFINITY) - offset);
+    segments.push({ vaddr, offset, fileBytes, memBytes: bytes, prot: protOf(range) });
+  }
   return {
-    path: INTERPRETER_PATH,
+    path: path ?? INTERPRETER_PATH,
     positionIndependent: true,
     programHeaders: PROGRAM_HEADERS.interpreter,
     segments,
   };
 }
 
-function fileOf(elf: ElfFile): { path: string; bytes: number } {
-  return { path: elf.path, bytes: Math.max(...elf.segments.map((s) => s.offset + s.fileBytes)) };
+/** Format 2 knows how long the file is; else it ends with its last segment. */
+function fileOf(elf: ElfFile, ranges: readonly MapRange[]): { path: string; bytes: number } {
+  const known = ranges.find((m) => m.file !== undefined)?.file?.bytes;
+  return { path: elf.path, bytes: known ?? Math.max(...elf.segments.map((s) => s.offset + s.fileBytes)) };
 }
 
 function protOf(range: MapRange): number {

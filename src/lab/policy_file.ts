@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import type { BuildFailure } from 'esbuild';
 import { InputError } from '../mm/bug.ts';
 import { type Policy, policyNamed } from '../policy/index.ts';
 import { sha256 } from './store/key.ts';
@@ -66,7 +67,9 @@ async function bundleOf(file: string): Promise<string> {
     });
     return outputFiles[0]!.text;
   } catch (error) {
-    throw new InputError(file, 0, (error as Error).message.split('\n').slice(0, 2).join(' '));
+    const { text, location } = (error as BuildFailure).errors[0]!;
+    const place = location === null || basename(location.file) === basename(file) ? file : location.file;
+    throw new InputError(place, location?.line ?? 0, text);
   }
 }
 

@@ -10,15 +10,17 @@
  *     pgscan        accessed bits that it tested, pgsteal: pages that it let go
  *     the rest      null: a policy has no swap, no lists and no working set of the kernel's
  */
+import { InputError } from '../mm/bug.ts';
 import { ACCESS_NS, FAULT_NS, ZRAM_IN_NS, ZRAM_OUT_NS } from '../mm/costs.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
-import { type Policy, type PolicyResult, simulate } from '../policy/index.ts';
+import { type Policy, PolicyError, type PolicyResult, simulate } from '../policy/index.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import type { Run } from './configuration_run.ts';
 import { COUNTER_NAMES, type Counters } from './counters.ts';
 import { estimateTime } from './estimate.ts';
 import { pageStream, type RecordedStream } from './page_stream.ts';
+import { isPolicyFile } from './policy_file.ts';
 import type { TimedResult, TimeEstimate } from './result.ts';
 
 /** One recording's stream, for many policies and limits. */
@@ -32,12 +34,29 @@ function streamOf(recording: Recording, survey: Survey): RecordedStream {
   return made;
 }
 
-export function runPolicy(recording: Recording, survey: Survey, run: Run, policy: Policy): TimedResult {
-  const started = performance.now();
+/** What `policy`, which the user called `named`, counts, and in how many pages. */
+export function countPolicy(
+  recording: Recording,
+  survey: Survey,
+  policy: Policy,
+  named: string,
+  limitBytes: number | null,
+): PolicyResult & { pages: number; capacity: number } {
   const stream = streamOf(recording, survey);
   const pages = Math.max(1, stream.pages);
-  const capacity = run.limitBytes === null ? pages : Math.max(1, Math.floor(run.limitBytes / PAGE_SIZE));
-  const result = simulate(stream, policy, capacity);
+  const capacity = limitBytes === null ? pages : Math.max(1, Math.floor(limitBytes / PAGE_SIZE));
+  try {
+    return { pages, capacity, ...simulate(stream, policy, capacity) };
+  } catch (error) {
+    if (error instanceof PolicyError && isPolicyFile(named)) throw new InputError(named, 0, error.message);
+    throw error;
+  }
+}
+
+export function runPolicy(recording: Recording, survey: Survey, run: Run, policy: Policy): TimedResult {
+  const started = performance.now();
+  const result = countPolicy(recording, survey, policy, run.policy, run.limitBytes);
+  const { capacity } = result;
   const peakBytes = Math.min(capacity, result.coldMisses) * PAGE_SIZE;
   const comeBack = result.misses - result.coldMisses;
   return {
@@ -76,6 +95,9 @@ export function runPolicy(recording: Recording, survey: Survey, run: Run, policy
       kernel_stack: 0,
       slab: 0,
       other: peakBytes,
+      processes: 0,
+      rss: 0,
+      mapped_files: 0,
       mappings: [],
     },
     machine: {

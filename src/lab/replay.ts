@@ -5,17 +5,19 @@
  * Promises  1. Addresses are the recording's own: what mmap returned then is where it maps now.
  *           2. Nothing is dropped in silence: a call that is not replayed, a result that differs, a page that nothing mapped and a
  *              process that is never forked are counted.
- *           3. Who runs is decided by the machine's clock alone: whoever has used the least time, the older one if two have
- *              used as much. A parent waits for whom wait4 returned; after vfork, for the child's exec.
+ *           3. Who runs is decided by the recording's clock if it has one (format 2): whoever is furthest behind.
+ *              Else by the machine's clock alone: whoever has used the least time, the older one if two have used as much; a
+ *              parent waits for whom wait4 returned, after vfork for the child's exec.
+ *           4. Threads with bodies of their own are tasks that share an address space.
  *
  * One CPU. An access takes ACCESS_NS; it is charged at the next tick (65,536 accesses in the recorders we know), a fault when
- * it happens. With several processes the CPU changes hands every SLICE_NS, at a tick or at a fault.
+ * it happens. With several processes and no clock the CPU changes hands every SLICE_NS, at a tick or at a fault.
  *
  * DIFFERS: Linux on one CPU lets a process run for 4 ms. Programs with several processes mostly have several CPUs, where they
  *          run side by side; short slices are closer to that.
  */
 import { ACCESS_NS } from '../mm/costs.ts';
-import { errnoName } from '../mm/errno.ts';
+import { ENOENT, errnoName } from '../mm/errno.ts';
 import { SEGV_MAPERR, SIGKILL, SIGSEGV } from '../mm/fault.ts';
 import { filemapRead, filemapWrite } from '../mm/filemap.ts';
 import type { File } from '../mm/fs.ts';
@@ -37,22 +39,24 @@ import {
 import { addrOf, PAGE_SIZE, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
-import { CLONE_VFORK, CLONE_VM, O_DIRECTORY } from '../syscalls/uapi.ts';
+import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_DIRECTORY, O_EXCL } from '../syscalls/uapi.ts';
 import {
-  type BodyDecoder,
   EVENT_ACCESSES,
+  EVENT_CLOCK,
   EVENT_END,
+  EVENT_IMAGE,
   EVENT_PATH,
   EVENT_SYSCALL,
   EVENT_TEXT,
   EVENT_TICK,
 } from '../trace/decode.ts';
-import { printable } from '../trace/error.ts';
 import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import * as nr from '../trace/x86_64.ts';
+import { describeCall, describeResult } from './describe_call.ts';
 import { imageOf, type RecordedImage } from './image.ts';
 import { freePages } from './limit.ts';
+import { ENDED, ReplayProcess, RUNNING, SUSPENDED, WAITING } from './replay_process.ts';
 import type { CallDifference } from './result.ts';
 
 const DIFFERENCES_KEPT = 5;
@@ -62,44 +66,6 @@ const NOT_MADE = Number.NaN;
 const O_PATH = 0o10000000;
 const KILLED = SIGKILL * 256;
 const UNMAPPED = SIGSEGV * 256 + SEGV_MAPERR;
-
-const RUNNING = 0;
-/** For the end of `waitsFor`. */
-const WAITING = 1;
-/** vfork: for the exec or the end of `waitsFor`. */
-const SUSPENDED = 2;
-const ENDED = 3;
-
-class ReplayProcess {
-  /** In the recording. */
-  readonly pid: number;
-  readonly index: number;
-  readonly decoder: BodyDecoder;
-  readonly process: Process;
-  /** Nanoseconds of CPU that it used, and its parent before it forked. */
-  time: number;
-  state = RUNNING;
-  waitsFor: ReplayProcess | null = null;
-  hasExeced = false;
-  /** Of the batch at hand, what is done. */
-  done = 0;
-  /** Page events that it made. */
-  events = 0;
-  /** The path of the open that comes next. */
-  path = '';
-  /** An execve that has not failed yet. */
-  execPending = false;
-  /** Threads besides the first. Their accesses are in the same body; each makes its own exit(2). */
-  threads = 0;
-
-  constructor(pid: number, index: number, decoder: BodyDecoder, process: Process, time: number) {
-    this.pid = pid;
-    this.index = index;
-    this.decoder = decoder;
-    this.process = process;
-    this.time = time;
-  }
-}
 
 /** A place in the recording. */
 export interface Position {
@@ -139,6 +105,10 @@ export class Replay {
   private readonly recording: Recording;
   private readonly survey: Survey;
   private readonly processes: ReplayProcess[] = [];
+  /** The programs of the recording; null for one that it does not describe. */
+  private readonly images: (RecordedImage | null)[];
+  /** The recording says in which order it ran. */
+  private readonly ordered: boolean;
   private current: ReplayProcess;
   /** When the current process began to run. */
   private sliceStart: number;
@@ -153,13 +123,21 @@ export class Replay {
     this.survey = survey;
     this.freeAtStart = freePages(machine);
     this.system = new System(machine);
-    const recorded = imageOf(recording.header, survey.firstBrk);
-    this.makeFiles(recorded);
-    const process = this.system.newProcess();
-    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside.
+    const { header } = recording;
+    const { name, ordered, processes } = header;
+    this.ordered = ordered !== undefined;
+    this.images = (ordered?.images ?? [header]).map((image, n) =>
+      imageOf({ ...image, name }, n === 0 ? survey.firstBrk : 0),
+    );
+    this.makeFiles();
+    const recorded = this.images[0] ?? null;
+    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside. Nobody can exec a
+    // program that is not described; what runs then began in the cgroup.
+    const process = this.system.newProcess(recorded === null ? memcg : machine.rootMemcg);
     process.task.memcg = memcg;
     const root = survey.parents.indexOf(-1);
-    this.current = new ReplayProcess(0, root, decoderOf(recording, root), process, 0);
+    const body = ordered?.threads.findIndex((t) => t.process === root && t.tid === processes[root]!.pid) ?? root;
+    this.current = new ReplayProcess(0, root, body, decoderOf(recording, body), process, 0);
     this.processes.push(this.current);
     this.sliceStart = machine.clock.now;
     if (recorded !== null) this.start(this.current, recorded);
@@ -171,9 +149,11 @@ export class Replay {
   }
 
   /** Whoever made the files is not the program: they are not charged to it, and not in memory. */
-  private makeFiles(recorded: RecordedImage | null): void {
+  private makeFiles(): void {
     const wanted = new Map<string, { bytes: number; kind: 'disk' | 'tmpfs' }>();
-    for (const { path, bytes } of recorded?.files ?? []) wanted.set(path, { bytes, kind: 'disk' });
+    for (const recorded of this.images) {
+      for (const { path, bytes } of recorded?.files ?? []) wanted.set(path, { bytes, kind: 'disk' });
+    }
     for (const { path, bytes, kind } of this.survey.files) {
       if (kind !== 'outside') wanted.set(path, { kind, bytes: Math.max(bytes, wanted.get(path)?.bytes ?? 0) });
     }
@@ -214,28 +194,30 @@ export class Replay {
   }
 
   get processCount(): number {
-    return this.processes.length;
+    return new Set(this.processes.map((p) => p.index)).size;
   }
 
   get unstarted(): number {
-    return this.survey.parents.length - this.processes.length;
+    return this.survey.parents.length - this.processCount;
   }
 
   /** Share of the recording that is behind us, 0 to 1. */
   get progress(): number {
+    const { header, bodies } = this.recording;
+    const all = header.processes.reduce((sum, p) => sum + p.bytes, 0);
     let bytes = 0;
-    let all = 0;
-    for (const { pid, bytes: length } of this.recording.header.processes) {
-      const found = this.processes.find((p) => p.pid === pid);
-      all += length;
-      bytes += found === undefined ? 0 : found.state === ENDED ? length : found.decoder.position;
+    for (const { body, state, decoder } of this.processes) {
+      const last = bodies[body]!.at(-1)!;
+      bytes += state === ENDED ? last.at + last.bytes : decoder.position;
     }
     return all === 0 ? 1 : bytes / all;
   }
 
-  /** The processes that live, with their numbers in the recording. */
+  /** The processes that live, with their numbers in the recording; of several threads the oldest. */
   living(): { pid: number; process: Process }[] {
-    return this.processes.filter((p) => p.state !== ENDED).map(({ pid, process }) => ({ pid, process }));
+    const seen = new Set<number>();
+    const oldest = this.processes.filter((p) => p.state !== ENDED && !seen.has(p.index) && seen.add(p.index));
+    return oldest.map(({ pid, process }) => ({ pid, process }));
   }
 
   /** Replays until `events` page events are made, or to the end; true if there is more. Stops before the exit of the last process if `stopBeforeExit`. */
@@ -255,20 +237,23 @@ export class Replay {
       if (p.execPending) this.exec(p, event);
       if (event === EVENT_ACCESSES) continue;
       if (event === EVENT_TICK) this.tick(p);
+      else if (event === EVENT_CLOCK) this.chooseNext();
       else if (event === EVENT_PATH) p.path = p.decoder.text;
+      else if (event === EVENT_IMAGE) this.newProgram(p, this.images[p.decoder.image] ?? null);
       else if (event === EVENT_TEXT) this.unknownCall("a line of the recorder's own");
       else if (event === EVENT_SYSCALL) {
         if (stopBeforeExit && this.isLastExit(p)) return true;
         this.syscall(p);
-      } else if (event === EVENT_END) this.end(p);
+      } else if (event === EVENT_END) this.ended(p, false);
     }
     return true;
   }
 
   private isLastExit(p: ReplayProcess): boolean {
     const number = p.decoder.call[0];
-    const living = this.processes.filter((other) => other.state !== ENDED).length;
-    return living === 1 && (number === nr.SYS_exit_group || number === nr.SYS_exit);
+    const others = this.processes.filter((other) => other.state !== ENDED && other !== p);
+    if (number === nr.SYS_exit_group) return others.every((other) => other.index === p.index);
+    return number === nr.SYS_exit && others.length === 0;
   }
 
   // accesses
@@ -351,9 +336,9 @@ export class Replay {
       if (p.state !== ENDED && p.process.exited) this.ended(p, true);
       if (p.state !== RUNNING) continue;
       runnable += 1;
-      if (next === null || p.time < next.time) next = p;
+      if (next === null || (this.ordered ? p.decoder.clock < next.decoder.clock : p.time < next.time)) next = p;
     }
-    machine.sliceEnd = runnable > 1 ? machine.clock.now + SLICE_NS : Number.POSITIVE_INFINITY;
+    machine.sliceEnd = runnable > 1 && !this.ordered ? machine.clock.now + SLICE_NS : Number.POSITIVE_INFINITY;
     if (next === null) return false;
     this.current = next;
     return true;
@@ -369,7 +354,7 @@ export class Replay {
   }
 
   private wait(p: ReplayProcess, other: ReplayProcess, state: number): void {
-    if (other.state === ENDED) return;
+    if (other.state === ENDED || this.ordered) return;
     p.waitsFor = other;
     p.state = state;
   }
@@ -384,8 +369,11 @@ export class Replay {
     this.system.exit(p.process);
   }
 
-  private end(p: ReplayProcess): void {
-    this.ended(p, false);
+  /** exit_group(2), and execve but for the thread that makes it: threads with bodies of their own end as well. */
+  private endOthers(p: ReplayProcess): void {
+    for (const other of this.processes) {
+      if (other.index === p.index && other !== p && other.state !== ENDED) this.ended(other, false);
+    }
   }
 
   // system calls
@@ -479,15 +467,15 @@ export class Replay {
         return NOT_MADE;
       case nr.SYS_exit:
         if (p.threads > 0) p.threads -= 1;
-        else this.end(p);
+        else this.ended(p, false);
         return NOT_MADE;
       case nr.SYS_exit_group:
-        this.end(p);
+        this.endOthers(p);
+        this.ended(p, false);
         return NOT_MADE;
       case nr.SYS_unlink:
       case nr.SYS_unlinkat:
-        // Recorders do not write the path down.
-        return this.unknown(number);
+        return this.unlink(p, number, path, ret);
     }
     const fd = a;
     if (this.fileOf(p, fd) !== undefined) {
@@ -555,6 +543,12 @@ export class Replay {
     return this.system.mremap(p.process, old, call[2]!, call[3]!, flags, moved ? ret : 0);
   }
 
+  private unlink(p: ReplayProcess, number: number, path: string, ret: number): number {
+    // Format 1 does not write the path down, format 2 those of files.
+    if (path === '' && !this.ordered) return this.unknown(number);
+    return ret < 0 || this.system.paths.get(path) === undefined ? NOT_MADE : this.system.unlink(p.process, path);
+  }
+
   private fileOf(p: ReplayProcess, fd: number): File | undefined {
     return fd >= 0 ? p.process.files.get(fd) : undefined;
   }
@@ -563,8 +557,10 @@ export class Replay {
     const kind = this.survey.files.find((f) => f.path === path)?.kind;
     // Devices, folders and files of the kernel have no pages; what failed for other reasons than a missing name fails again.
     if (path === '' || kind === 'outside' || (flags & (O_DIRECTORY | O_PATH)) !== 0) return NOT_MADE;
-    if (ret < 0 && this.system.paths.get(path) !== undefined) return NOT_MADE;
-    return this.place(p, this.system.open(p.process, path, flags), ret);
+    if (ret < 0 && (ret !== -ENOENT || this.system.paths.get(path) !== undefined)) return NOT_MADE;
+    // What was made then is there already, empty.
+    const bits = ret >= 0 ? flags & ~O_EXCL : flags;
+    return this.place(p, this.system.open(p.process, path, bits), ret);
   }
 
   /** Puts a new descriptor where it was in the recording. */
@@ -615,26 +611,39 @@ export class Replay {
   private fork(p: ReplayProcess, number: number, flags: number, ret: number): number {
     if (ret <= 0) return NOT_MADE;
     const bits = number === nr.SYS_clone ? flags : 0;
+    const { header } = this.recording;
+    const thread = header.ordered?.threads.findIndex((t) => t.process === p.index && t.tid === ret) ?? -1;
+    if (thread >= 0) return this.begin(p, p.pid, p.index, thread, CLONE_VM | CLONE_FILES);
     if ((bits & nr.CLONE_THREAD) !== 0) {
       p.threads += 1;
       return this.unknown(number, ' (a thread: it runs, its kernel stack is not charged)');
     }
-    const index = this.recording.header.processes.findIndex((q) => q.pid === ret);
+    const index = header.processes.findIndex((q) => q.pid === ret);
     if (index < 0 || this.processes.some((q) => q.index === index)) {
       // clone3 keeps its flags in memory; it may have been a thread.
       if (number === nr.SYS_clone3) p.threads += 1;
       return this.unknown(number, ' (nobody who was recorded)');
     }
+    const body = header.ordered?.threads.findIndex((t) => t.process === index && t.tid === ret) ?? index;
     // A copy even after vfork: emulators that record make one, too.
-    const child = this.system.fork(p.process, 0);
+    const made = this.begin(p, ret, index, body, 0);
+    if (number === nr.SYS_vfork || (bits & CLONE_VFORK) !== 0 || (bits & CLONE_VM) !== 0)
+      this.wait(p, this.processes.at(-1)!, SUSPENDED);
+    return made;
+  }
+
+  /** A new task for a body, whose first event is its clock if there is one. */
+  private begin(p: ReplayProcess, pid: number, index: number, body: number, flags: number): number {
+    const child = this.system.fork(p.process, flags);
     if (typeof child === 'number') return child;
     const { clock } = this.machine;
     const used = p.time + clock.now - this.sliceStart;
-    const started = new ReplayProcess(ret, index, decoderOf(this.recording, index), child, used);
+    const started = new ReplayProcess(pid, index, body, decoderOf(this.recording, body), child, used);
     this.processes.push(started);
-    this.machine.sliceEnd = Math.min(this.machine.sliceEnd, clock.now + SLICE_NS);
-    if (number === nr.SYS_vfork || (bits & CLONE_VFORK) !== 0 || (bits & CLONE_VM) !== 0)
-      this.wait(p, started, SUSPENDED);
+    if (this.ordered) {
+      started.decoder.next();
+      this.chooseNext();
+    } else this.machine.sliceEnd = Math.min(this.machine.sliceEnd, clock.now + SLICE_NS);
     return NOT_MADE;
   }
 
@@ -650,8 +659,17 @@ export class Replay {
     const { call } = p.decoder;
     const number = call[0];
     if (event === EVENT_SYSCALL && (number === nr.SYS_execve || number === nr.SYS_execveat) && call[7]! < 0) return;
+    this.newProgram(p, null);
+  }
+
+  /** null: nobody says what it maps; its pages are put where they are used. */
+  private newProgram(p: ReplayProcess, recorded: RecordedImage | null): void {
     p.hasExeced = true;
-    // Format 1 does not say what it maps: its pages are put where they are used.
+    this.endOthers(p);
+    if (recorded !== null) {
+      this.start(p, recorded);
+      return;
+    }
     this.unknown(nr.SYS_execve, ' (a program that is not described)');
     this.system.munmap(p.process, 0, 2 ** 47 - PAGE_SIZE);
   }
@@ -674,16 +692,3 @@ const OF_FILES: ReadonlySet<number> = new Set([
   nr.SYS_dup3,
   nr.SYS_fcntl,
 ]);
-
-const ADDRESSES: ReadonlySet<number> = new Set([nr.SYS_mmap, nr.SYS_mremap, nr.SYS_brk]);
-
-function describeResult(number: number, result: number): string {
-  if (result < 0) return errnoName(result);
-  return ADDRESSES.has(number) ? `0x${result.toString(16)}` : String(result);
-}
-
-function describeCall(number: number, call: Float64Array, path: string): string {
-  if (path !== '') return `${nr.syscallName(number)}("${printable(path)}")`;
-  const hex = (n: number) => (n < 4096 ? String(n) : `0x${n.toString(16)}`);
-  return `${nr.syscallName(number)}(${[...call.subarray(1, 7)].map(hex).join(', ')})`;
-}

@@ -36,29 +36,54 @@ export function localRunner(material: Material, workers: number | undefined): Ru
   };
 }
 
+/** What the runs of one recording are called. */
+export class Identities {
+  /** The recording's hash. */
+  readonly recording: string;
+  private readonly policies: Map<string, Promise<string>> = new Map();
+
+  constructor(recording: string) {
+    this.recording = recording;
+  }
+
+  async of({ limitBytes, story: _, ...configuration }: Run): Promise<Identity> {
+    const { policy } = configuration;
+    // A policy's file is read once: the sweep is about what it was then.
+    const hash = this.policies.get(policy) ?? policySha256(policy);
+    this.policies.set(policy, hash);
+    const { recording } = this;
+    return { engine: engineVersion(), recording, configuration, policySha256: await hash, limitBytes };
+  }
+}
+
 /** What is stored is taken from there, what is made is stored. */
 export class StoredRunner implements Runner {
-  /** What this sweep asked for, in any order. */
-  readonly identities: Identity[] = [];
+  /** What was asked for, in any order. */
+  readonly asked: Identity[] = [];
   private readonly store: ResultStore;
-  private readonly recording: string;
+  private readonly identities: Identities;
   private readonly inner: Runner;
-  private readonly policies: Map<string, Promise<string>> = new Map();
   private readonly fresh: boolean;
   private readonly onNote: (note: string) => void;
 
-  /** `recording` is its hash; `fresh` makes everything anew; `onNote` hears of entries that were not used. */
-  constructor(store: ResultStore, recording: string, inner: Runner, fresh: boolean, onNote: (note: string) => void) {
+  /** `fresh` makes everything anew; `onNote` hears of entries that were not used. */
+  constructor(
+    store: ResultStore,
+    identities: Identities,
+    inner: Runner,
+    fresh: boolean,
+    onNote: (note: string) => void,
+  ) {
     this.store = store;
-    this.recording = recording;
+    this.identities = identities;
     this.inner = inner;
     this.fresh = fresh;
     this.onNote = onNote;
   }
 
   async run(run: Run, onShare: (share: number) => void): Promise<Outcome> {
-    const identity = identityOf(this.recording, run, await this.policySha256(run.policy));
-    this.identities.push(identity);
+    const identity = await this.identities.of(run);
+    this.asked.push(identity);
     const found = this.fresh ? null : this.store.get(identity);
     if (typeof found === 'string') this.onNote(`${found}; it is made again`);
     else if (found !== null) return { result: found.result, seconds: found.seconds, stored: true };
@@ -70,17 +95,4 @@ export class StoredRunner implements Runner {
   close(): Promise<void> {
     return this.inner.close();
   }
-
-  /** Asked once for each policy. */
-  private policySha256(policy: string): Promise<string> {
-    const known = this.policies.get(policy) ?? policySha256(policy);
-    this.policies.set(policy, known);
-    return known;
-  }
-}
-
-/** `recording` is its hash. */
-function identityOf(recording: string, run: Run, policySha256: string): Identity {
-  const { limitBytes, story: _, ...configuration } = run;
-  return { engine: engineVersion(), recording, configuration, policySha256, limitBytes };
 }

@@ -279,8 +279,8 @@ export interface Generation {
   readonly newLru: (machine: Machine) => Lru;
   readonly newReclaim: (machine: Machine) => Reclaim;
   readonly newWorkingset: (machine: Machine) => Workingset;
-  /** The multi-generational LRU, for machines that ask for it. Undefined: the kernel has none. */
-  readonly multiGen?: MultiGenRules;
+  /** The multi-generational LRU, for machines that ask for it; null: the kernel has none. */
+  readonly multiGen: MultiGenRules | null;
   readonly newPhysical: (machine: Machine) => Physical;
   readonly newSlab: (machine: Machine) => Slab;
   readonly newFileVmas: () => FileVmas;

@@ -19,15 +19,16 @@
  * Good at   saying what is left to gain: a policy that is near OPT need not be made better.
  * Bad at    being built: it knows the future. No kernel comes near it on data that is read once.
  */
+import { NEVER } from './policy.ts';
 import type { PageStream } from './stream.ts';
 
-const NEVER = -1;
+const NOT_YET = -1;
 /** What an Int32Array of next uses may take: 2 GiB. */
 const MOST_ACCESSES = 2 ** 29;
 
 export class NextUses {
   /** By access: the time of the next one to the same page, or NEVER. */
-  private readonly next: Int32Array;
+  readonly next: Int32Array;
 
   /** Null: the stream is longer than what can be held. */
   static of(stream: PageStream): NextUses | null {
@@ -36,13 +37,13 @@ export class NextUses {
 
   private constructor(stream: PageStream) {
     const next = new Int32Array(stream.accesses).fill(NEVER);
-    const last = new Int32Array(stream.pages).fill(NEVER);
+    const last = new Int32Array(stream.pages).fill(NOT_YET);
     let now = 0;
     stream.forEach((ids, _writes, count) => {
       for (let i = 0; i < count; i++) {
         const id = ids[i]!;
         const at = last[id]!;
-        if (at !== NEVER) next[at] = now;
+        if (at !== NOT_YET) next[at] = now;
         last[id] = now;
         now += 1;
       }
@@ -76,7 +77,7 @@ export class NextUses {
 }
 
 /** Times, as bits; rows of words above that say which words are not 0. */
-class TimeSet {
+export class TimeSet {
   readonly words: Int32Array;
   private readonly middle: Int32Array;
   private readonly top: Int32Array;
@@ -111,11 +112,13 @@ class TimeSet {
   }
 
   /** There is one. */
-  removeLast(): void {
+  removeLast(): number {
     const { words, middle, top } = this;
     while (top[this.highest] === 0) this.highest -= 1;
     const m = (this.highest << 5) + 31 - Math.clz32(top[this.highest]!);
     const w = (m << 5) + 31 - Math.clz32(middle[m]!);
-    this.remove((w << 5) + 31 - Math.clz32(words[w]!));
+    const time = (w << 5) + 31 - Math.clz32(words[w]!);
+    this.remove(time);
+    return time;
   }
 }

@@ -3,9 +3,9 @@
  *
  * Owns      the links: two words for each page, and two for the head of each list, which closes it to a ring.
  *
- *     links      [ prev 0 | next 0 | prev 1 | next 1 | … | prev head | next head ]        a move touches three pages: six words
+ *     links      [ newer 0 | older 0 | newer 1 | older 1 | … | those of the heads ]      a page's two lie in one cache line
  *
- *     list  head ⇄ 7 ⇄ 3 ⇄ 9 ⇄ head        first: 7, the newest; last: 9, the oldest
+ *     list  head ⇄ 7 ⇄ 3 ⇄ 9 ⇄ head        newest: 7; oldest: 9
  */
 export class PageLists {
   private readonly links: Int32Array;
@@ -21,17 +21,16 @@ export class PageLists {
     }
   }
 
-  /** The newest page; `NOBODY` or more if the list is empty. */
-  first(list: number): number {
+  /** Something that isPage() denies if the list is empty; so too below. */
+  newest(list: number): number {
     return this.links[2 * (this.pages + list) + 1]!;
   }
 
-  /** The oldest page. */
-  last(list: number): number {
+  oldest(list: number): number {
     return this.links[2 * (this.pages + list)]!;
   }
 
-  /** The neighbour towards the newest, from the newest on the list's head, which is no page. */
+  /** The neighbour of `page`, towards the newest. */
   newer(page: number): number {
     return this.links[2 * page]!;
   }
@@ -40,27 +39,34 @@ export class PageLists {
     return page < this.pages;
   }
 
+  /** As the newest of `list`. */
   add(list: number, page: number): void {
     const links = this.links;
     const head = this.pages + list;
-    const first = links[2 * head + 1]!;
+    const second = links[2 * head + 1]!;
     links[2 * page] = head;
-    links[2 * page + 1] = first;
-    links[2 * first] = page;
+    links[2 * page + 1] = second;
+    links[2 * second] = page;
     links[2 * head + 1] = page;
   }
 
   remove(page: number): void {
     const links = this.links;
-    const prev = links[2 * page]!;
-    const next = links[2 * page + 1]!;
-    links[2 * prev + 1] = next;
-    links[2 * next] = prev;
+    const newer = links[2 * page]!;
+    const older = links[2 * page + 1]!;
+    links[2 * newer + 1] = older;
+    links[2 * older] = newer;
   }
 
-  /** To the newest end of `list`, from wherever it is. */
-  move(list: number, page: number): void {
+  /** From wherever it is. */
+  moveToNewest(list: number, page: number): void {
     this.remove(page);
     this.add(list, page);
+  }
+
+  removeOldest(list: number): number {
+    const oldest = this.oldest(list);
+    this.remove(oldest);
+    return oldest;
   }
 }

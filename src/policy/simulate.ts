@@ -5,15 +5,8 @@
  *           2. Whatever goes wrong in a policy ends as PolicyError with the number of the access, counted from 0.
  */
 import { PageMemory, PolicyError } from './memory.ts';
-import {
-  type AccessedBitPolicy,
-  type AccessPolicy,
-  type FuturePolicy,
-  NEVER,
-  type Policy,
-  type SeesAccesses,
-  type SeesFaults,
-} from './policy.ts';
+import { NextUses } from './opt.ts';
+import type { AccessedBitPolicy, AccessPolicy, FuturePolicy, Policy, SeesAccesses, SeesFaults } from './policy.ts';
 import type { PageStream } from './stream.ts';
 
 export interface PolicyResult {
@@ -99,7 +92,9 @@ function showFault(memory: PageMemory, deciding: SeesFaults, page: number, write
 }
 
 function showFuture(stream: PageStream, memory: PageMemory, policy: FuturePolicy, clock: Clock): void {
-  const nextUse = nextUses(stream);
+  const uses = NextUses.of(stream);
+  if (uses === null) throw new PolicyError(`cannot hold the future of ${stream.accesses} accesses`);
+  const { next } = uses;
   const deciding = policy.start(memory, stream.accesses);
   stream.forEach((ids, writes, count) => {
     const started = clock.now;
@@ -107,30 +102,13 @@ function showFuture(stream: PageStream, memory: PageMemory, policy: FuturePolicy
       const page = ids[i]!;
       const now = started + i;
       if (memory.access(page, writes[i]!)) {
-        deciding.hit(page, now, nextUse[now]!);
+        deciding.hit(page, now, next[now]!);
       } else {
-        deciding.miss(page, now, nextUse[now]!);
+        deciding.miss(page, now, next[now]!);
         memory.enter(page, writes[i]!);
       }
     }
   });
-}
-
-/** For each access, when its page is accessed next. Takes 4 bytes an access. */
-function nextUses(stream: PageStream): Int32Array {
-  if (stream.accesses >= NEVER)
-    throw new PolicyError(`sees at most ${NEVER - 1} accesses; these are ${stream.accesses}`);
-  const nextUse = new Int32Array(stream.accesses).fill(NEVER);
-  const last = new Int32Array(stream.pages).fill(-1);
-  let now = 0;
-  stream.forEach((ids, _writes, count) => {
-    for (let i = 0; i < count; i++, now++) {
-      const page = ids[i]!;
-      if (last[page]! >= 0) nextUse[last[page]!] = now;
-      last[page] = now;
-    }
-  });
-  return nextUse;
 }
 
 function blame(policy: Policy, access: number, error: unknown): PolicyError {

@@ -76,6 +76,12 @@ for (const { why, text, want } of [
   { why: 'another version', text: '%mmp 2', want: /^x:1: format 2 is unknown/ },
   { why: 'an unknown directive', text: '%mmp 1\n%fiel A 1 disk', want: /^x:2: unknown directive %fiel/ },
   { why: 'a directive behind a call', text: '%mmp 1\n1 brk(0)\n%swap 1', want: /^x:3: %swap stands before/ },
+  {
+    why: 'a file of terabytes',
+    text: '%mmp 1\n%file A 99999999999 disk',
+    want: /^x:2: 99999999999 pages; 1048576 are/,
+  },
+  { why: 'swap of terabytes', text: '%mmp 1\n%swap 9999999', want: /^x:2: 9999999 MiB of swap; 16384 are the most/ },
   { why: 'a file of no kind', text: '%mmp 1\n%file A 4 tape', want: /^x:2: %file NAME PAGES/ },
   { why: 'a file of no size', text: '%mmp 1\n%file A x disk', want: /^x:2: 'x' is no number of pages/ },
   {

@@ -51,6 +51,10 @@ export interface MmpProgram {
   readonly steps: readonly MmpStep[];
 }
 
+/** What a machine for a program of calls can have: 4 GiB of a file, 16 GiB of swap. */
+const MOST_FILE_PAGES = 2 ** 20;
+const MOST_SWAP_MIB = 2 ** 14;
+
 /** Calls of the format and how many arguments each must have at least. */
 const CALLS: ReadonlyMap<string, number> = new Map(
   Object.entries({
@@ -160,6 +164,7 @@ class MmpParser {
         return;
       case '%swap':
         this.swapMib = this.countOf(words[0], line, '%swap');
+        if (this.swapMib > MOST_SWAP_MIB) this.refuse(line, `${words[0]} MiB of swap; ${MOST_SWAP_MIB} are the most`);
         return;
       case '%brk':
         this.brk = this.numberOf(words[0] ?? '', line);
@@ -182,6 +187,7 @@ class MmpParser {
     if (cached !== undefined && cached !== 'cached') this.refuse(line, `'${cached}' is not 'cached'`);
     if (this.files.some((f) => f.name === name)) this.refuse(line, `file ${name} is declared twice`);
     const count = /^\d+$/.test(pages ?? '') ? Number(pages) : this.refuse(line, `'${pages}' is no number of pages`);
+    if (count > MOST_FILE_PAGES) this.refuse(line, `${pages} pages; ${MOST_FILE_PAGES} are the most`);
     return { name, pages: count, kind: kind === 'shm' ? 'tmpfs' : 'disk', cached: cached === 'cached' };
   }
 

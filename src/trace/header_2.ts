@@ -14,7 +14,8 @@
  *     unseen the vdso …
  *     crc32 0d4a1185                    of all lines above
  */
-import { hex8, parseMap, type Refuse } from './header_fields.ts';
+import { printable, RecordingError } from './error.ts';
+import { hex8, parseElf, parseMap, type Refuse } from './header_fields.ts';
 import type { ChunkEntry, MapRange, Ordered, ProcessEntry, ProgramImage, ThreadEntry } from './recording.ts';
 
 const IMAGES = 1 << 16;
@@ -169,4 +170,24 @@ export function formatFormat2(
   if (ordered.cutShort !== '') lines.push(`cut-short ${ordered.cutShort}`);
   lines.push(...ordered.unseen.map((text) => `unseen ${text}`));
   return lines;
+}
+
+/** A program as a recorder describes it: a `command` line, and `elf` and `map` lines. `file` is for messages. */
+export function parseImage(text: string, file: string): ProgramImage {
+  const refuse: Refuse = (line, reason) => new RecordingError(file, `line ${line}`, reason);
+  const lines = new Format2Lines(refuse);
+  const elf = new Map<string, number>();
+  const maps: MapRange[] = [];
+  let command = '';
+  for (const [at, row] of text.trimEnd().split('\n').entries()) {
+    const space = row.indexOf(' ');
+    const [key, value] = [row.slice(0, space), row.slice(space + 1)];
+    if (key === 'command') command = printable(value);
+    else if (key === 'elf') parseElf(elf, value, at + 1, refuse);
+    else if (key === 'map') {
+      const range = lines.map(printable(value), at + 1);
+      if (range !== null) maps.push(range);
+    }
+  }
+  return { command, elf, maps };
 }

@@ -29,6 +29,12 @@ export function readerOf(format: InputFormat, file: string, sink: RecordingSink)
   }
 }
 
+const FIRST_WORD = 'revmap-recording ';
+
+export function isRecording(start: Uint8Array): boolean {
+  return Buffer.from(start.subarray(0, FIRST_WORD.length)).toString('latin1') === FIRST_WORD;
+}
+
 /** By the start of the input; refuses what is none of them. */
 export function formatOf(start: Uint8Array, isAll: boolean, file: string): InputFormat {
   const kind = detect(start, isAll);

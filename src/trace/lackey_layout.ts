@@ -14,22 +14,19 @@
  */
 import type { MapRange } from './recording.ts';
 
-interface Segment extends MapRange {
-  name: string | null;
-}
-
 const USER_BYTES = 2 ** 47;
 const SEGMENTS = 1 << 14;
 const SEGMENT =
-  /^\d{1,6}: (file|FILE|anon|shm) {1,3}([0-9a-f]{1,16})-([0-9a-f]{1,16}) {1,10}\S{1,12} ([r-])([w-])([x-])\S{0,4}(?: .{0,60}\(\d{1,9},(\d{1,9})\))?/;
+  /^\d{1,6}: (file|FILE|anon|shm) {1,3}([0-9a-f]{1,16})-([0-9a-f]{1,16}) {1,10}\S{1,12} ([r-])([w-])([x-])\S{0,4}(?: {1,4}d=0x([0-9a-f]{1,8}) i=(\d{1,15}) {1,9}o=(\d{1,15}) {1,9}\(\d{1,9},(\d{1,9})\))?/;
 
 export class LackeyLayout {
+  /** All of it was there. */
+  isDone = false;
   private isInside = false;
-  private isDone = false;
   /** Paths by their place in valgrind's table; which of them are valgrind's own. */
   private readonly names: Map<string, string> = new Map();
   private readonly own: Set<string> = new Set();
-  private readonly segments: Segment[] = [];
+  private readonly segments: MapRange[] = [];
 
   /** A line of valgrind's, without its `--PID:1: `. */
   line(text: string): void {
@@ -49,21 +46,30 @@ export class LackeyLayout {
         'where the program, its stack and its heap lay: only valgrind -d says that; their pages count as anonymous';
       return { image: { elf, maps: [] }, unseen: [reason] };
     }
-    const client = this.segments.filter((s) => (s.name === null || !this.own.has(s.name)) && s.start !== firstBrk);
-    const files = [...new Set(client.flatMap((s) => (s.name === null ? [] : [s.name])))];
-    const program = client.filter((s) => s.name === files[0]);
-    const interpreter = client.filter((s) => s.name === files[1]);
+    const client = this.segments.filter(
+      ({ file, start }) => (file === undefined || !this.own.has(file.path)) && start !== firstBrk,
+    );
+    const files = [...new Set(client.flatMap(({ file }) => file?.path ?? []))];
+    const program = client.filter(({ file }) => file !== undefined && file.path === files[0]);
+    const interpreter = client.filter(({ file }) => file !== undefined && file.path === files[1]);
     const code = program.find((s) => s.execute);
     if (code !== undefined) elf.set('start_code', code.start);
     const entry = interpreter.find((s) => s.execute) ?? code;
     if (entry !== undefined) elf.set('entry', entry.start);
     const data = program.find((s) => s.write);
     if (data !== undefined) elf.set('start_data', data.start).set('end_data', data.end);
-    const stack = client.findLast((s) => s.name === null && s.write);
+    const stack = client.findLast((s) => s.file === undefined && s.write);
     if (stack !== undefined) elf.set('start_stack', stack.end - 16);
     if (firstBrk > 0) elf.set('start_brk', firstBrk);
-    const maps = client.map(({ start, end, read, write, execute }) => ({ start, end, read, write, execute }));
-    return { image: { elf, maps }, unseen: [] };
+    return { image: { elf, maps: client.map((range) => this.withLength(range)) }, unseen: [] };
+  }
+
+  /** The table does not say how long a file is: so long at least. */
+  private withLength(range: MapRange): MapRange {
+    const { file } = range;
+    if (file === undefined) return range;
+    const ends = this.segments.map((s) => (s.file?.path === file.path ? s.file.offset + s.end - s.start : 0));
+    return { ...range, file: { ...file, bytes: Math.max(...ends) } };
   }
 
   private row(said: string): void {
@@ -74,22 +80,24 @@ export class LackeyLayout {
     }
     const match = SEGMENT.exec(said);
     if (match === null || this.segments.length === SEGMENTS) return;
-    const path = match[7] === undefined ? null : (this.names.get(match[7]) ?? null);
+    const path = this.names.get(match[10] ?? '');
     if (match[1] === 'FILE') {
-      if (path !== null) this.own.add(path);
+      if (path !== undefined) this.own.add(path);
       return;
     }
     const start = Number.parseInt(match[2]!, 16);
     const end = Number.parseInt(match[3]!, 16) + 1;
     const before = this.segments.at(-1)?.end ?? 0;
     if (start % 4096 !== 0 || end % 4096 !== 0 || start < before || end <= start || end > USER_BYTES) return;
-    this.segments.push({
-      start,
-      end,
-      read: match[4] === 'r',
-      write: match[5] === 'w',
-      execute: match[6] === 'x',
-      name: path,
-    });
+    const range = { start, end, read: match[4] === 'r', write: match[5] === 'w', execute: match[6] === 'x' };
+    const offset = Number(match[9]);
+    if (path === undefined || offset % 4096 !== 0) this.segments.push(range);
+    else {
+      const device = Number.parseInt(match[7]!, 16);
+      const major = ((device >>> 8) & 0xfff).toString(16);
+      const minor = ((device & 0xff) | ((device >>> 12) & 0xfff00)).toString(16);
+      const file = { path, device: `${major}:${minor}`, inode: Number(match[8]), offset, bytes: 0 };
+      this.segments.push({ ...range, file });
+    }
   }
 }

@@ -18,7 +18,7 @@ export interface LoggedProcess {
   /** In the recording. */
   readonly number: number;
   /** In the log. */
-  readonly pid: number;
+  pid: number;
   readonly body: BodySink;
   readonly accesses: WindowedAccesses;
   /** Somebody's fork returned it. */
@@ -46,7 +46,7 @@ export class Processes {
     this.tooMany = tooMany;
   }
 
-  /** Who says something now. */
+  /** Who says something now. 0: the first one, who has not said his number yet. */
   of(pid: number): LoggedProcess {
     const found = this.byPid.get(pid);
     return found === undefined || found.hasEnded ? this.begin(pid) : found;
@@ -61,6 +61,10 @@ export class Processes {
     return child.number;
   }
 
+  hasEnded(pid: number): boolean {
+    return this.byPid.get(pid)?.hasEnded === true;
+  }
+
   isAlive(pid: number): boolean {
     return this.byPid.get(pid)?.hasEnded === false;
   }
@@ -71,6 +75,16 @@ export class Processes {
     if (process === undefined || process.pid === pid) return process;
     this.byPid.delete(pid);
     return undefined;
+  }
+
+  /** The first one, if he has not said his number yet, is this one. */
+  introduce(pid: number): void {
+    const first = this.all[0];
+    if (first?.pid !== 0) return;
+    this.byPid.delete(0);
+    this.byPid.set(pid, first);
+    this.lives.set(pid, 1);
+    first.pid = pid;
   }
 
   /** A thread of `process`, which logs under its own number. */

@@ -15,7 +15,7 @@ import { BodyDecoder, type BodySource, bodyOf, EVENT_CODE } from './decode.ts';
 import { DETECT_BYTES, type InputFormat } from './detect.ts';
 import { RecordingError } from './error.ts';
 import { hex8 } from './header_fields.ts';
-import { formatOf, readerOf } from './input.ts';
+import { formatOf, isRecording, readerOf } from './input.ts';
 import { Keep } from './keep.ts';
 import { HEADER_BYTES, parseHeader, type RecordingHeader } from './recording.ts';
 import { type Chunks, inputName, readUnpacked, startOf, unpack } from './unpack.ts';
@@ -63,12 +63,9 @@ async function openUnpacked(chunks: Chunks, name: string, format: InputFormat | 
   const { start, isAll, all } = await startOf(chunks, format === null ? DETECT_BYTES : 0);
   if (format !== null) return makeRecording(all, name, format);
   if (isAll && start.length === 0) throw new RecordingError(name, '', 'is empty');
-  if (Buffer.from(start.subarray(0, FIRST_WORD.length)).toString('latin1') === FIRST_WORD)
-    return readRecording(all, name);
+  if (isRecording(start)) return readRecording(all, name);
   return makeRecording(all, name, formatOf(start, isAll, name));
 }
-
-const FIRST_WORD = 'revmap-recording ';
 
 async function readRecording(all: Chunks, name: string): Promise<Recording> {
   const chunks = all[Symbol.asyncIterator]();

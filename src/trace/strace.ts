@@ -13,6 +13,12 @@
  *          0.000026 brk(NULL) = 0x564030be8000                                                 -r, of one process
  *     12155 --- SIGCHLD {si_signo=SIGCHLD, …} ---
  *     12155 +++ exited with 3 +++
+ *
+ * On a terminal the only process there is has no number, the others have, and strace speaks in between:
+ *
+ *     fork(strace: Process 12971 attached
+ *     )                    = 12971
+ *     [pid 12970] wait4(12971,  <unfinished ...>        the one that had no number before
  */
 import { RecordingError } from './error.ts';
 import { ForeignLines } from './foreign.ts';
@@ -45,6 +51,9 @@ const TIME = /^ {0,16}(?:\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?|\d{1,12}\.\d{1,9}|\[ {0
 const NAME = /^[a-z_][a-z0-9_]{0,40}\(/;
 const RESULT = /^ {0,80}= (0x[0-9a-f]{1,20}|-?\d{1,20}|\?)/i;
 
+/** In the middle of a call: `fork(strace: Process 7 attached`. */
+const ATTACHED = /strace: Process (\d{1,10}) attached$/;
+
 interface Begun {
   tid: number;
   process: LoggedProcess;
@@ -61,7 +70,12 @@ export class StraceReader implements InputReader {
   private readonly underway: Map<number, Begun> = new Map();
   private readonly forksUnderway: Set<Begun> = new Set();
   private underwayBytes = 0;
+  /** Threads that live. */
   private readonly known: Set<number> = new Set();
+  /** The first process's number, once it has one in a log where it had none; 0 before. */
+  private rootTid = 0;
+  /** A call in which strace spoke. */
+  private torn: Begun | null = null;
   private readonly unknown: Map<string, number> = new Map();
   private calls = 0;
   private command: string[] = [];
@@ -92,6 +106,7 @@ export class StraceReader implements InputReader {
       window: 0,
       elf: new Map(),
       maps: [],
+      images: [],
       cutShort: this.isCut || !root.hasExited ? 'cut-off' : '',
       unseen: [
         'strace sees system calls only: no access to memory is in this recording',
@@ -127,20 +142,61 @@ export class StraceReader implements InputReader {
     }
     const tid = pid === null ? 0 : Number(pid[1] ?? pid[2]);
     if (tid >= PID_MAX) throw this.lines.error(`process ${tid}: Linux has none above ${PID_MAX - 1}`);
-    this.event(tid, at === 0 ? text : text.slice(at));
+    this.event(this.named(tid), at === 0 ? text : text.slice(at));
+  }
+
+  /** Whom a line without a number means: the only one who lives, or the first. */
+  private named(tid: number): number {
+    if (tid !== 0) return tid;
+    const [only] = this.known;
+    return this.known.size === 1 && only !== undefined ? only : this.rootTid;
   }
 
   private event(tid: number, text: string): void {
+    const { torn } = this;
+    if (torn !== null) {
+      this.torn = null;
+      if (!NAME.test(text)) {
+        this.callText(torn.tid, torn.process, torn.text + text);
+        // Whom it made has come already.
+        this.forksUnderway.clear();
+        return;
+      }
+    }
     if (NAME.test(text)) this.call(tid, text);
     else if (text.startsWith('<... ')) this.resumed(tid, text);
     else if (text.startsWith('+++ ')) this.gone(tid, text);
-    else if (!isChatter(text)) this.foreign.met();
+    else if (isChatter(text)) this.attached(text);
+    else this.foreign.met();
   }
 
   private call(tid: number, text: string): void {
     const process = this.processOf(tid);
+    const attached = ATTACHED.exec(text.slice(-64));
+    if (attached === null) {
+      this.callText(tid, process, text);
+      return;
+    }
+    const begun = { tid, process, text: text.slice(0, -attached[0].length) };
+    if (isForkText(begun.text)) this.forksUnderway.add(begun);
+    this.attached(attached[0]);
+    this.forksUnderway.delete(begun);
+    this.torn = begun;
+  }
+
+  private callText(tid: number, process: LoggedProcess, text: string): void {
     if (text.endsWith(' <unfinished ...>')) this.begin(tid, process, text.slice(0, -' <unfinished ...>'.length));
     else this.whole(process, text);
+  }
+
+  /** strace names everybody who comes. */
+  private attached(text: string): void {
+    const match = ATTACHED.exec(text);
+    if (match === null) return;
+    const tid = Number(match[1]);
+    if (tid >= PID_MAX || this.known.has(tid)) return;
+    // With -p, the first one is no child.
+    if (this.processes.all.length > 0) this.processOf(tid);
   }
 
   private begin(tid: number, process: LoggedProcess, text: string): void {
@@ -151,7 +207,7 @@ export class StraceReader implements InputReader {
       throw this.lines.error(`calls that have not returned take more than ${UNDERWAY_BYTES} bytes`);
     }
     this.underway.set(tid, begun);
-    if (isFork(syscallNumber(text.slice(0, text.indexOf('('))) ?? -1)) this.forksUnderway.add(begun);
+    if (isForkText(text)) this.forksUnderway.add(begun);
   }
 
   private forget(tid: number): Begun | undefined {
@@ -169,6 +225,7 @@ export class StraceReader implements InputReader {
       this.damaged("'<... NAME resumed>' expected", text);
       return;
     }
+    this.processOf(tid);
     const begun = this.forget(tid);
     const name = text.slice(5, end);
     // Its first half may be missing from a log that was cut at its front.
@@ -200,9 +257,21 @@ export class StraceReader implements InputReader {
   /** Somebody new: if a clone is underway, it is whom that makes. */
   private introduce(tid: number): void {
     const [begun] = this.forksUnderway;
-    if (begun === undefined || this.processes.isAlive(tid)) return;
-    this.forksUnderway.delete(begun);
-    if (begun.text.includes('CLONE_THREAD')) this.processes.thread(begun.process, tid);
+    if (this.processes.isAlive(tid)) return;
+    if (begun !== undefined) {
+      this.forksUnderway.delete(begun);
+      if (begun.text.includes('CLONE_THREAD')) this.processes.thread(begun.process, tid);
+      return;
+    }
+    if (this.rootTid !== 0 || !this.known.has(0) || tid === 0) return;
+    // Nobody made it: it is the first one, which had no number so far.
+    this.rootTid = tid;
+    this.known.delete(0);
+    this.processes.introduce(tid);
+    const pending = this.underway.get(0);
+    if (pending === undefined) return;
+    this.underway.delete(0);
+    this.underway.set(tid, pending);
   }
 
   private whole(process: LoggedProcess, text: string): void {
@@ -279,6 +348,10 @@ export class StraceReader implements InputReader {
     if (this.isWhole) throw this.lines.error(`${what}, found ${quoted(text)}`);
     this.isCut = true;
   }
+}
+
+function isForkText(text: string): boolean {
+  return isFork(syscallNumber(text.slice(0, text.indexOf('('))) ?? -1);
 }
 
 /** Signals, stack traces, what strace says of itself. */

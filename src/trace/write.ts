@@ -118,6 +118,8 @@ export class RecordingWriter implements ChunkTaker {
   /** Of the bodies, before and after packing. */
   bytes = 0;
   packedBytes = 0;
+  /** Accesses in them. */
+  events = 0;
 
   constructor(path: string) {
     this.path = path;
@@ -130,6 +132,7 @@ export class RecordingWriter implements ChunkTaker {
     writeAll(this.fd, packed);
     this.bytes += bytes.length;
     this.packedBytes += packed.length;
+    this.events += events;
     this.table.add(pid, tid, bytes, packed.length, clock, lastClock, events);
   }
 

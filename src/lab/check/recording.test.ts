@@ -55,6 +55,18 @@ for (const { why, text, want } of [
   { why: 'no JSON', text: `${HEAD}{"op":`, want: /^x:2: no JSON/ },
   { why: 'a list', text: `${HEAD}[]`, want: /^x:2: no JSON object/ },
   { why: 'a line of no kind', text: `${HEAD}{"foo":1}`, want: /^x:2: neither an op nor a snap/ },
+  { why: 'a line of both kinds', text: `${HEAD}{"op":1,"call":"x","snap":1}`, want: /^x:2: neither an op nor a snap/ },
+  { why: 'an op with a list', text: `${HEAD}{"op":1,"call":"x","ret":[]}`, want: /^x:2: op 1 has a list in it/ },
+  {
+    why: 'a region whose start is no address',
+    text: `${HEAD}{"snap":1,"procs":{"1":{"vmas":[{"start":"0x1q","end":"0x2"}],"pages":[]}},"files":{}}`,
+    want: /^x:2: process 1: a region has no start and end/,
+  },
+  {
+    why: 'more pages than anybody has',
+    text: `${HEAD}{"snap":1,"procs":{"1":{"vmas":[],"pages":[[0,1e15,"z",0,"",""]]}},"files":{}}`,
+    want: /^x:2: snap 1 has 1000000000000000 pages; 1048576 are the most/,
+  },
   { why: 'a header without a kernel', text: '{"rec":1}', want: /^x:1: the header names no kernel/ },
   { why: 'an op without a call', text: `${HEAD}{"op":1}`, want: /^x:2: op 1 has no call/ },
   { why: 'a snapshot without processes', text: `${HEAD}{"snap":1}`, want: /^x:2: snap 1 has no procs/ },

@@ -84,7 +84,8 @@ export function parseRecording(text: string, file: string): Recording {
       header = line as unknown as RecordingHeader;
       continue;
     }
-    const damage = 'op' in line ? damageOfOp(line) : 'snap' in line ? damageOfSnap(line, before) : NO_KIND;
+    const kinds = Number('op' in line) + Number('snap' in line);
+    const damage = kinds !== 1 ? NO_KIND : 'op' in line ? damageOfOp(line) : damageOfSnap(line, before);
     if (damage !== null) throw new InputError(file, i + 1, damage);
     const good = line as unknown as RecordingLine;
     lines.push(good);
@@ -94,28 +95,35 @@ export function parseRecording(text: string, file: string): Recording {
   return { header, lines };
 }
 
-const NO_KIND = 'neither an op nor a snap';
+const NO_KIND = 'neither an op nor a snap, or both';
+
+/** Of a snapshot, all processes together; 4 GiB. Whoever compares has each of them in memory. */
+const MOST_PAGES = 2 ** 20;
 
 /** What is wrong with the line, or null. */
 function damageOfOp(line: Record<string, unknown>): string | null {
   if (typeof line['op'] !== 'number') return 'op is no number';
-  return typeof line['call'] === 'string' ? null : `op ${line['op']} has no call`;
+  if (typeof line['call'] !== 'string') return `op ${line['op']} has no call`;
+  return isFlat(line) ? null : `op ${line['op']} has a list in it`;
 }
 
 function damageOfSnap(line: Record<string, unknown>, before: FullSnap | null): string | null {
   const { snap, procs, files } = line;
   if (typeof snap !== 'number') return 'snap is no number';
   if (!isObject(procs)) return `snap ${snap} has no procs`;
+  let pages = 0;
   for (const [label, proc] of Object.entries(procs)) {
     if (proc === '=' && before?.procs.has(label)) continue;
     if (proc === '=') return `process ${label} is "=", and nothing stands before it`;
-    if (!isObject(proc) || !Array.isArray(proc['vmas']) || !proc['vmas'].every(isObject))
-      return `process ${label} has no vmas`;
+    if (!isObject(proc) || !Array.isArray(proc['vmas'])) return `process ${label} has no vmas`;
+    if (!proc['vmas'].every(isVma)) return `process ${label}: a region has no start and end`;
     if (!Array.isArray(proc['pages']) || !proc['pages'].every(isRun)) return `process ${label}: pages are no runs`;
+    for (const [, count] of proc['pages']) pages += count;
   }
+  if (pages > MOST_PAGES) return `snap ${snap} has ${pages} pages; ${MOST_PAGES} are the most`;
   if (files === '=') return before === null ? 'files is "=", and nothing stands before it' : null;
   if (!isObject(files)) return `snap ${snap} has no files`;
-  const good = Object.values(files).every((f) => isObject(f) && typeof f['cache'] === 'string');
+  const good = Object.values(files).every((f) => isObject(f) && typeof f['cache'] === 'string' && isFlat(f));
   return good ? null : 'a file has no cache';
 }
 
@@ -123,11 +131,26 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Its values are no lists and no objects. */
+function isFlat(object: Record<string, unknown>): boolean {
+  return Object.values(object).every((value) => typeof value !== 'object' || value === null);
+}
+
+function isVma(value: unknown): value is VmaRecord {
+  if (!isObject(value) || !isFlat(value)) return false;
+  const { start, end } = value;
+  return isAddress(start) && isAddress(end) && Number(start) < Number(end);
+}
+
+function isAddress(value: unknown): boolean {
+  return typeof value === 'string' && /^0x[0-9a-f]{1,16}$/.test(value);
+}
+
 function isRun(value: unknown): value is PageRun {
   if (!Array.isArray(value) || value.length !== 6) return false;
   const [page, pages, id, mapcount, flags, pm] = value;
-  const numbers = Number.isInteger(page) && pages > 0 && Number.isInteger(mapcount);
-  return numbers && /^(?:[fs]\d+|z|m)$/.test(id) && typeof flags === 'string' && typeof pm === 'string';
+  const numbers = Number.isSafeInteger(page) && Number.isSafeInteger(pages) && pages > 0 && Number.isInteger(mapcount);
+  return numbers && /^(?:[fs]\d{1,15}|z|m)$/.test(id) && typeof flags === 'string' && typeof pm === 'string';
 }
 
 /** As a file: a line each, the last one ended too. */

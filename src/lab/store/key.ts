@@ -18,16 +18,29 @@ export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Of the header and all bodies, unpacked: 64 hex digits. */
-export function recordingHash(recording: Recording): string {
-  const hash = createHash('sha256').update(formatHeader(recording.header));
-  if (recording.bytes !== null) return hash.update(recording.bytes).digest('hex');
-  const piece = new Uint8Array(READ_BYTES);
-  let at = 0;
-  for (let n = 1; n > 0; at += n) {
-    n = readSync(recording.fd, piece, 0, piece.length, at);
-    hash.update(piece.subarray(0, n));
+/** The header and all bodies, unpacked, in pieces. A piece is good until the next one. */
+export function* contentOf({ header, bytes, fd }: Recording): Generator<Uint8Array> {
+  yield Buffer.from(formatHeader(header));
+  const piece = Buffer.alloc(READ_BYTES);
+  for (let at = 0; ; ) {
+    const n = bytes === null ? readSync(fd, piece, 0, READ_BYTES, at) : copied(bytes, at, piece);
+    if (n === 0) return;
+    yield piece.subarray(0, n);
+    at += n;
   }
+}
+
+/** Not everybody takes shared memory. */
+function copied(bytes: Uint8Array, at: number, into: Uint8Array): number {
+  const piece = bytes.subarray(at, at + into.length);
+  into.set(piece);
+  return piece.length;
+}
+
+/** Of its content: 64 hex digits. */
+export function recordingHash(recording: Recording): string {
+  const hash = createHash('sha256');
+  for (const piece of contentOf(recording)) hash.update(piece);
   return hash.digest('hex');
 }
 

@@ -12,7 +12,7 @@
  *           3. Several sweeps may use the folder at once. Two that make the same result write the same bytes, but for `seconds`.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { InputError } from '../../mm/bug.ts';
@@ -110,9 +110,9 @@ function readSmall(path: string): string | { reason: string } | null {
   let fd = -1;
   try {
     fd = openSync(path, 'r');
-    const bytes = Buffer.alloc(MOST_BYTES + 1);
+    const bytes = Buffer.alloc(Math.min(MOST_BYTES, fstatSync(fd).size) + 1);
     let length = 0;
-    for (let n = 1; n > 0 && length <= MOST_BYTES; length += n)
+    for (let n = 1; n > 0 && length < bytes.length; length += n)
       n = readSync(fd, bytes, length, bytes.length - length, null);
     return length > MOST_BYTES ? { reason: `longer than ${MOST_BYTES} bytes` } : bytes.toString('utf8', 0, length);
   } catch (error) {

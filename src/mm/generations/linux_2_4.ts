@@ -55,6 +55,7 @@ export const linux_2_4_19: Generation = {
   newLru: newGlobalLru,
   newReclaim: newVmscan_2_4,
   newWorkingset: noWorkingset,
+  multiGen: null,
   lruvecs: 'node',
   lruNames: LRU_NAMES_2_4,
   structPageText: (machine, pfn) => pageLine(structPage(machine, pfn)),

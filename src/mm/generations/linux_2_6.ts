@@ -69,6 +69,7 @@ export const linux_2_6_26: Generation = {
   newLru: newTwoListLru,
   newReclaim: newVmscan_2_6,
   newWorkingset: noWorkingset,
+  multiGen: null,
   newState: newState_2_6,
   lruvecs: 'zone',
   lruNames: LRU_NAMES_2_6,

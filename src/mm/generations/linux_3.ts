@@ -125,6 +125,7 @@ export const linux_3_16: Generation = {
   newLru: newLru_3,
   newReclaim: newVmscan_3,
   newWorkingset: newWorkingset_3,
+  multiGen: null,
   lruvecs: 'zone',
   handlePteFault: faultByPolicy(handlePteFault_3),
   allocSwapSlot: allocOneSlot,

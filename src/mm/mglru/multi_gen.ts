@@ -47,7 +47,7 @@ export class MultiGen {
 export function newMultiGen(machine: Machine): MultiGen | null {
   if (machine.config.mglru !== true) return null;
   const { multiGen, version } = machine.generation;
-  if (multiGen === undefined) {
+  if (multiGen === null) {
     throw new InputError('--mglru', 0, `Linux ${version} has no multi-generational LRU (it came with 6.1)`);
   }
   return new MultiGen(machine, multiGen);

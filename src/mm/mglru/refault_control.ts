@@ -18,7 +18,7 @@ export const MIN_LRU_BATCH = 64;
 /** Tiers of a generation. */
 export const MAX_NR_TIERS = 4;
 /** In place of a tier: all of them together. */
-export const ALL_TIERS: number = MAX_NR_TIERS;
+export const ALL_TIERS = -1;
 
 /** A measured value: so many pages came back of so many, and what weight that has. Filled anew for each question. */
 export class ControlPosition {
@@ -77,8 +77,9 @@ export class RefaultControl {
   }
 
   private read(position: ControlPosition, type: number, tier: number, gain: number): void {
-    const first = type * MAX_NR_TIERS + (tier === ALL_TIERS ? 0 : tier);
-    const last = type * MAX_NR_TIERS + Math.min(tier, MAX_NR_TIERS - 1);
+    const base = type * MAX_NR_TIERS;
+    const first = tier === ALL_TIERS ? base : base + tier;
+    const last = tier === ALL_TIERS ? base + MAX_NR_TIERS - 1 : first;
     position.gain = gain;
     position.refaulted = 0;
     position.total = 0;
