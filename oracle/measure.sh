@@ -17,10 +17,10 @@ declare -A command=(
   [forkcow]="./workloads forkcow"
   [filescan]="./workloads filescan big"
   [mmapfile]="./workloads mmapfile big"
-  [sqlite]="/usr/bin/sqlite3 :memory: .read\ sqlite.sql"
+  [sqlite]="/usr/bin/sqlite3 :memory: '.read sqlite.sql'"
   [python]="/usr/bin/python3 words.py"
   [sort]="/usr/bin/sort -S 6M --parallel=1 -o sorted text"
-  [jq]="/usr/bin/jq -c sort_by(.at.x)\|map(.id) data.json"
+  [jq]="/usr/bin/jq -c 'sort_by(.at.x)|map(.id)' data.json"
 )
 names=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do names+=("$1"); shift; done
