@@ -40,6 +40,7 @@ export function uncertainty(sweep: SweepResult): string[] {
     ...killing(sweep),
     ...prices(sweep),
     'One recording of one run: another input, or the same with other work beside it, has another curve. At its start no file is in the page cache.',
+    ...(sweep.recorded?.unseen ?? []),
     ...replayDoubts(unlimited).map((text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`),
   ];
 }

@@ -118,12 +118,17 @@ export class PageTables {
   /** A page walk for a load or store, unless the TLB has it: the entry is young now (dirty, for a store), and in the TLB. */
   walked(slot: number, vpn: Vpn, bits: number): void {
     const known = this.tlb.take(this.bits, slot, vpn) && (this.bits[slot]! & bits) === bits;
-    if (!known) this.bits[slot]! |= PTE_YOUNG | bits;
+    if (known) return;
+    this.bits[slot]! |= PTE_YOUNG | bits;
+    this.touchTable(slot);
   }
 
   /** The same for an instruction. */
   fetched(slot: number, vpn: Vpn): void {
-    if (!this.tlb.take(this.bits, slot, vpn)) this.bits[slot]! |= PTE_YOUNG;
+    if (!this.tlb.take(this.bits, slot, vpn)) {
+      this.bits[slot]! |= PTE_YOUNG;
+      this.touchTable(slot);
+    }
     this.tlb.jump(this.bits, slot, vpn);
   }
 

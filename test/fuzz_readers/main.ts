@@ -46,6 +46,7 @@ const loop = new Loop(targets, coverage, text.length, Number(values.seed), {
     writeSync(last, input, 0, input.length, head.length);
   },
 });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => loop.stop());
 const started = process.cpuUsage();
 await loop.run(Number(values.executions));
 const { user, system } = process.cpuUsage(started);

@@ -17,6 +17,7 @@ import type { Target } from '../loop.ts';
 import { bytesOf, textOf } from '../mutate.ts';
 import { inputTargets } from './inputs.ts';
 import { recordingTargets } from './recordings.ts';
+import { replayTarget } from './replay.ts';
 import { resultTargets } from './results.ts';
 
 /** Of longer examples, the first so many bytes. */
@@ -26,6 +27,7 @@ const SEED_BYTES = 2048;
 export function targetsIn(root: string): Target[] {
   return [
     ...recordingTargets(),
+    replayTarget(),
     ...inputTargets(),
     truth(root),
     mmp(root),
