@@ -242,7 +242,8 @@ function factsOf(files: Map<string, Facts>, { path, opened }: ProcessState, flag
 /** By FILE_ON_DISK, FILE_IN_MEMORY, FILE_OUTSIDE. */
 const KINDS = ['disk', 'tmpfs', 'outside'] as const;
 
-function kindOf(path: string): SurveyedKind {
+/** By its path, where nobody says better. */
+export function kindOf(path: string): SurveyedKind {
   if (path.startsWith('/dev/shm/')) return 'tmpfs';
   return /^\/(dev|proc|sys)\//.test(path) ? 'outside' : 'disk';
 }

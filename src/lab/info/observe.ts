@@ -12,15 +12,18 @@ import {
   type BodyDecoder,
   EVENT_ACCESSES,
   EVENT_END,
+  EVENT_FILE,
   EVENT_IMAGE,
   EVENT_PATH,
   EVENT_SYSCALL,
   EVENT_TICK,
+  FILE_OUTSIDE,
   KIND_WRITE,
 } from '../../trace/decode.ts';
 import { OrderedReader } from '../../trace/order.ts';
 import type { MapRange, ProgramImage } from '../../trace/recording.ts';
 import type { Recording } from '../../trace/source.ts';
+import { kindOf } from '../../trace/survey.ts';
 import * as nr from '../../trace/x86_64.ts';
 import { AddressRanges, type MappingKind, type Named } from './spaces.ts';
 import { TouchedPages } from './touched.ts';
@@ -60,7 +63,9 @@ interface State {
   index: number;
   ranges: AddressRanges;
   fds: Map<number, Descriptor>;
+  /** What the next open opens, and whether that has pages: a device has none. */
   path: string;
+  hasPages: boolean;
 }
 
 export class Observer {
@@ -141,7 +146,7 @@ export class Observer {
       stats,
     };
     this.processes.push(observed);
-    const state: State = { observed, index, ranges: new AddressRanges(), fds: new Map(), path: '' };
+    const state: State = { observed, index, ranges: new AddressRanges(), fds: new Map(), path: '', hasPages: true };
     this.states.set(index, state);
     const forker = this.states.get(parent);
     if (forker !== undefined) this.inherit(state, forker);
@@ -176,7 +181,10 @@ export class Observer {
       this.ticked += Math.max(decoder.ticks, this.sinceTick);
       this.leftOut = Math.max(this.leftOut, decoder.ticks - this.sinceTick);
       this.sinceTick = 0;
-    } else if (event === EVENT_PATH) state.path = decoder.text;
+    } else if (event === EVENT_PATH) {
+      state.path = decoder.text;
+      state.hasPages = kindOf(state.path) !== 'outside';
+    } else if (event === EVENT_FILE) state.hasPages = decoder.file.kind !== FILE_OUTSIDE;
     else if (event === EVENT_IMAGE) {
       state.ranges.clear();
       this.image(state, this.recording.header.ordered!.images[decoder.image]!);
@@ -268,7 +276,7 @@ export class Observer {
     if (ret < 0) return;
     if (nr.isFork(number)) this.forked(state, ret);
     else if (number === nr.SYS_open || number === nr.SYS_openat || number === nr.SYS_creat) {
-      if (path !== '') state.fds.set(ret, { named: this.file(path), pos: 0 });
+      if (path !== '' && state.hasPages) state.fds.set(ret, { named: this.file(path), pos: 0 });
     } else if (!this.memoryCall(state, call, number, ret)) this.fileCall(state, call, number, ret);
   }
 
