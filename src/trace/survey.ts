@@ -266,7 +266,9 @@ function fileCall(state: ProcessState, call: Float64Array, nr: number, ret: numb
     case SYS_dup:
     case SYS_dup2:
     case SYS_dup3:
+      // What was not opened here, a pipe say, may take the place of what was.
       if (fd !== undefined) state.fds.set(ret, fd);
+      else state.fds.delete(ret);
       return;
     case SYS_fcntl:
       if (fd !== undefined && (call[2] === F_DUPFD || call[2] === F_DUPFD_CLOEXEC)) state.fds.set(ret, fd);

@@ -7,7 +7,9 @@
  *           2. Time is the recorder's accesses, and calls where there are none; a format without order has its processes one
  *              behind the other.
  */
+
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP } from '../../mm/uapi.ts';
+import { O_CLOEXEC } from '../../syscalls/uapi.ts';
 import {
   type BodyDecoder,
   EVENT_ACCESSES,
@@ -29,6 +31,8 @@ import { AddressRanges, type MappingKind, type Named } from './spaces.ts';
 import { TouchedPages } from './touched.ts';
 
 const PAGE = 4096;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 /** Processes have the spaces below. */
 const FILE_SPACES = 2 ** 16;
 /** Files with a space of their own; the rest share one. */
@@ -37,9 +41,16 @@ const FILES = 2 ** 16 - 1;
 const OWN = 1;
 const FILES_OWN = 2;
 
-interface Descriptor {
+/** What an open made; descriptors that dup made share it. */
+interface OpenFile {
   named: Named;
   pos: number;
+}
+
+interface Descriptor {
+  file: OpenFile;
+  /** An execve closes it. */
+  closesOnExec: boolean;
 }
 
 export interface ObservedProcess {
@@ -157,7 +168,7 @@ export class Observer {
   private inherit(child: State, parent: State): void {
     child.observed.parent = parent.observed.pid;
     child.ranges = parent.ranges.copy();
-    child.fds = new Map(parent.fds);
+    child.fds = new Map([...parent.fds].map(([number, fd]) => [number, { ...fd }]));
   }
 
   /** A program as the header has it. */
@@ -186,6 +197,7 @@ export class Observer {
       state.hasPages = kindOf(state.path) !== 'outside';
     } else if (event === EVENT_FILE) state.hasPages = decoder.file.kind !== FILE_OUTSIDE;
     else if (event === EVENT_IMAGE) {
+      for (const [number, { closesOnExec }] of state.fds) if (closesOnExec) state.fds.delete(number);
       state.ranges.clear();
       this.image(state, this.recording.header.ordered!.images[decoder.image]!);
     } else if (event === EVENT_SYSCALL) this.syscall(state, decoder.call);
@@ -276,7 +288,10 @@ export class Observer {
     if (ret < 0) return;
     if (nr.isFork(number)) this.forked(state, ret);
     else if (number === nr.SYS_open || number === nr.SYS_openat || number === nr.SYS_creat) {
-      if (path !== '' && state.hasPages) state.fds.set(ret, { named: this.file(path), pos: 0 });
+      const flags = number === nr.SYS_openat ? call[3]! : number === nr.SYS_open ? call[2]! : 0;
+      const closesOnExec = (flags & O_CLOEXEC) !== 0;
+      if (path === '' || !state.hasPages) state.fds.delete(ret);
+      else state.fds.set(ret, { file: { named: this.file(path), pos: 0 }, closesOnExec });
     } else if (!this.memoryCall(state, call, number, ret)) this.fileCall(state, call, number, ret);
   }
 
@@ -320,7 +335,7 @@ export class Observer {
     const isFile = (flags & MAP_ANONYMOUS) === 0 && fd !== undefined;
     const isShared = (flags & MAP_SHARED) !== 0;
     const named = isFile
-      ? fd.named
+      ? fd.file.named
       : isShared
         ? this.memory('shared memory', 'shared')
         : this.memory('anonymous', 'anonymous');
@@ -341,7 +356,12 @@ export class Observer {
 
   private fileCall(state: State, call: Float64Array, number: number, ret: number): void {
     const fd = state.fds.get(call[1]!);
-    if (fd === undefined) return;
+    if (fd === undefined) {
+      // What was not opened here, a pipe say, may take the place of what was.
+      if (number === nr.SYS_dup2 || number === nr.SYS_dup3) state.fds.delete(ret);
+      return;
+    }
+    const { file } = fd;
     switch (number) {
       case nr.SYS_close:
         state.fds.delete(call[1]!);
@@ -349,24 +369,26 @@ export class Observer {
       case nr.SYS_dup:
       case nr.SYS_dup2:
       case nr.SYS_dup3:
-        state.fds.set(ret, fd);
+        state.fds.set(ret, { file, closesOnExec: number === nr.SYS_dup3 && (call[3]! & O_CLOEXEC) !== 0 });
         break;
       case nr.SYS_fcntl:
-        if (call[2] === nr.F_DUPFD || call[2] === nr.F_DUPFD_CLOEXEC) state.fds.set(ret, fd);
+        if (call[2] === nr.F_DUPFD) state.fds.set(ret, { file, closesOnExec: false });
+        else if (call[2] === nr.F_DUPFD_CLOEXEC) state.fds.set(ret, { file, closesOnExec: true });
+        else if (call[2] === F_SETFD) fd.closesOnExec = (call[3]! & FD_CLOEXEC) !== 0;
         break;
       case nr.SYS_lseek:
-        fd.pos = ret;
+        file.pos = ret;
         break;
       case nr.SYS_pread64:
       case nr.SYS_pwrite64:
-        this.transfer(fd.named, call[4]!, ret);
+        this.transfer(file.named, call[4]!, ret);
         break;
       case nr.SYS_read:
       case nr.SYS_write:
       case nr.SYS_readv:
       case nr.SYS_writev:
-        this.transfer(fd.named, fd.pos, ret);
-        fd.pos += ret;
+        this.transfer(file.named, file.pos, ret);
+        file.pos += ret;
     }
   }
 
