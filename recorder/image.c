@@ -20,8 +20,10 @@
 #define PAGE 4096ull
 #define MOST_SEGMENTS 32
 #define COMMAND_BYTES 4000
+#define TABLES_WITHIN (64ull << 20)
 
 char program_path[PATH_MAX];
+uint64_t hidden_from, hidden_to;
 
 struct segments {
     unsigned count;
@@ -154,14 +156,32 @@ static void write_addresses(FILE *out, const struct vectors *v, const Elf64_Phdr
     write_address(out, "auxv_start", (uint64_t)v->auxv);
 }
 
+/*
+ * QEMU keeps the tables of segments and interrupts of an x86 processor in the program's memory, a page each, anonymous, above its
+ * stack; they may be in line with what the interpreter has behind its file.
+ */
+static void hide_tables(const struct map *map, uint64_t stack_end, const struct segments *interpreter) {
+    if (map->inode != 0 || map->flags[1] != 'w' || map->path[0] != '\0') return;
+    if (map->start < stack_end || map->start > stack_end + TABLES_WITHIN) return;
+    uint64_t start = map->start;
+    for (unsigned i = 0; i < interpreter->count; i++) {
+        uint64_t end = interpreter->each[i].end;
+        if (end > start && end <= map->end) start = end;
+    }
+    if (start == map->end || map->end - start > 4 * PAGE) return;
+    hidden_from = start / PAGE;
+    hidden_to = map->end / PAGE;
+}
+
 static void write_image(FILE *out, FILE *maps, struct map *map) {
     struct vectors v;
-    uint64_t stack = 0;
+    uint64_t stack = 0, stack_end = 0;
     /* Guests get their stack as 8 MiB and more of private memory below 2^39, above a page that nobody may touch. */
     while (stack == 0 && next_map(maps, map)) {
         if (map->inode == 0 && map->flags[0] == 'r' && map->flags[1] == 'w' && map->end - map->start >= 1 << 20 &&
             find_vectors(&v, map)) {
             stack = map->start;
+            stack_end = map->end;
         }
     }
     if (stack == 0) return;
@@ -182,6 +202,7 @@ static void write_image(FILE *out, FILE *maps, struct map *map) {
     write_addresses(out, &v, headers, bias, entry);
     rewind(maps);
     while (next_map(maps, map)) {
+        hide_tables(map, stack_end, &interpreter);
         if (map->start <= v.phdr && v.phdr < map->end) snprintf(program_path, sizeof program_path, "%s", map->path);
         if (map->start == stack) write_map(out, map, map->start, map->end, false);
         for (unsigned i = 0; i < program.count; i++) {

@@ -293,7 +293,7 @@ static __attribute__((noinline)) void access_page(struct thread *t, uint64_t pag
     if (left != UINT64_MAX) touch(t, left, seen);
     t->last[kind] = page;
     if (!touch(t, page, seen)) return;
-    if (page >= USER_PAGES) return;
+    if (page >= USER_PAGES || (page >= hidden_from && page < hidden_to)) return;
     make_room(t);
     if (t->epoch != atomic_load_explicit(&mapping_epoch, memory_order_relaxed)) stamp(t);
     int64_t delta = page - t->previous;

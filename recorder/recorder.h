@@ -58,9 +58,10 @@ extern char folder[PATH_MAX], plugin_path[PATH_MAX], qemu_path[PATH_MAX];
 
 /* recorder.c */
 void record_inherited_files(void);
-/* image.c: writes `image.N`; the file of the program that runs */
+/* image.c: writes `image.N`; the file of the program that runs; pages that QEMU put there and Linux would not */
 void describe_image(unsigned number);
 extern char program_path[PATH_MAX];
+extern uint64_t hidden_from, hidden_to;
 /* exec.c: returns only if the call will fail, or starts a program that cannot be recorded */
 void follow_exec(int64_t nr, const uint64_t *arguments);
 extern unsigned window_pages;

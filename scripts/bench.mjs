@@ -5,10 +5,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { installPackages, requireNode, root } from './setup.mjs';
+import { makeReady, root } from './setup.mjs';
 
-requireNode();
-installPackages();
+// Packages, and the bundle: a bench that uses threads starts the worker in it.
+await makeReady();
 const { build } = await import('esbuild');
 const { bundleOptions } = await import('./build.mjs');
 

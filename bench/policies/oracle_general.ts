@@ -10,59 +10,46 @@ import type { PageStream } from '../../src/policy/stream.ts';
 export const RECORD_WORDS = 6;
 const BATCH = 4096;
 const FIBONACCI = 0x9e3779b1 | 0; // 2**32 / golden ratio: neighbours land far apart
-const NOBODY = -1;
+const NOBODY = 0;
+/** Objects below it are pages or blocks of something, and lie close together. */
+const PLACES = 2 ** 24;
 
 /**
- * Numbers objects 0, 1, 2 … as they come. A hash table with chains; who came first is first in its chain.
+ * Numbers objects 1, 2, 3 … as they come.
  *
- *     first    [ -1 | 17 | -1 | 3 | … ]           by slot: the first number of its chain
- *     next     [ -1 | -1 | 29 | … ]               by number: the following one
- *     objects  [ low, high | low, high | … ]      by number: who comes often came early, so they lie close together
- *
- * A look-up waits for memory, and a processor waits for many at once if nothing stands between them. So a batch first
- * takes the number at the head of each chain without asking whose it is, and then compares.
+ *     places   [ 0 | 2 | 1 | 0 | … ]              by object, if it is below PLACES: its number, 0 if it was not met
+ *     first    [ 0 | 17 | 0 | 3 | … ]             the others are hashed: the first number of each chain
+ *     next     [ 0 | 0 | 29 | … ]                 by number: the following one
+ *     objects  [ low, high | low, high | … ]      by number
  */
 class Numbering {
   count = 0;
-  private first = new Int32Array(1 << 16).fill(NOBODY);
+  private readonly places = new Int32Array(PLACES);
+  private first = new Int32Array(1 << 16);
   private next = new Int32Array(1 << 16);
   private objects = new Int32Array(2 << 16);
-  private readonly guesses = new Int32Array(BATCH);
 
-  /** Numbers the objects of `count` requests, at most BATCH. */
+  /** Of `count` requests; the stream's numbers begin at 0. */
   number(words: Int32Array, count: number, numbers: Int32Array, at: number): void {
-    this.guess(words, count);
-    this.compare(words, count, numbers, at);
-  }
-
-  private guess(words: Int32Array, count: number): void {
-    const { first, guesses } = this;
-    const mask = first.length - 1;
-    for (let i = 0, word = 0; i < count; i++, word += RECORD_WORDS) {
-      guesses[i] = first[slotOf(words[word + 1]!, words[word + 2]!) & mask]!;
-    }
-  }
-
-  private compare(words: Int32Array, count: number, numbers: Int32Array, at: number): void {
-    const guesses = this.guesses;
-    let objects = this.objects;
-    for (let i = 0, word = 0; i < count; i++, word += RECORD_WORDS) {
-      const low = words[word + 1]!;
-      const high = words[word + 2]!;
-      let number = guesses[i]!;
-      if (number < 0 || objects[2 * number] !== low || objects[2 * number + 1] !== high) {
-        number = this.find(low, high);
-        objects = this.objects;
+    const { places } = this;
+    for (let i = 0, word = 1; i < count; i++, word += RECORD_WORDS) {
+      const low = words[word]!;
+      if (words[word + 1] === 0 && low >>> 0 < PLACES) {
+        let number = places[low]!;
+        if (number === NOBODY) places[low] = number = ++this.count;
+        numbers[at + i] = number - 1;
+      } else {
+        numbers[at + i] = this.find(low, words[word + 1]!) - 1;
       }
-      numbers[at + i] = number;
     }
   }
 
+  /** Who came first, and so comes often, is first in its chain. */
   private find(low: number, high: number): number {
     const { first, next, objects } = this;
     let last = NOBODY;
     let number = first[slotOf(low, high) & (first.length - 1)]!;
-    while (number >= 0) {
+    while (number !== NOBODY) {
       if (objects[2 * number] === low && objects[2 * number + 1] === high) return number;
       last = number;
       number = next[number]!;
@@ -71,15 +58,14 @@ class Numbering {
   }
 
   private append(last: number, low: number, high: number): number {
-    if (this.count === this.next.length) {
+    if (this.count + 1 === this.next.length) {
       this.grow();
       return this.find(low, high);
     }
-    const number = this.count++;
+    const number = ++this.count;
     this.objects[2 * number] = low;
     this.objects[2 * number + 1] = high;
-    this.next[number] = NOBODY;
-    if (last >= 0) this.next[last] = number;
+    if (last !== NOBODY) this.next[last] = number;
     else this.first[slotOf(low, high) & (this.first.length - 1)] = number;
     return number;
   }
@@ -90,9 +76,9 @@ class Numbering {
     const objects = new Int32Array(2 * slots);
     objects.set(this.objects);
     this.objects = objects;
-    this.first = new Int32Array(slots).fill(NOBODY);
+    this.first = new Int32Array(slots);
     this.next = new Int32Array(slots);
-    for (let number = this.count - 1; number >= 0; number--) {
+    for (let number = this.count; number > NOBODY; number--) {
       const slot = slotOf(objects[2 * number]!, objects[2 * number + 1]!) & (slots - 1);
       this.next[number] = this.first[slot]!;
       this.first[slot] = number;
@@ -100,9 +86,9 @@ class Numbering {
   }
 }
 
-/** Keeps neighbours together, as programs and disks do; what is far apart is spread. */
 function slotOf(low: number, high: number): number {
-  return low + Math.imul((low >>> 20) ^ high, FIBONACCI);
+  const mixed = Math.imul(low ^ Math.imul(high, FIBONACCI), FIBONACCI);
+  return mixed ^ (mixed >>> 15);
 }
 
 /** The whole trace, numbered; 4 bytes a request. All accesses are loads. */

@@ -61,9 +61,11 @@ test('sweep: curve, table, advice, and a report where it was asked for', () => {
   const { status, stdout, stderr } = revmap(['sweep', zipf, '--limits', '34M,20M', '--report', 'r/x.html', ...small]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toContain('┤');
-  expect(stdout).toMatch(/zipf fits in 34\.0 MiB; .*thrash/);
+  expect(stdout.replace(/\s+/g, ' ')).toMatch(
+    /zipf runs in 32\.\d MiB as it does without a limit, 99 % of its peak; in 31\.\d MiB it thrashes/,
+  );
   expect(stdout).toContain('report: r/x.html');
-  expect(readFileSync(join(folder, 'r/x.html'), 'utf8')).toContain('<h2>Advice</h2>');
+  expect(readFileSync(join(folder, 'r/x.html'), 'utf8')).toContain('What a limit costs');
 });
 
 test('sweep: workers give what one thread gives', () => {

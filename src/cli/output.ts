@@ -4,6 +4,7 @@
  * Promises  1. A reader that closes the pipe ends us quietly.
  *           2. Progress is drawn only on a terminal, and is gone when the result comes.
  */
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
@@ -95,4 +96,23 @@ export function groupedOrNone(n: number | null): string {
 
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${grouped(n)} ${n === 1 ? one : many}`;
+}
+
+/** Broken at spaces so that no line is wider than `width`, each behind `indent`. Colours take no room. */
+export function wrapped(text: string, width: number, indent = ''): string {
+  const lines: string[] = [];
+  let line = indent;
+  let wide = indent.length;
+  for (const word of text.split(' ')) {
+    const room = stripVTControlCharacters(word).length;
+    if (wide > indent.length && wide + 1 + room > width) {
+      lines.push(line);
+      line = indent;
+      wide = indent.length;
+    }
+    const gap = wide > indent.length ? ' ' : '';
+    line += gap + word;
+    wide += gap.length + room;
+  }
+  return [...lines, line].join('\n');
 }

@@ -1,5 +1,6 @@
 /** `revmap run FILE`: one machine or one policy, one limit, what it counted. */
 import type { Command } from 'commander';
+import { replayDoubts } from '../lab/doubts.ts';
 import { KERNEL_POLICY } from '../lab/grid.ts';
 import { formatSize } from '../lab/options.ts';
 import { policyOf } from '../lab/policy_file.ts';
@@ -136,7 +137,7 @@ export function describeRun(run: TimedResult): string {
     ).trimEnd(),
     '',
     peakText(run),
-    ...doubtsText(run),
+    ...replayDoubts(run),
   ];
   return lines.join('\n');
 }
@@ -156,22 +157,4 @@ function peakText(run: RunResult): string {
   const rows = kinds.filter(([, bytes]) => bytes > 0).map(([name, bytes]) => [name, formatSize(bytes)]);
   for (const mapping of peak.mappings.slice(0, 8)) rows.push([`  ${mapping.name}`, formatSize(mapping.bytes)]);
   return table(['at the peak', 'memory'], rows).trimEnd();
-}
-
-/** What the replay could not do as recorded; nothing if there is nothing. */
-export function doubtsText(run: RunResult): string[] {
-  const said: string[] = [];
-  if (run.syscalls_different > 0) {
-    said.push(`${run.syscalls_different} of ${run.syscalls} system calls gave another result than recorded:`);
-    for (const d of run.differences) said.push(`  ${d.call}: recorded ${d.recorded}, here ${d.here}`);
-  }
-  const unknown = Object.entries(run.syscalls_unknown);
-  if (unknown.length > 0) said.push(`not replayed: ${unknown.map(([name, n]) => `${name} (${n})`).join(', ')}`);
-  if (run.unseen_pages > 0)
-    said.push(`${plural(run.unseen_pages, 'page')} that nothing had mapped: anonymous memory was put there`);
-  if (run.refused_accesses > 0)
-    said.push(`${plural(run.refused_accesses, 'access', 'accesses')} met a signal and were left out`);
-  if (run.processes_unstarted > 0)
-    said.push(`${plural(run.processes_unstarted, 'process', 'processes')} in the recording that nobody forks`);
-  return said.length === 0 ? [] : ['', ...said];
 }

@@ -1,160 +1,240 @@
 /**
- * From a curve to one sentence: how small may the memory be, and why not smaller.
+ * From a curve to an answer: how small may the memory be, what happens below, and why.
  *
- * Owns      the words `fits`, `slows down` and `thrashes`.
- * Promises  1. Only measured limits are named, and each reason carries its numbers.
- *           2. An answer that the measured limits cannot give is not given.
+ * Owns      the recommended limit, and every sentence of the advice. The rules behind the words are in terms.ts.
+ * Promises  1. Each sentence carries its numbers, and each number was replayed.
+ *           2. An answer that the replays cannot give is not given: what is null was not found.
  *
- *   fits        no swap-in, no refault and no major fault beyond those of the run without a limit
- *   slows down  some pages come back, but the memory that is in use stays; the narrowest limit at which this takes no more than a
- *               fiftieth of the time is named
- *   thrashes    the pages read back are more than the memory the program needs: everything was read again, once at least;
- *               or the OOM killer ended it
+ *     set 13.6 MiB ◄── 10 % ── 12.4 MiB the smallest limit ── 9.7 MiB the knee ── 4.4 MiB it thrashes
  */
 import { formatSize } from './options.ts';
-import type { Advice, RunResult } from './result.ts';
+import { PRECISION_PAGES, PRECISION_SHARE } from './refine.ts';
+import type { Advice, LimitFound, RunResult } from './result.ts';
+import {
+  boundary,
+  doesNotThrash,
+  hasFewFaults,
+  kneeOf,
+  limitOf,
+  MORE_TIME_SHARE,
+  majorFaults,
+  majorFaultsAllowed,
+  refaults,
+  takesTheTime,
+} from './terms.ts';
 
 const PAGE = 4096;
-/** A loss that few would notice. */
-const HARDLY = 1.02;
+/** How far a predicted smallest limit may lie from the one that a real kernel shows: so much is added. */
+export const MARGIN_SHARE = 0.1;
 
-/** `runs` from the widest limit to the narrowest. */
-export function adviseOn(unlimited: RunResult, runs: readonly RunResult[]): Advice {
-  const needs = unlimited.peak_bytes;
-  let fits: RunResult | null = null;
-  for (const run of runs) {
-    if (!fitsIn(run, unlimited)) break;
-    fits = run;
-  }
-  const bad = runs.find((run) => thrashes(run, unlimited)) ?? null;
-  const below = bad === null ? runs : runs.slice(0, runs.indexOf(bad));
-  const knee = bad === null ? null : (below.at(-1) ?? null);
-  const reasons: string[] = [];
-  if (fits !== null && limitOf(fits) < needs) {
-    reasons.push(
-      `At its peak it holds ${formatSize(needs)}; in ${formatSize(limitOf(fits))} nothing has to be read back, ` +
-        `because the rest was used once (${fits.work.pages_scanned} pages looked at, ${fits.work.pages_reclaimed} dropped).`,
-    );
-  }
-  const first = runs[fits === null ? 0 : runs.indexOf(fits) + 1];
-  if (first !== undefined && first !== bad)
-    reasons.push(`${formatSize(limitOf(first))}: ${whySlower(first, unlimited)}`);
-  if (bad !== null) reasons.push(`${formatSize(limitOf(bad))}: ${whyBad(bad, unlimited)}`);
+/** `runs` are those asked for, `refined` those that the bisection added. */
+export function adviseOn(unlimited: RunResult, runs: readonly RunResult[], refined: readonly RunResult[] = []): Advice {
+  const all = [...runs, ...refined].sort((a, b) => limitOf(b) - limitOf(a));
+  const found = (rule: typeof hasFewFaults): Boundary => boundary(all, unlimited, rule);
+  const smallest = found(hasFewFaults);
+  const time = found(takesTheTime);
+  const thrash = found(doesNotThrash);
+  const knee = kneeOf(unlimited, all);
+  const wanted = smallest.holds === null || time.holds === null ? null : wider(smallest.holds, time.holds);
+  const recommended = wanted === null ? null : recommendedFor(limitOf(wanted), unlimited.peak_bytes);
+  const described = (run: RunResult | null, fails: RunResult | null): LimitFound | null =>
+    run === null ? null : describe(run, fails, refined.includes(run), unlimited);
   return {
-    headline: headline(needs, fits, knee, bad, runs, hardlySlower(unlimited, runs, fits)),
-    reasons,
-    fits_bytes: fits === null ? null : limitOf(fits),
-    knee_bytes: knee === null ? null : limitOf(knee),
+    headline: headline(unlimited, all, wanted, recommended, thrash),
+    reasons: [
+      ...whySmallest(unlimited, smallest, time, thrash),
+      ...whyKnee(unlimited, knee, smallest.holds),
+      ...whyThrash(unlimited, thrash, all),
+    ],
+    recommended_limit_bytes: recommended,
+    margin_share: MARGIN_SHARE,
+    smallest_limit: described(smallest.holds, smallest.fails),
+    same_time_limit: described(time.holds, time.fails),
+    knee: described(knee, null),
+    thrashing_point: described(thrash.fails, null),
+    major_faults_allowed: majorFaultsAllowed(majorFaults(unlimited)),
   };
 }
 
+/** The margin of the peak is enough in any case, but where more than that was needed. */
+function recommendedFor(limitBytes: number, peakBytes: number): number {
+  return Math.min(withMargin(limitBytes), Math.max(withMargin(peakBytes), limitBytes));
+}
+
+/** In whole pages. */
+function withMargin(limitBytes: number): number {
+  const pages = limitBytes / PAGE;
+  return (Math.ceil(pages) + Math.ceil(MARGIN_SHARE * pages)) * PAGE;
+}
+
+interface Boundary {
+  holds: RunResult | null;
+  fails: RunResult | null;
+}
+
+function wider(a: RunResult, b: RunResult): RunResult {
+  return limitOf(a) >= limitOf(b) ? a : b;
+}
+
+function describe(run: RunResult, fails: RunResult | null, bisected: boolean, unlimited: RunResult): LimitFound {
+  return {
+    limit_bytes: limitOf(run),
+    fails_at_bytes: fails?.limit_bytes ?? null,
+    by_bisection: bisected || (fails !== null && isNear(run, fails)),
+    status: run.status,
+    major_faults: majorFaults(run),
+    refaulted_pages: refaults(run),
+    swapped_in_pages: run.counters['pswpin'] ?? 0,
+    swapped_out_pages: run.counters['pswpout'] ?? 0,
+    estimated_seconds: run.estimate.seconds,
+    times_the_time: timesTheTime(run, unlimited),
+  };
+}
+
+/** As near as a bisection comes. */
+function isNear(holds: RunResult, fails: RunResult): boolean {
+  const pages = (limitOf(holds) - limitOf(fails)) / PAGE;
+  return pages <= Math.max(PRECISION_PAGES, (PRECISION_SHARE * limitOf(holds)) / PAGE);
+}
+
 function headline(
-  needs: number,
-  fits: RunResult | null,
-  knee: RunResult | null,
-  bad: RunResult | null,
-  runs: readonly RunResult[],
-  slower: string,
+  unlimited: RunResult,
+  all: readonly RunResult[],
+  wanted: RunResult | null,
+  recommended: number | null,
+  thrash: Boundary,
 ): string {
-  if (runs.length === 0) return `needs ${formatSize(needs)} at its peak; no limit was tried`;
-  const said =
-    fits === null
-      ? `fits in none of these limits without reading pages back (its peak is ${formatSize(needs)})`
-      : `fits in ${formatSize(limitOf(fits))}${slower}`;
-  const last = runs.at(-1)!;
-  if (bad === null) return `${said}; down to ${formatSize(limitOf(last))} it does not thrash`;
-  const killed = bad.status === 'oom-killed';
-  const what = killed ? 'it is killed' : 'it thrashes';
-  const where = knee === null ? `already in ${formatSize(limitOf(bad))}` : `below ${formatSize(limitOf(knee))}`;
-  return `${said}; ${where} ${what}, because ${shortReason(bad, needs)}`;
-}
-
-/** The narrowest limit below the one that fits at which the program loses next to nothing. */
-function hardlySlower(unlimited: RunResult, runs: readonly RunResult[], fits: RunResult | null): string {
-  let found: RunResult | null = null;
-  for (const run of runs) {
-    if (thrashes(run, unlimited) || run.estimate.seconds > HARDLY * unlimited.estimate.seconds) break;
-    found = run;
+  const peak = formatSize(unlimited.peak_bytes);
+  if (all.length === 0) return `needs ${peak} at its peak; no limit was tried`;
+  if (wanted === null || recommended === null) {
+    const [widest] = all;
+    return `${endOf(widest!, unlimited)} in ${formatSize(limitOf(widest!))}, the widest limit tried; its peak is ${peak}`;
   }
-  if (found === null || fits === null || limitOf(found) >= limitOf(fits)) return '';
-  const percent = 100 * (found.estimate.seconds / unlimited.estimate.seconds - 1);
-  return `, and in ${formatSize(limitOf(found))} it takes only ${percent.toFixed(1)} % longer`;
+  const share = Math.round((100 * limitOf(wanted)) / unlimited.peak_bytes);
+  const same = `runs in ${formatSize(limitOf(wanted))} as it does without a limit, ${share} % of its peak`;
+  const below =
+    thrash.fails === null
+      ? `down to ${formatSize(limitOf(all.at(-1)!))} it does not thrash`
+      : `in ${formatSize(limitOf(thrash.fails))} it ${thrash.fails.status === 'exited' ? 'thrashes' : 'is killed'}`;
+  return `${same}; ${below}. Set ${formatSize(recommended)}: ${100 * MARGIN_SHARE} % more, as far as the prediction may be off`;
 }
 
-function shortReason(run: RunResult, needs: number): string {
-  if (run.status === 'oom-killed') return 'nothing more can be reclaimed there and the OOM killer ends it';
-  const pages = refaults(run);
-  return `in ${formatSize(limitOf(run))} its working set no longer fits and ${formatSize(pages * PAGE)} are read back, ${times((pages * PAGE) / needs)} all it needs`;
+function endOf(run: RunResult, unlimited: RunResult): string {
+  if (run.status === 'oom-killed') return 'is killed';
+  return doesNotThrash(run, unlimited) ? 'has pages read back' : 'thrashes';
 }
 
-function whySlower(run: RunResult, unlimited: RunResult): string {
-  const parts: string[] = [];
-  const swapIns = count(run, 'pswpin') - count(unlimited, 'pswpin');
-  const fileRefaults = filesReadAgain(run) - filesReadAgain(unlimited);
-  if (swapIns > 0) parts.push(`${swapIns} pages come back from swap (${perSecond(swapIns, run)})`);
-  if (fileRefaults > 0) parts.push(`${fileRefaults} pages of files are read again`);
-  if (parts.length === 0) parts.push(`${count(run, 'pgmajfault') - count(unlimited, 'pgmajfault')} more major faults`);
-  const known = workingSet(run);
-  return `${parts.join(', ')}${known === '' ? '' : `; ${known}`}.`;
+function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary, thrash: Boundary): string[] {
+  const said: string[] = [];
+  const { holds, fails } = smallest;
+  const without = majorFaults(unlimited);
+  if (holds !== null) {
+    const dropped = holds.work.pages_reclaimed;
+    const why =
+      limitOf(holds) < unlimited.peak_bytes && dropped > 0
+        ? `: of the ${formatSize(unlimited.peak_bytes)} at its peak, ${count(dropped, 'page')} could be dropped and ${count(refaults(holds), 'page')} came back`
+        : '';
+    said.push(
+      `${at(holds)}: ${count(majorFaults(holds), 'major fault')}, ${grouped(without)} without a limit ` +
+        `(up to ${grouped(majorFaultsAllowed(without))} count as the same)${why}.`,
+    );
+  }
+  // Where it thrashes is told below.
+  if (fails !== null && fails !== thrash.fails) said.push(`${at(fails)}: ${whatHappens(fails, unlimited)}.`);
+  if (holds !== null && time.holds !== null && limitOf(time.holds) < limitOf(holds)) {
+    said.push(`Down to ${at(time.holds)} it takes at most ${100 * MORE_TIME_SHARE} % longer.`);
+  }
+  if (holds !== null && time.holds !== null && limitOf(time.holds) > limitOf(holds)) {
+    const { fails: slow } = time;
+    said.push(
+      `Only from ${formatSize(limitOf(time.holds))} on does it take no longer` +
+        `${slow === null ? '' : `; in ${formatSize(limitOf(slow))} it takes ${times(slow, unlimited)} its time: ${movedPages(slow, unlimited)}`}. ` +
+        'Pages that read(2) fetches again are no major faults.',
+    );
+  }
+  return said;
 }
 
-function whyBad(run: RunResult, unlimited: RunResult): string {
+function whyKnee(unlimited: RunResult, knee: RunResult | null, smallest: RunResult | null): string[] {
+  if (knee === null || (smallest !== null && limitOf(knee) >= limitOf(smallest))) return [];
+  return [
+    `${at(knee)} is the knee of the curve: ${movedPages(knee, unlimited)}, and it takes ${times(knee, unlimited)} its time; ` +
+      'below, each page less costs more.',
+  ];
+}
+
+function whyThrash(unlimited: RunResult, thrash: Boundary, all: readonly RunResult[]): string[] {
+  const { fails } = thrash;
+  if (fails === null) {
+    const last = all.at(-1);
+    return last === undefined
+      ? []
+      : [`${at(last)}, the narrowest tried: ${whatHappens(last, unlimited)}${effort(last)}.`];
+  }
+  return [`${at(fails)}: ${whatHappens(fails, unlimited)}${effort(fails)}.`];
+}
+
+/** How a limit that is too small shows. */
+function whatHappens(run: RunResult, unlimited: RunResult): string {
   if (run.status === 'oom-killed') {
     const { anonymous, page_tables, kernel_stack, slab } = run.peak;
     return (
-      `killed after ${run.events} of ${unlimited.events} page events; of its memory ${formatSize(anonymous)} were anonymous, ` +
-      `${formatSize(page_tables + kernel_stack + slab)} the kernel's own, and swap had no room for more.`
+      `killed after ${grouped(run.events)} of ${grouped(unlimited.events)} page events; of its memory ${formatSize(anonymous)} were anonymous, ` +
+      `${formatSize(page_tables + kernel_stack + slab)} the kernel's own, and swap had no room for more`
     );
   }
-  const { pages_scanned: scans, pages_reclaimed: freed } = run.work;
-  const slower = run.estimate.seconds / unlimited.estimate.seconds;
-  return (
-    `${whySlower(run, unlimited).slice(0, -1)}; reclaim looks at ${(scans / Math.max(1, freed)).toFixed(1)} pages for each it frees, ` +
-    `and the program would take ${times(slower)} its time.`
-  );
+  return `${movedPages(run, unlimited)}, ${times(run, unlimited)} its time`;
+}
+
+/** What reclaim has to do for a page, and whether it takes what is in use. */
+function effort(run: RunResult): string {
+  const { pages_scanned: scanned, pages_reclaimed: freed } = run.work;
+  if (run.status === 'oom-killed' || freed === 0) return '';
+  return `${workingSet(run)}; reclaim looks at ${(scanned / freed).toFixed(1)} pages for each that it frees`;
+}
+
+/** `1,932 major faults, 1,794 pages come back from swap, 60 of files are read again`. */
+function movedPages(run: RunResult, unlimited: RunResult): string {
+  const parts = [count(majorFaults(run), 'major fault')];
+  const swapIns = counted(run, 'pswpin') - counted(unlimited, 'pswpin');
+  const files = filesReadAgain(run) - filesReadAgain(unlimited);
+  if (swapIns > 0) parts.push(`${count(swapIns, 'page')} from swap`);
+  if (files > 0) parts.push(`${count(files, 'page')} of files read again`);
+  return parts.join(', ');
 }
 
 /** What the refault distances say, where the kernel takes them: pages that would have stayed if there were a little more memory. */
 function workingSet(run: RunResult): string {
-  if (run.read_again !== null) return '';
   const all = refaults(run);
-  const active = count(run, 'workingset_activate_anon') + count(run, 'workingset_activate_file');
-  if (all === 0) return 'no page that was dropped was needed again';
-  return `${Math.round((100 * active) / all)} % of them belong to the working set (their refault distance is within it)`;
-}
-
-function limitOf(run: RunResult): number {
-  return run.limit_bytes ?? Number.POSITIVE_INFINITY;
-}
-
-function count(run: RunResult, name: string): number {
-  return run.counters[name] ?? 0;
-}
-
-/** Pages that were evicted and came back: as the kernel counts them, or as the replay saw it where it does not. */
-export function refaults(run: RunResult): number {
-  if (run.read_again !== null) return count(run, 'pswpin') + run.read_again;
-  return count(run, 'workingset_refault_anon') + count(run, 'workingset_refault_file');
+  if (run.read_again !== null || all === 0) return '';
+  const active = counted(run, 'workingset_activate_anon') + counted(run, 'workingset_activate_file');
+  return `; ${Math.round((100 * active) / all)} % of what came back is its working set by its refault distance`;
 }
 
 function filesReadAgain(run: RunResult): number {
-  return run.read_again ?? count(run, 'workingset_refault_file');
+  return run.read_again ?? counted(run, 'workingset_refault_file');
 }
 
-function fitsIn(run: RunResult, unlimited: RunResult): boolean {
-  const more = (name: string) => count(run, name) > count(unlimited, name);
-  if (run.status !== 'exited') return false;
-  return !more('pswpin') && !more('pgmajfault') && refaults(run) <= refaults(unlimited);
+function timesTheTime(run: RunResult, unlimited: RunResult): number {
+  return run.estimate.seconds / Math.max(1e-9, unlimited.estimate.seconds);
 }
 
-function thrashes(run: RunResult, unlimited: RunResult): boolean {
-  return run.status === 'oom-killed' || refaults(run) * PAGE >= unlimited.peak_bytes;
+function times(run: RunResult, unlimited: RunResult): string {
+  return `${timesTheTime(run, unlimited).toFixed(2)} times`;
 }
 
-function perSecond(pages: number, run: RunResult): string {
-  return `${Math.round(pages / Math.max(1e-3, run.estimate.seconds))} a second`;
+function at(run: RunResult): string {
+  return formatSize(limitOf(run));
 }
 
-function times(factor: number): string {
-  return `${factor.toFixed(1)} times`;
+function counted(run: RunResult, name: string): number {
+  return run.counters[name] ?? 0;
+}
+
+function grouped(n: number): string {
+  return n.toLocaleString('en');
+}
+
+function count(n: number, what: string): string {
+  return `${grouped(n)} ${what}${n === 1 ? '' : 's'}`;
 }

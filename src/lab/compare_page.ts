@@ -2,13 +2,15 @@
  * A comparison of kernels as one HTML file.
  *
  * Owns      the page, and which rows the table has: on the terminal, too.
- * Promises  Those of report.ts: it needs nothing but itself, all text is escaped, it reads without colour.
+ * Promises  Those of report/html.ts: it needs nothing but itself, all text is escaped, it reads without colour.
  */
 import type { ComparedRun, CompareResult, FaultParting, Partings } from './compare.ts';
-import { niceTop, shortNumber } from './curve.ts';
-import { formatSize } from './options.ts';
+import { formatSize, machineText } from './options.ts';
 import { COST_PARTS, PRICES } from './prices.ts';
-import { BOTTOM, COLOURS, escapeHtml, H, LEFT, mark, RIGHT, STYLE, TOP, W } from './report.ts';
+import { escapeHtml } from './report/escape.ts';
+import { figure } from './report/figure.ts';
+import { htmlPage, htmlTable } from './report/html.ts';
+import { SCRIPT } from './report/script.ts';
 import { FIRSTS, type FirstName, type Happening } from './story.ts';
 
 /** The rows of the table: what is counted, and how much of it there is. null: nobody knows. */
@@ -144,98 +146,72 @@ export function endText({ status, events }: ComparedRun): string {
 export function comparePage(result: CompareResult): string {
   const { options, kernels, limits, events } = result;
   const title = `${result.recording} on ${kernels.join(', ')}`;
-  const swap =
-    options.swapBytes === 0 ? 'no swap' : `${formatSize(options.swapBytes)} of swap on ${options.swapDevice}`;
   const sections = limits.map((limit, l) => {
     const runs = result.runs.slice(l * kernels.length, (l + 1) * kernels.length);
     const partings = partingLines(result.partings[l]!, kernels, events);
-    return `<section>
+    return `<section${l === 0 ? ' id="counts"' : ''}>
 <h2>${limit === null ? 'No limit' : `Limit ${formatSize(limit)}`}</h2>
 ${countsTable(limit, runs)}
 <h2>Where they part ways</h2>
 ${partings.length === 0 ? '<p>Nowhere.</p>' : partings.map(partingHtml).join('\n')}
 </section>`;
   });
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escapeHtml(title)}</title>
-<style>${STYLE} li { font-variant-numeric: tabular-nums; white-space: pre-wrap; }</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
+  const body = `<h1>${escapeHtml(title)}</h1>
 <p class="sub"><code>${escapeHtml(result.command)}</code>: ${events.toLocaleString('en')} page events on each kernel;
-${formatSize(options.ramBytes)} of memory, ${escapeHtml(swap)}, swappiness ${options.swappiness}, page-cluster ${options.pageCluster}.</p>
+${escapeHtml(machineText(options))}, page-cluster ${options.pageCluster}.</p>
 ${chart(pictureOf(result))}
 ${sections.join('\n')}
-<section>
+<section id="prices">
 <h2>What a second is made of</h2>
 <p class="note">Each count times its price, and what the machine waited for its disk, or for a congestion to end.</p>
-<div class="scroll"><table><thead><tr><th scope="col">what</th><th scope="col">ns</th></tr></thead>
-<tbody>${PRICES.map(({ what, ns }) => `<tr><td>${escapeHtml(what)}</td><td>${ns}</td></tr>`).join('\n')}</tbody></table></div>
-</section>
-<footer><p>Written by revmap, a simulator of Linux's memory manager. In pages of 4 KiB.</p></footer>
-</main>
-</body>
-</html>
-`;
+${htmlTable(
+  ['what', 'ns'],
+  PRICES.map(({ what, ns }) => [escapeHtml(what), String(ns)]),
+  'Prices',
+)}
+</section>`;
+  return htmlPage({ title, body, script: SCRIPT });
+}
+
+/** Its numbers are in the tables below it. */
+function chart({ title, lines, unit }: Picture): string {
+  const overLimits = unit === 'MiB';
+  const plot = {
+    name: 'compare',
+    title,
+    yUnit: overLimits ? 'seconds' : 'pages',
+    xUnit: unit,
+    xName: overLimits ? 'memory limit' : 'so far',
+    series: lines,
+    marks: [],
+    killed: [],
+    log: !overLimits,
+  };
+  return figure(plot, Number.POSITIVE_INFINITY, 'compare', 'counts');
 }
 
 function countsTable(limit: number | null, runs: readonly ComparedRun[]): string {
-  const row = (name: string, cells: readonly string[]) =>
-    `<tr><td>${escapeHtml(name)}</td>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
-  const rows = limit === null ? [] : [row('the limit is', runs.map(limitText))];
+  const escaped = (name: string, cells: readonly string[]) => [name, ...cells].map(escapeHtml);
+  const rows = limit === null ? [] : [escaped('the limit is', runs.map(limitText))];
   for (const [name, value, digits] of ROWS) {
     rows.push(
-      row(
+      escaped(
         name,
         runs.map((run) => rowText(value(run), digits)),
       ),
     );
   }
-  if (runs.some((run) => run.status === 'oom-killed')) {
-    rows.push(row('ended', runs.map(endText)));
-  }
-  const head = ['', ...runs.map((run) => run.kernel)].map((name) => `<th scope="col">${escapeHtml(name)}</th>`);
-  return `<div class="scroll"><table><thead><tr>${head.join('')}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`;
+  if (runs.some((run) => run.status === 'oom-killed')) rows.push(escaped('ended', runs.map(endText)));
+  return htmlTable(
+    escaped(
+      '',
+      runs.map((run) => run.kernel),
+    ),
+    rows,
+    limit === null ? 'Without a limit' : `In ${formatSize(limit)}`,
+  );
 }
 
 function partingHtml({ title, lines }: { title: string; lines: readonly string[] }): string {
   return `<p>${escapeHtml(title)}</p><ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`;
-}
-
-function chart({ title, lines, unit }: Picture): string {
-  const all = lines.flatMap((line) => line.points);
-  if (all.length === 0) return '';
-  const low = unit === 'MiB' ? Math.min(...all.map((p) => p.x)) : 0;
-  const span = Math.max(1e-9, Math.max(...all.map((p) => p.x)) - low);
-  const top = niceTop(Math.max(...all.map((p) => p.y)));
-  const x = (value: number) => LEFT + 12 + ((value - low) / span) * (W - LEFT - RIGHT - 24);
-  const y = (value: number) => TOP + (1 - value / top) * (H - TOP - BOTTOM);
-  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const at = y(top * share).toFixed(1);
-    return `<line x1="${LEFT}" x2="${W - RIGHT}" y1="${at}" y2="${at}" stroke="var(--line)"/><text x="${LEFT - 8}" y="${Number(at) + 4}" text-anchor="end">${shortNumber(top * share)}</text>`;
-  });
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const value = low + share * span;
-    return `<text x="${x(value).toFixed(1)}" y="${H - BOTTOM + 18}" text-anchor="middle">${shortNumber(value)}</text>`;
-  });
-  const drawn = lines.map((line, k) => {
-    const points = line.points.map((p) => `${x(p.x).toFixed(1)},${y(p.y).toFixed(1)}`);
-    const every = Math.max(1, Math.floor(line.points.length / 12));
-    const marks = line.points
-      .filter((_, i) => (i + k) % every === 0)
-      .map((p) => mark(k, x(p.x), y(p.y), `${line.name}: ${shortNumber(p.y)} at ${shortNumber(p.x)} ${unit}`));
-    return `<polyline points="${points.join(' ')}" fill="none" stroke="${COLOURS[k % COLOURS.length]}" stroke-width="2"/>${marks.join('')}`;
-  });
-  const legend = lines.map(
-    (line, k) =>
-      `${mark(k, LEFT + 20 + 90 * k, H - 10, line.name)}<text x="${LEFT + 30 + 90 * k}" y="${H - 6}">${escapeHtml(line.name)}</text>`,
-  );
-  return `<figure><svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escapeHtml(title)}">${grid.join('')}${ticks.join('')}${drawn.join('')}${legend.join('')}</svg>
-<figcaption>${escapeHtml(title)}; ${unit}.</figcaption></figure>`;
 }

@@ -1,10 +1,7 @@
-/** Options, curve, advice and report, on made-up runs. */
+/** Options and the curve in a terminal. */
 import { expect, test } from 'vitest';
-import { adviseOn } from './advice.ts';
 import { drawCurve, niceTop, shortNumber } from './curve.ts';
-import { formatSize, limitsBelow, MACHINE_DEFAULTS, parseLimits, parseSize } from './options.ts';
-import { reportHtml } from './report.ts';
-import type { RunResult } from './result.ts';
+import { formatSize, limitsBelow, parseLimits, parseSize } from './options.ts';
 
 const MiB = 2 ** 20;
 
@@ -49,133 +46,6 @@ test('sizes are told with one digit behind the point', () => {
   expect([500, 5000, 5e6, 5e9].map(formatSize)).toEqual(['500 B', '4.9 KiB', '4.8 MiB', '4.7 GiB']);
 });
 
-function madeUp(
-  limit: number | null,
-  counters: Record<string, number>,
-  status: RunResult['status'] = 'exited',
-): RunResult {
-  const seconds = 1 + ((counters['pswpin'] ?? 0) * 3) / 1e6;
-  return {
-    recording: '<b>evil</b>',
-    kernel: '6.1',
-    family: 'linux-6',
-    limit_bytes: limit,
-    limited_by: 'memory.max',
-    faults: { minor: 0, major: counters['pgmajfault'] ?? 0 },
-    work: {
-      ptes_visited: 0,
-      vmas_visited: 0,
-      anon_vmas_met: 0,
-      chains_met: 0,
-      mms_walked: 0,
-      pages_scanned: counters['pgscan'] ?? 0,
-      pages_reclaimed: counters['pgsteal'] ?? 0,
-    },
-    read_again: null,
-    story: null,
-    status,
-    counters,
-    peak_bytes: Math.min(limit ?? 100 * MiB, 100 * MiB),
-    rss_peak_bytes: 90 * MiB,
-    events: 1000,
-    raw_accesses: 1e6,
-    estimate: { seconds, accesses: 1, faults: 0, swap: seconds - 1, disk: 0, reclaim: 0 },
-    memory_events: { low: 0, high: 0, max: 0, oom: 0, oom_kill: 0 },
-    peak: {
-      at_event: 900,
-      bytes: 100 * MiB,
-      anonymous: 70 * MiB,
-      file: 20 * MiB,
-      shared_memory: 0,
-      page_tables: 5 * MiB,
-      kernel_stack: 0,
-      slab: 2 * MiB,
-      other: 3 * MiB,
-      mappings: [{ name: '/lib/"quoted" & <script>', kind: 'file', pid: 0, bytes: 20 * MiB }],
-    },
-    machine: {
-      free_bytes: 350 * MiB,
-      ram_bytes: 2 ** 30,
-      swap_bytes: 2 ** 30,
-      swap_device: 'zram',
-      swappiness: 60,
-      page_cluster: 3,
-      min_free_kbytes: 0,
-      mglru: false,
-    },
-    syscalls: 3,
-    syscalls_different: 0,
-    differences: [],
-    syscalls_unknown: {},
-    unseen_pages: 0,
-    refused_accesses: 0,
-    processes: 1,
-    processes_unstarted: 0,
-  };
-}
-
-const unlimited = madeUp(null, { pgmajfault: 5 });
-const roomy = madeUp(90 * MiB, { pgmajfault: 5, pgscan: 100, pgsteal: 50 });
-const tight = madeUp(70 * MiB, {
-  pgmajfault: 905,
-  pswpin: 900,
-  pswpout: 1000,
-  workingset_refault_anon: 900,
-  workingset_activate_anon: 450,
-});
-const starved = madeUp(50 * MiB, {
-  pgmajfault: 40000,
-  pswpin: 39000,
-  workingset_refault_anon: 39000,
-  workingset_refault_file: 1000,
-  workingset_activate_anon: 10000,
-  pgscan: 300000,
-  pgsteal: 60000,
-});
-const killed = madeUp(30 * MiB, {}, 'oom-killed');
-
-for (const { why, runs, fits, knee, words } of [
-  {
-    why: 'from roomy to killed',
-    runs: [roomy, tight, starved, killed],
-    fits: 90,
-    knee: 70,
-    words: [
-      'fits in 90.0 MiB, and in 70.0 MiB it takes only 0.3 % longer; below 70.0 MiB it thrashes',
-      '156.3 MiB are read back, 1.6 times',
-    ],
-  },
-  { why: 'never bad', runs: [roomy, tight], fits: 90, knee: null, words: ['down to 70.0 MiB it does not thrash'] },
-  {
-    why: 'bad at once',
-    runs: [starved, killed],
-    fits: null,
-    knee: null,
-    words: ['fits in none', 'already in 50.0 MiB it thrashes'],
-  },
-  { why: 'killed', runs: [roomy, killed], fits: 90, knee: 90, words: ['below 90.0 MiB it is killed', 'OOM killer'] },
-  { why: 'no limit', runs: [], fits: null, knee: null, words: ['needs 100.0 MiB at its peak'] },
-]) {
-  test(`advice: ${why}`, () => {
-    const advice = adviseOn(unlimited, runs);
-    expect(advice.fits_bytes).toBe(fits === null ? null : fits * MiB);
-    expect(advice.knee_bytes).toBe(knee === null ? null : knee * MiB);
-    for (const word of words) expect(advice.headline).toContain(word);
-  });
-}
-
-test('advice: a wide limit behind a narrow one that fits does not count', () => {
-  expect(adviseOn(unlimited, [tight, roomy]).fits_bytes).toBeNull();
-});
-
-test('advice: every reason carries numbers', () => {
-  const { reasons } = adviseOn(unlimited, [roomy, tight, starved, killed]);
-  expect(reasons.length).toBe(3);
-  for (const reason of reasons) expect(reason).toMatch(/\d/);
-  expect(reasons.join(' ')).toContain('50 % of them belong to the working set');
-  expect(reasons.join(' ')).toContain('looks at 5.0 pages for each it frees');
-});
-
 test('curve: axes, ticks and marks, in plain text', () => {
   const drawn = drawCurve(
     [
@@ -212,30 +82,4 @@ test('curve: nothing to draw is no crash', () => {
 test('curve: round tops and short numbers', () => {
   expect([0, 1, 3, 7, 11, 24690].map(niceTop)).toEqual([10, 1, 3, 8, 15, 25000]);
   expect([0, 12, 1234, 12345, 2.5e6].map(shortNumber)).toEqual(['0', '12', '1.23k', '12.3k', '2.5M']);
-});
-
-test('report: whole, on its own, and safe', () => {
-  const runs = [roomy, tight, starved, killed];
-  const html = reportHtml({
-    recording: '<b>evil</b>',
-    command: '/bin/x "&" <img onerror>',
-    kernel: '6.1',
-    options: MACHINE_DEFAULTS,
-    unlimited: {
-      ...unlimited,
-      syscalls_different: 1,
-      differences: [{ pid: 0, call: 'open("<x>")', recorded: '3', here: 'ENOENT' }],
-    },
-    runs,
-    advice: adviseOn(unlimited, runs),
-  });
-  expect(html).not.toMatch(/<(b|img|script)\b/);
-  expect(html).not.toMatch(/(src|href)=|url\(|https?:|@import/);
-  expect(html).toContain('prefers-color-scheme: dark');
-  expect(html).toContain('&lt;b&gt;evil&lt;/b&gt; fits in 90.0 MiB');
-  expect(html).toContain('<td class="name">/lib/&quot;quoted&quot; &amp; &lt;script&gt;</td>');
-  expect(html).toContain('open(&quot;&lt;x&gt;&quot;) gave ENOENT');
-  expect(html.match(/<svg/g)?.length).toBe(3);
-  expect(html).not.toContain('NaN');
-  expect(html).not.toContain('undefined');
 });

@@ -116,3 +116,11 @@ export function limitsBelow(peakBytes: number, count: number): number[] {
     return Math.max(1, Math.round((peakBytes * share) / 4096)) * 4096;
   });
 }
+
+/** `384.0 MiB of memory, 512.0 MiB of swap on zram, swappiness 60`. */
+export function machineText(options: Omit<MachineOptions, 'kernel'>): string {
+  const { ramBytes, swapBytes, swapDevice, swappiness, mglru } = options;
+  const swap =
+    swapBytes === 0 ? 'no swap' : `${formatSize(swapBytes)} of swap on ${swapDevice}, swappiness ${swappiness}`;
+  return `${formatSize(ramBytes)} of memory, ${swap}${mglru ? ', MGLRU' : ''}`;
+}

@@ -5,12 +5,15 @@
  * Promises  A look costs as much as the program has pages, and happens only when the peak has grown by a fiftieth since the
  *           last: what is shown lies at most that much below the peak.
  */
+
+import type { Mm } from '../mm/mm.ts';
 import { PAGE_MAPPING_ANON } from '../mm/page_flags.ts';
 import { PTRS_PER_TABLE } from '../mm/page_table.ts';
 import { PAGE_SIZE, type Vpn } from '../mm/units.ts';
 import type { Vma } from '../mm/vma.ts';
 import {
   NR_ANON_MAPPED,
+  NR_FILE_MAPPED,
   NR_FILE_PAGES,
   NR_KERNEL_STACK_KB,
   NR_PAGETABLE,
@@ -18,10 +21,14 @@ import {
   NR_SLAB_RECLAIMABLE,
   NR_SLAB_UNRECLAIMABLE,
 } from '../mm/vmstat.ts';
+import { NO_INDEX, type XArray, xaIsPage, xaToPfn } from '../mm/xarray.ts';
 import { vmaName } from '../proc/maps.ts';
 import { freePages } from './limit.ts';
 import type { Replay } from './replay.ts';
 import type { PeakBreakdown, PeakMapping } from './result.ts';
+
+/** No file reaches so far. */
+const LAST_INDEX = 2 ** 40;
 
 export class PeakWatch {
   breakdown: PeakBreakdown;
@@ -70,16 +77,40 @@ function lookAt(replay: Replay): PeakBreakdown {
     const pages = inode.mapping.nrpages;
     if (pages === 0 || inode.kind === 'bdev') continue;
     const kind = inode.kind === 'tmpfs' ? 'shared_memory' : 'file';
-    mappings.push({ name: inode.name, kind, pid: 0, bytes: pages * PAGE_SIZE });
+    const mapped = mappedPages(replay, inode.mapping.pages);
+    mappings.push({ name: inode.name, kind, pid: 0, bytes: pages * PAGE_SIZE, mapped_bytes: mapped * PAGE_SIZE });
   }
-  for (const { pid, process } of replay.living()) {
+  const living = replay.living();
+  const spaces = new Set<Mm>(living.map(({ process }) => process.mm));
+  const rss = [...spaces].reduce((sum, mm) => sum + mm.rssPages, 0) * PAGE_SIZE;
+  for (const { pid, process } of living) {
     for (const vma of process.mm.vmas) {
-      const pages = anonymousPages(replay, vma);
-      if (pages > 0) mappings.push({ name: nameOf(replay, vma), kind: 'anonymous', pid, bytes: pages * PAGE_SIZE });
+      const own = anonymousPages(replay, vma) * PAGE_SIZE;
+      const name = nameOf(replay, vma);
+      if (own > 0) mappings.push({ name, kind: 'anonymous', pid, bytes: own, mapped_bytes: own });
     }
   }
   mappings.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
-  return { at_event: replay.events, bytes, ...parts, other: Math.max(0, bytes - known), mappings };
+  return {
+    at_event: replay.events,
+    bytes,
+    ...parts,
+    other: Math.max(0, bytes - known),
+    processes: living.length,
+    rss,
+    mapped_files: stat(NR_FILE_MAPPED) * PAGE_SIZE,
+    mappings,
+  };
+}
+
+/** Pages of a file that somebody maps. */
+function mappedPages({ machine }: Replay, cache: XArray): number {
+  let pages = 0;
+  for (let index = cache.find(0, LAST_INDEX); index !== NO_INDEX; index = cache.find(index + 1, LAST_INDEX)) {
+    const entry = cache.load(index);
+    if (xaIsPage(entry) && machine.frames.mapcount(xaToPfn(entry)) > 0) pages += 1;
+  }
+  return pages;
 }
 
 /** Resident pages of the region that are the process's own. */

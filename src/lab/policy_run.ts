@@ -95,6 +95,9 @@ export function runPolicy(recording: Recording, survey: Survey, run: Run, policy
       kernel_stack: 0,
       slab: 0,
       other: peakBytes,
+      processes: 0,
+      rss: 0,
+      mapped_files: 0,
       mappings: [],
     },
     machine: {

@@ -6,11 +6,12 @@ import { afterAll, expect, test } from 'vitest';
 import { stateHash } from '../mm/snapshot.ts';
 import { verify } from '../mm/verify.ts';
 import { whoMaps } from '../mm/who.ts';
-import { KIND_FETCH, KIND_READ, KIND_WRITE } from '../trace/decode.ts';
+import { FILE_ON_DISK, KIND_FETCH, KIND_READ, KIND_WRITE } from '../trace/decode.ts';
 import { BodyWriter, encodeRecording } from '../trace/encode.ts';
 import type { RecordingHeader } from '../trace/recording.ts';
 import { openRecording, type Recording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
+import { type RecordingFacts, RecordingWriter, ThreadWriter } from '../trace/write.ts';
 import { imageOf } from './image.ts';
 import { MACHINE_DEFAULTS } from './options.ts';
 import { findPage, mostSharedPage, parsePage } from './page.ts';
@@ -106,6 +107,38 @@ test('image: a header without addresses starts with an empty address space', () 
   expect(imageOf({ ...header, elf: new Map() }, 0)).toBeNull();
 });
 
+for (const { why, body } of [
+  {
+    why: 'a file of 64 TiB, from one read',
+    body: (w: BodyWriter) => {
+      w.path('/data/x');
+      w.syscall(257, [-100, 0x1000, 2, 0], 3);
+      w.syscall(17, [3, 0, PAGE, 2 ** 46], PAGE);
+    },
+  },
+  {
+    why: 'a file in memory of 64 TiB',
+    body: (w: BodyWriter) => {
+      w.path('/dev/shm/x');
+      w.syscall(257, [-100, 0x1000, 2, 0], 3);
+      w.syscall(17, [3, 0, PAGE, 2 ** 46], PAGE);
+    },
+  },
+  {
+    why: 'mincore of 64 TiB that are mapped',
+    body: (w: BodyWriter) => {
+      w.syscall(9, [0, 2 ** 46, PROT_RW, ANONYMOUS | 0x4000, -1, 0], 0x1000000);
+      w.syscall(27, [0x1000000, 2 ** 46, 0], 0);
+    },
+  },
+]) {
+  test(`run: what is claimed takes no memory: ${why}`, async () => {
+    const w = new BodyWriter();
+    body(w);
+    expect(await replayed({ 0: w.end() })).toMatchObject({ syscalls: 2 });
+  });
+}
+
 test('run: faults, peak and the places of the peak', async () => {
   const w = new BodyWriter();
   w.access(0x401, KIND_FETCH);
@@ -131,6 +164,7 @@ test('run: faults, peak and the places of the peak', async () => {
     kind: 'anonymous',
     pid: 0,
     bytes: 300 * PAGE,
+    mapped_bytes: 300 * PAGE,
   });
   expect(run.peak.mappings.some((m) => m.name === '/bin/made' && m.kind === 'file')).toBe(true);
   expect(run.estimate.accesses).toBeCloseTo(1e-6);
@@ -367,6 +401,7 @@ test('sweep: limits from the peak down, the same whoever replays them', async ()
   const sweep = await sweepRecording(recording, surveyRecording(recording), {
     ...options,
     limits: { count: 3 },
+    limitsOnly: true,
     workers: 0,
     onProgress: ({ share }) => shares.push(share),
   });
@@ -376,7 +411,134 @@ test('sweep: limits from the peak down, the same whoever replays them', async ()
     '0.65',
     '0.30',
   ]);
-  expect(sweep.advice.fits_bytes).toBe(sweep.unlimited.peak_bytes);
+  expect(sweep.advice.smallest_limit?.limit_bytes).toBe(sweep.unlimited.peak_bytes);
   expect(sweep.runs[2]!.counters['pswpin']).toBeGreaterThan(400);
   expect(shares.at(-1)).toBe(1);
+});
+
+// format 2
+
+/** Bodies by `process thread`, each in steps: the clock at which it runs, and what it does. */
+async function orderedRecording(
+  bodies: { pid: number; tid: number; steps: { at: number; does: (w: BodyWriter) => void }[] }[],
+  laterImages: RecordingFacts['laterImages'] = [],
+): Promise<Recording> {
+  const path = join(folder, `${Math.random()}.rvm.gz`);
+  const writer = new RecordingWriter(path);
+  for (const { pid, tid, steps } of bodies) {
+    const thread = new ThreadWriter(writer, pid, tid, steps[0]!.at);
+    for (const [n, { at, does }] of steps.entries()) {
+      if (n > 0) thread.body.clock(at - thread.body.clockNow);
+      does(thread.body);
+    }
+    thread.end();
+  }
+  const { processes, ...facts } = header;
+  writer.finish({ ...facts, laterImages, cutShort: '', unseen: [], parentOf: () => 0, statsOf: () => '' });
+  return openRecording(path);
+}
+
+test('format 2: threads share memory and run in the order in which they ran', async () => {
+  const recording = await orderedRecording([
+    {
+      pid: 0,
+      tid: 0,
+      steps: [
+        { at: 1, does: (w) => w.syscall(56, [0x3d0f00], 5) },
+        { at: 30, does: (w) => w.access(AT / PAGE, KIND_READ) },
+        { at: 40, does: (w) => w.syscall(60, [], 0) },
+      ],
+    },
+    {
+      pid: 0,
+      tid: 5,
+      steps: [
+        { at: 20, does: (w) => fill(w, AT, 4) },
+        { at: 50, does: (w) => w.access(AT / PAGE + 1, KIND_WRITE) },
+        { at: 60, does: (w) => w.syscall(231, [0], 0) },
+      ],
+    },
+  ]);
+  const replay = startReplay(recording, surveyRecording(recording), options);
+  expect(replay.run(4)).toBe(true);
+  // The second thread has mapped it, the first one goes on, and both are one process.
+  expect(replay.living().length).toBe(1);
+  const two = replay.machine.tasks.filter((task) => task.mm === replay.running.mm).length;
+  expect(two).toBe(2);
+  replay.run();
+  expect([replay.events, replay.unseenPages, replay.processCount, replay.unstarted]).toEqual([6, 0, 1, 0]);
+  expect([...replay.syscallsUnknown]).toEqual([]);
+  expect([...verify(replay.machine)]).toEqual([]);
+});
+
+test('format 2: execve starts the program that the header describes, in the child that makes it', async () => {
+  const image = { command: '/bin/other', elf: header.elf, maps: header.maps };
+  const recording = await orderedRecording(
+    [
+      {
+        pid: 0,
+        tid: 0,
+        steps: [
+          { at: 1, does: (w) => fill(w, AT, 10) },
+          { at: 2, does: (w) => w.syscall(57, [], 9) },
+          { at: 30, does: (w) => w.syscall(61, [], 9) },
+          { at: 31, does: (w) => w.syscall(231, [0], 0) },
+        ],
+      },
+      {
+        pid: 9,
+        tid: 9,
+        steps: [
+          { at: 10, does: (w) => w.access(AT / PAGE, KIND_WRITE) },
+          {
+            at: 15,
+            does: (w) => {
+              w.image(1);
+              w.access(0x401, KIND_FETCH);
+              w.access(AT / PAGE, KIND_READ);
+            },
+          },
+        ],
+      },
+    ],
+    [image],
+  );
+  const run = runRecording(recording, surveyRecording(recording), options);
+  // The old program's memory is gone, so what was mapped there is no more.
+  expect(run).toMatchObject({ status: 'exited', processes: 2, syscalls_unknown: {}, unseen_pages: 1 });
+});
+
+test('format 2: offsets in files are what the header says; a file that is removed leaves the cache', async () => {
+  const file = { path: '/bin/real', device: '8:1', inode: 5, bytes: 0x3456 };
+  const maps = header.maps.map((m, n) => (n < 3 ? { ...m, file: { ...file, offset: n * 0x1000 } } : m));
+  const recorded = imageOf({ ...header, maps }, 0)!;
+  expect(recorded.files).toEqual([{ path: '/bin/real', bytes: 0x3456 }]);
+  expect(recorded.image.program.segments.map((s) => s.offset)).toEqual([0, 0x1000, 0x2100]);
+  const recording = await orderedRecording([
+    {
+      pid: 0,
+      tid: 0,
+      steps: [
+        {
+          at: 1,
+          does: (w) => {
+            w.path('/tmp/made');
+            w.file({ kind: FILE_ON_DISK, device: 0, inode: 1, bytes: 0 });
+            w.syscall(257, [-100, 0, 0o302], 3);
+            fill(w, AT, 1);
+            for (let i = 0; i < 40; i++) w.syscall(1, [3, AT, PAGE], PAGE);
+            w.syscall(3, [3], 0);
+            w.path('/tmp/made');
+            w.syscall(87, [0], 0);
+            w.syscall(231, [0], 0);
+          },
+        },
+      ],
+    },
+  ]);
+  const replay = startReplay(recording, surveyRecording(recording), options);
+  const before = replay.memcg.memory.usage;
+  replay.run(Number.POSITIVE_INFINITY, true);
+  expect([replay.syscallsDifferent, [...replay.syscallsUnknown]]).toEqual([0, []]);
+  expect(replay.memcg.memory.usage - before).toBeLessThan(40);
 });

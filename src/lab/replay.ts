@@ -17,7 +17,7 @@
  *          run side by side; short slices are closer to that.
  */
 import { ACCESS_NS } from '../mm/costs.ts';
-import { errnoName } from '../mm/errno.ts';
+import { ENOENT, errnoName } from '../mm/errno.ts';
 import { SEGV_MAPERR, SIGKILL, SIGSEGV } from '../mm/fault.ts';
 import { filemapRead, filemapWrite } from '../mm/filemap.ts';
 import type { File } from '../mm/fs.ts';
@@ -39,7 +39,7 @@ import {
 import { addrOf, PAGE_SIZE, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
-import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_DIRECTORY } from '../syscalls/uapi.ts';
+import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_DIRECTORY, O_EXCL } from '../syscalls/uapi.ts';
 import {
   EVENT_ACCESSES,
   EVENT_CLOCK,
@@ -131,8 +131,9 @@ export class Replay {
     );
     this.makeFiles();
     const recorded = this.images[0] ?? null;
-    const process = this.system.newProcess();
-    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside.
+    // The launcher enters the cgroup and then execs: its own task and kernel stack were charged outside. Nobody can exec a
+    // program that is not described; what runs then began in the cgroup.
+    const process = this.system.newProcess(recorded === null ? memcg : machine.rootMemcg);
     process.task.memcg = memcg;
     const root = survey.parents.indexOf(-1);
     const body = ordered?.threads.findIndex((t) => t.process === root && t.tid === processes[root]!.pid) ?? root;
@@ -556,8 +557,10 @@ export class Replay {
     const kind = this.survey.files.find((f) => f.path === path)?.kind;
     // Devices, folders and files of the kernel have no pages; what failed for other reasons than a missing name fails again.
     if (path === '' || kind === 'outside' || (flags & (O_DIRECTORY | O_PATH)) !== 0) return NOT_MADE;
-    if (ret < 0 && this.system.paths.get(path) !== undefined) return NOT_MADE;
-    return this.place(p, this.system.open(p.process, path, flags), ret);
+    if (ret < 0 && (ret !== -ENOENT || this.system.paths.get(path) !== undefined)) return NOT_MADE;
+    // What was made then is there already, empty.
+    const bits = ret >= 0 ? flags & ~O_EXCL : flags;
+    return this.place(p, this.system.open(p.process, path, bits), ret);
   }
 
   /** Puts a new descriptor where it was in the recording. */

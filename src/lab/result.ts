@@ -5,6 +5,7 @@
  */
 import type { Counters } from './counters.ts';
 import type { LimitKind } from './limit.ts';
+import type { MissRatioResult } from './miss_ratio.ts';
 import type { MachineOptions } from './options.ts';
 import type { Story } from './story.ts';
 
@@ -25,6 +26,11 @@ export interface PeakBreakdown {
   slab: number;
   /** Charged ahead by the CPU, pages on their way: what is left. */
   other: number;
+  /** Who was alive, and their resident memory (VmRSS) added up: what several of them map is in it several times. */
+  processes: number;
+  rss: number;
+  /** Pages of files and shared memory that somebody maps, each once. */
+  mapped_files: number;
   /** The largest first. */
   mappings: PeakMapping[];
 }
@@ -36,6 +42,8 @@ export interface PeakMapping {
   /** Process; 0 for a file, which belongs to all. */
   pid: number;
   bytes: number;
+  /** Of a file, what somebody maps; the rest is cache only. */
+  mapped_bytes: number;
 }
 
 /** A system call whose result here was another one than in the recording. */
@@ -145,16 +153,139 @@ export interface SweepResult {
   unlimited: RunResult;
   /** From the widest limit to the narrowest. */
   runs: RunResult[];
+  /** More limits, where the bisection looked; from the widest to the narrowest. */
+  refined: RunResult[];
   advice: Advice;
+  /** null: not tried. */
+  alternatives: Alternatives | null;
+  /** What the recording itself says; null: not asked for. */
+  recorded: Recorded | null;
+  /** What textbook caches make of the same accesses; null: not asked for. */
+  miss_ratio: MissRatioResult | null;
+  /** null: there was no table. */
+  truth: TruthBeside | null;
 }
 
 export interface Advice {
-  /** One sentence. */
+  /** One sentence or two. */
   headline: string;
   /** The reasons, with their numbers. */
   reasons: string[];
-  /** The smallest measured limit at which the program runs as without one. */
-  fits_bytes: number | null;
-  /** Below it the program thrashes or is killed. */
-  knee_bytes: number | null;
+  /** The wider of `smallest_limit` and `same_time_limit`, and `margin_share` more; null if a limit was not found. */
+  recommended_limit_bytes: number | null;
+  margin_share: number;
+  /** Where, and at every wider limit, there are at most `major_faults_allowed` of them (terms.ts has the rules). */
+  smallest_limit: LimitFound | null;
+  /** Where, and at every wider limit, it takes at most 5 % more time. */
+  same_time_limit: LimitFound | null;
+  /** null: the curve has no bend, or too few points to tell. */
+  knee: LimitFound | null;
+  /** The widest limit that was seen to be too small for it. */
+  thrashing_point: LimitFound | null;
+  major_faults_allowed: number;
+}
+
+/** A limit that has a name, and what was counted there. */
+export interface LimitFound {
+  limit_bytes: number;
+  /** The next narrower limit that was replayed, where the rule no longer holds; null if none was, or the rule is none of these. */
+  fails_at_bytes: number | null;
+  /** It lies between limits that were asked for. */
+  by_bisection: boolean;
+  status: RunStatus;
+  major_faults: number;
+  /** Evicted pages that came back, from swap or a file. */
+  refaulted_pages: number;
+  swapped_in_pages: number;
+  swapped_out_pages: number;
+  /** By the stated prices; `times_the_time` of the run without a limit. */
+  estimated_seconds: number;
+  times_the_time: number;
+}
+
+/** What other settings would change. */
+export interface Alternatives {
+  recommended_limit_bytes: number;
+  tighter_limit_bytes: number;
+  /** The machine that was asked for, and others of which one thing differs. */
+  settings: Alternative[];
+  /** What differs by more than the noise, a sentence each. */
+  findings: string[];
+}
+
+export interface Alternative {
+  name: string;
+  options: MachineOptions;
+  at_recommended: AlternativeRun;
+  at_tighter: AlternativeRun;
+}
+
+export interface AlternativeRun {
+  status: RunStatus;
+  /** False: it must be killed, for its anonymous memory alone is more than the limit and may not be swapped. */
+  replayed: boolean;
+  major_faults: number | null;
+  refaulted_pages: number | null;
+  swapped_in_pages: number | null;
+  swapped_out_pages: number | null;
+  estimated_seconds: number | null;
+  /** Of the run without a limit on the machine that was asked for. */
+  times_the_time: number | null;
+}
+
+export interface Recorded {
+  /** All that was touched, pages of files by read(2) included. */
+  touched_bytes: number;
+  /** From the shortest windows to the whole run. */
+  working_set: WorkingSetWindow[];
+  /** What the recorder did not see, a sentence each. */
+  unseen: string[];
+}
+
+/** Memory touched in a window, over windows side by side. */
+export interface WorkingSetWindow {
+  accesses: number;
+  /** By the price of an access. */
+  seconds: number;
+  mean_bytes: number;
+  most_bytes: number;
+}
+
+/** What a real kernel did, beside what was predicted. */
+export interface TruthBeside {
+  file: string;
+  /** As the table spells it: z-n-3. */
+  mode: string;
+  /** Kernels of the rows. */
+  measured_on: string[];
+  /** From the widest limit to the narrowest. */
+  points: TruthPoint[];
+  /** How many counters the rule is about, and how many of them keep to it. */
+  judged: number;
+  within: number;
+  /** Between which measured limits the smallest one lies; null if there was no run without a limit. */
+  smallest_limit: { holds_bytes: number | null; fails_bytes: number | null; predicted_bytes: number | null } | null;
+}
+
+export interface TruthPoint {
+  /** null: none. */
+  limit_bytes: number | null;
+  runs: number;
+  /** Those that ended by themselves, with 0. */
+  exited_runs: number;
+  predicted_status: RunStatus;
+  counters: TruthCounter[];
+}
+
+export interface TruthCounter {
+  name: string;
+  /** Of the runs. */
+  low: number;
+  high: number;
+  predicted: number;
+  /** How far outside of the range; 0 inside. */
+  off: number;
+  /** How far it may be; null: no rule is about it. */
+  allowed: number | null;
+  within: boolean;
 }

@@ -9,14 +9,19 @@ import { InputError } from '../mm/bug.ts';
 import type { Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import { adviseOn } from './advice.ts';
+import { settingsBeside } from './alternatives.ts';
 import { type Configuration, type Curve, configurationsOf, type Grid, type GridResult, KERNEL_POLICY } from './grid.ts';
+import { missRatios } from './miss_ratio.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { type Progress, ProgressSum } from './progress.ts';
+import { recordedOf } from './recorded.ts';
 import type { RunResult, SweepResult } from './result.ts';
 import { Identities, localRunner, type Runner, StoredRunner } from './runner.ts';
+import { type ReplayOn, sizeUp } from './sizing.ts';
 import { recordingHash } from './store/key.ts';
 import { writeParquet } from './store/parquet.ts';
 import type { ResultStore } from './store/store.ts';
+import { besideTruth, type Truth } from './truth.ts';
 
 export interface SweepWork {
   limits: Limits;
@@ -39,13 +44,20 @@ export interface GridOptions extends SweepWork {
   grid: Grid;
 }
 
-export interface SweepOptions extends MachineOptions, SweepWork {}
+export interface SweepOptions extends MachineOptions, SweepWork {
+  /** Nothing but the limits asked for: no bisection, no other settings. */
+  limitsOnly?: boolean;
+  /** What LRU and OPT make of the same accesses, too. */
+  missRatio?: boolean;
+  /** What a real kernel did. */
+  truth?: Truth | null;
+}
 
 export async function sweepGrid(recording: Recording, survey: Survey, options: GridOptions): Promise<GridResult> {
   const { configurations, skipped } = configurationsOf(options.grid);
   if (configurations.length === 0) throw new InputError('the grid', 0, `nothing is left of it (${skipped.join('; ')})`);
   const { name, command } = recording.header;
-  const curves = await sweepAll(recording, survey, configurations, options);
+  const curves = await withRunner(recording, survey, options, (runner) => curvesOf(runner, configurations, options));
   return { recording: name, command, curves, skipped };
 }
 
@@ -56,25 +68,58 @@ export async function sweepRecording(
   options: SweepOptions,
 ): Promise<SweepResult> {
   const machine = machineOptionsOf(options);
-  const curves = await sweepAll(recording, survey, [{ ...machine, policy: KERNEL_POLICY }], options);
-  const { unlimited, runs } = curves[0]!;
-  return {
-    recording: recording.header.name,
-    command: recording.header.command,
-    kernel: unlimited.kernel,
-    options: machine,
-    unlimited,
-    runs,
-    advice: adviseOn(unlimited, runs),
+  const { truth = null, missRatio } = options;
+  const { name, command, processes } = recording.header;
+  return withRunner(recording, survey, options, async (runner) => {
+    const [curve] = await curvesOf(runner, [{ ...machine, policy: KERNEL_POLICY }], options);
+    const { unlimited, runs } = curve!;
+    const replay = replayerOf(runner, machine, options.onProgress);
+    const sizing =
+      options.limitsOnly === true
+        ? { refined: [], advice: adviseOn(unlimited, runs), alternatives: null }
+        : await sizeUp(machine, unlimited, runs, replay);
+    const replays = (truth?.points ?? []).map(({ limitBytes }) =>
+      limitBytes === null ? unlimited : replay(machine, limitBytes),
+    );
+    return {
+      recording: name,
+      command,
+      kernel: unlimited.kernel,
+      options: machine,
+      unlimited,
+      runs,
+      ...sizing,
+      recorded: options.limitsOnly === true ? null : recordedOf(recording),
+      miss_ratio: missRatio === true ? missRatios(recording, survey, CACHES) : null,
+      truth: truth && besideTruth(truth, await Promise.all(replays), processes.length, survey, sizing.advice),
+    };
+  });
+}
+
+/** Replays of three searches and of other settings, seldom more; only the bar needs to know. */
+const MOST_BISECTIONS = 30;
+/** Sizes of the caches that stand beside the curve. */
+const CACHES = { points: 48, opt: true };
+
+function replayerOf(runner: Runner, machine: MachineOptions, onProgress: SweepWork['onProgress']): ReplayOn {
+  const progress = new ProgressSum(MOST_BISECTIONS + 2 * settingsBeside(machine).length, onProgress);
+  let started = 0;
+  return async (options, limitBytes) => {
+    const i = started++;
+    const run = { ...options, policy: KERNEL_POLICY, limitBytes };
+    const { result, stored } = await runner.run(run, (share) => progress.reached(i, share));
+    progress.finished(i, result.events, stored);
+    return result;
   };
 }
 
-async function sweepAll(
+/** Gives `work` who makes the runs: from the store what is there. What was made is written down at the end. */
+async function withRunner<T>(
   recording: Recording,
   survey: Survey,
-  configurations: readonly Configuration[],
   options: SweepWork,
-): Promise<Curve[]> {
+  work: (runner: Runner) => Promise<T>,
+): Promise<T> {
   const { store, signal } = options;
   signal?.throwIfAborted();
   const identities = new Identities(store || options.runner ? recordingHash(recording) : '');
@@ -86,9 +131,9 @@ async function sweepAll(
   signal?.addEventListener('abort', stop);
   try {
     signal?.throwIfAborted();
-    const curves = await curvesOf(stored ?? maker, configurations, options);
+    const result = await work(stored ?? maker);
     if (store && stored !== null) writeParquet(store, stored.asked);
-    return curves;
+    return result;
   } finally {
     signal?.removeEventListener('abort', stop);
     await maker.close();

@@ -5,6 +5,7 @@
  * Promises  1. Limits are shares of the first run without a limit, and stay the same in every boot.
  *           2. Every run is told as soon as it is there, so that an interrupt loses only the one under way.
  */
+import { majorFaultsAllowed } from '../lab/terms.ts';
 import type { TruthMode, TruthRow } from '../trace/truth.ts';
 import { TRUTH_COUNTS } from '../trace/truth.ts';
 import type { Answer, Question } from './guest.ts';
@@ -107,13 +108,11 @@ export function majorFaults(row: TruthRow): number {
   return row.counts['m.pgmajfault'] ?? row.counts['pgmajfault'] ?? 0;
 }
 
-/** At most so many times the major faults of the run without a limit. */
-export const SMALLEST_FACTOR = 1.05;
 /** The search ends when the two sides are so near. */
 const NEAR = 0.01;
 
 /**
- * The smallest limit with at most 5 % more major faults than without one, by bisection between a tenth of the peak and the peak.
+ * The smallest limit with no more major faults than terms.ts allows, by bisection between a tenth of the peak and the peak.
  * Near the answer faults jump by more than one run differs from the next, so one run a step is enough.
  */
 export async function smallestLimit(
@@ -121,7 +120,7 @@ export async function smallestLimit(
   run: (limitBytes: number) => Promise<TruthRow>,
 ): Promise<number> {
   const peak = (unlimited.counts['peak_kib'] ?? 0) * 1024;
-  const allowed = SMALLEST_FACTOR * majorFaults(unlimited);
+  const allowed = majorFaultsAllowed(majorFaults(unlimited));
   let low = pages(peak / 10);
   let high = pages(peak);
   while (high - low > NEAR * high) {

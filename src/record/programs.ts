@@ -4,7 +4,7 @@
  * Owns      the search along PATH, and what of a file's first bytes matters.
  * Promises  A command that cannot be recorded is refused before anything is made: one line that says why.
  */
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { RecordError } from './error.ts';
 
@@ -44,7 +44,11 @@ export interface Command {
 export function resolveCommand(words: readonly string[]): Command {
   const name = words[0] ?? '';
   const found = findProgram(name);
-  if (found === null) throw new RecordError(`${name}: no such program`);
+  if (found === null) {
+    throw new RecordError(
+      `${name}: ${name.includes('/') && existsSync(name) ? 'is not executable' : 'no such program'}`,
+    );
+  }
   let file = found;
   let argv0 = name;
   let args = words.slice(1);

@@ -113,7 +113,7 @@ function found(
   const unseen: string[] = UNSEEN.filter((_, bit) => (counts.unseen & (1 << bit)) !== 0);
   if (isSetuid(command.file)) unseen.push(UNSEEN[2]);
   if (ended.leftRunning > 0) {
-    unseen.push(`the rest of ${ended.leftRunning} processes that the first one left running: they were ended`);
+    unseen.push(`what came after the first process ended: it left ${ended.leftRunning} running, and they were ended`);
   }
   const { cutShort } = ended;
   return {

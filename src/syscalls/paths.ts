@@ -35,9 +35,14 @@ export class Paths {
   private readonly directories: Map<string, Inode> = new Map();
   /** The block device itself: metadata is read through its page cache. */
   private device: Inode | null = null;
+  // DIFFERS: what files hold beyond the disk's 64 GiB are holes: a recording may claim any size, and a page's token takes memory.
+  private blocksLeft = 2 ** 24;
+  /** Of tmpfs, mounted without size=: half of the memory. */
+  private tmpfsLeft: number;
 
   constructor(machine: Machine) {
     this.machine = machine;
+    this.tmpfsLeft = Math.floor(machine.totalPages / 2);
   }
 
   get(path: string): Inode | undefined {
@@ -100,15 +105,26 @@ export class Paths {
   createFile(path: string, bytes: number, kind: 'disk' | 'tmpfs', tokens?: PageTokens): Inode {
     const { machine } = this;
     const tokenOf = tokens ?? ((): Token => machine.newToken());
-    const inode = newInode(machine, path, kind, kind === 'disk' ? bytes : 0);
-    this.inodes.set(path, inode);
     const pages = pagesOf(bytes);
     if (kind === 'disk') {
-      if (tokens !== undefined) for (let page = 0; page < pages; page++) inode.disk[page] = tokens(page);
+      const blocks = Math.min(pages, this.blocksLeft);
+      this.blocksLeft -= blocks;
+      const inode = newInode(
+        machine,
+        path,
+        kind,
+        bytes,
+        Array.from({ length: blocks }, (_, page) => tokenOf(page)),
+      );
+      this.inodes.set(path, inode);
       return inode;
     }
+    const inode = newInode(machine, path, kind, 0);
+    this.inodes.set(path, inode);
     const file = openInode(machine, inode, true, true, false);
-    for (let page = 0; page < pages; page++) {
+    const held = Math.min(pages, this.tmpfsLeft);
+    this.tmpfsLeft -= held;
+    for (let page = 0; page < held; page++) {
       const writer: PageWriter = { page: () => tokenOf(page) };
       filemapWrite(machine, file, page * PAGE_SIZE, Math.min(PAGE_SIZE, bytes - page * PAGE_SIZE), writer);
     }

@@ -191,13 +191,14 @@ export class System {
     if (start + bytes > TASK_SIZE) return this.leave(-ENOMEM);
     const pages = pagesOf(bytes);
     if (typeof vec === 'number' && ulong(vec) + pages > TASK_SIZE) return this.leave(-EFAULT);
-    const residency = typeof vec === 'number' ? new Uint8Array(pages) : vec;
-    const refused = doMincore(this.machine, mm, start, bytes, residency);
-    if (refused < 0 || typeof vec !== 'number') return this.leave(refused);
+    if (typeof vec !== 'number') return this.leave(doMincore(this.machine, mm, start, bytes, vec));
+    const residency = new Uint8Array(Math.min(pages, PAGE_SIZE));
     const reader = new UserReader(this.machine, mm, vec);
     const token = this.machine.newToken();
     for (let done = 0; done < pages; done += PAGE_SIZE) {
       const chunk = Math.min(PAGE_SIZE, pages - done);
+      const refused = doMincore(this.machine, mm, start + done * PAGE_SIZE, chunk * PAGE_SIZE, residency);
+      if (refused < 0) return this.leave(refused);
       if (reader.page(token, 0, chunk) < chunk) return this.leave(-EFAULT);
     }
     return this.leave(0);

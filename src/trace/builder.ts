@@ -44,7 +44,7 @@ export class RecordingBuilder implements RecordingSink {
       elf,
       maps,
       other: new Map(),
-      laterImages: [],
+      laterImages: facts.images.map((image) => ({ ...image, command: textOf(image.command) })),
       cutShort: facts.cutShort,
       unseen: facts.unseen.map(textOf),
       parentOf: (pid) => parents.get(pid) ?? -1,
@@ -88,6 +88,10 @@ class ProcessBody implements BodySink {
 
   path(text: string): void {
     if (Buffer.byteLength(text) <= PATH_BYTES) this.next().path(text);
+  }
+
+  image(n: number): void {
+    this.next().image(n);
   }
 
   end(): void {

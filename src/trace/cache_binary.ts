@@ -118,11 +118,13 @@ const BLOCK_AT = 16;
 /** Two records of the longer version tell which it is. */
 const VSCSI_START = 80;
 
-/** 1 or 2, by the first two records, or the only one; 0 if it is neither. */
+/** 1 or 2, by all records that are here whole; 0 if it is neither. */
 export function vscsiVersion(start: Uint8Array): number {
-  for (const [version, { bytes, versionAt }] of [...VSCSI].reverse()) {
-    const ats = start.length >= 2 * bytes ? [versionAt, bytes + versionAt] : [versionAt];
-    if (start.length >= bytes && ats.every((at) => start[at + 1] === version)) return version;
+  for (const [version, { bytes, versionAt }] of VSCSI) {
+    const records = Math.floor(start.length / bytes);
+    let at = 0;
+    while (at < records && start[at * bytes + versionAt + 1] === version) at += 1;
+    if (records > 0 && at === records) return version;
   }
   return 0;
 }
@@ -156,7 +158,7 @@ export class VscsiReader implements InputReader {
   }
 
   private begin(): void {
-    const version = vscsiVersion(this.start);
+    const version = vscsiVersion(this.start.subarray(0, VSCSI_START));
     const layout = VSCSI.get(version);
     if (layout === undefined) {
       throw new RecordingError(this.file, 'byte 0', 'no vscsi trace: version 1 or 2 expected in the first two records');

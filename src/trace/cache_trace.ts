@@ -71,6 +71,7 @@ export class CacheTrace {
       window: 0,
       elf: new Map(),
       maps: [],
+      images: [],
       cutShort: '',
       unseen: [
         'who asked, when, and whether it was a read or a write: each request is a read, a little after the one before it',

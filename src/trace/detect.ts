@@ -21,6 +21,8 @@ export interface InputFormat {
 /** So many bytes are looked at. */
 export const DETECT_BYTES: number = 1 << 16;
 const RECORDS = 200;
+/** Of text that is perhaps in columns. */
+const ROWS = 20;
 
 /** `csv`, `csv:id=5,size=4`; a sentence if it is none. */
 export function parseFormat(text: string): InputFormat | string {
@@ -65,8 +67,8 @@ function isText(bytes: Uint8Array): boolean {
 }
 
 function binary(start: Uint8Array): InputKind | null {
-  if (isOracle(start, true)) return 'oracleGeneral';
-  return vscsiVersion(start) > 0 ? 'vscsi' : null;
+  if (vscsiVersion(start) > 0) return 'vscsi';
+  return isOracle(start, true) ? 'oracleGeneral' : null;
 }
 
 function isOracle(start: Uint8Array, littleEndian: boolean): boolean {
@@ -76,12 +78,12 @@ function isOracle(start: Uint8Array, littleEndian: boolean): boolean {
   return records > 0;
 }
 
-/** Numbers, alone or with a delimiter; in the second line, if the first one is a head. */
+/** Numbers, alone or with a delimiter; the first line may be a head. */
 function columnsOf(lines: readonly string[]): InputKind | null {
-  const fields = (line: string | undefined) => (line ?? '').split(/[\t,;| ]/).map((field) => field.trim());
-  const isNumber = (field: string) => /^(?:\d{1,20}|0x[0-9a-f]{1,16})$/i.test(field);
-  const [first, second] = [fields(lines[0]), fields(lines[1])];
-  const row = first.some(isNumber) ? first : second;
-  if (!row.some(isNumber) || row.length !== first.length) return null;
-  return row.length > 1 ? 'csv' : 'txt';
+  const rows = lines.slice(0, ROWS).map((line) => line.split(/[\t,;| ]/).map((field) => field.trim()));
+  const isRow = (fields: string[]) => fields.some((field) => /^(?:\d{1,20}|0x[0-9a-f]{1,16})$/i.test(field));
+  const data = isRow(rows[0] ?? []) ? rows : rows.slice(1);
+  const columns = rows[0]?.length;
+  if (data.length === 0 || !data.every((fields) => isRow(fields) && fields.length === columns)) return null;
+  return columns === 1 ? 'txt' : 'csv';
 }

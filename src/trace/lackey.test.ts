@@ -18,6 +18,11 @@ for (const { why, text, want } of [
   { why: 'over the end of a page it is two', text: ' S 00401fff,2\n', want: ['0 w 401', '0 w 402'] },
   { why: 'the same page again is left out', text: ' L 1000,1\n L 1008,1\nI  1010,2\n', want: ['0 r 1'] },
   { why: 'but not its first store', text: ' L 1000,1\n S 1008,1\n L 1000,1\n', want: ['0 r 1', '0 w 1'] },
+  {
+    why: 'what was unmapped is another page',
+    text: ' S 1000,1\nSYSCALL[7,1](11) sys_munmap ( 0x1000, 4096 )[sync] --> Success(0x0) \n S 1000,1\n',
+    want: ['0 w 1', '0 munmap(4096, 4096) = 0', '0 w 1'],
+  },
   { why: 'CR LF', text: ' L 1000,1\r\n S 2000,1\r\n', want: ['0 r 1', '0 w 2'] },
   { why: 'no newline at the end', text: ' L 1000,1\n S 2000,1', want: ['0 r 1', '0 w 2'] },
   { why: 'the last page of user space', text: ' L 7fffffffffff,1\n', want: ['0 r 7ffffffff'] },
@@ -171,4 +176,43 @@ test('lackey: valgrind -d says where the program lay; valgrind itself is not in 
   expect(facts.elf.get('start_stack')).toBe(0x1fff000ff0);
   const { facts: without } = tell('lackey', readFileSync(join(samples, 'lackey.txt')));
   expect(without.unseen[0]).toContain('only valgrind -d says that');
+});
+
+test('lackey: execve starts a program that valgrind describes anew', () => {
+  const layout = (path: string) =>
+    [
+      '--7:1: aspacem <<< SHOW_SEGMENTS: Memory layout at client startup (2 segments)',
+      `--7:1: aspacem (1,49,7) ${path}`,
+      '--7:1: aspacem   1: file 0000401000-0000401fff    4096 r-x-- d=0xfe00 i=7 o=4096    (1,49)',
+      '--7:1: aspacem  25: anon 1ffefff000-1fff000fff    8192 rw---',
+      '--7:1: aspacem >>>',
+    ].join('\n');
+  const text = [
+    '==7== Lackey, an example Valgrind tool',
+    '==7== Command: /bin/a',
+    layout('/bin/a'),
+    'I  00401000,4',
+    'SYSCALL[7,1](59) sys_execve ( 0x47a004(/no), 0x0, 0x0 ) --> [pre-fail] Failure(0x2) ',
+    'SYSCALL[7,1](59) sys_execve ( 0x47a015(/bin/b), 0x0, 0x0 )==7== Lackey, an example Valgrind tool',
+    '==7== Command: /bin/b c',
+    layout('/bin/b'),
+    'I  00401000,4',
+    'SYSCALL[7,1](231) exit_group( 0 ) --> [pre-success] Success(0x0) ',
+    '--7:1: aspacem <<< SHOW_SEGMENTS: Memory layout at client shutdown (2 segments)',
+    '==7== ',
+    '',
+  ].join('\n');
+  const { words: told, facts } = tell('lackey', text);
+  expect(told).toEqual([
+    '0 f 401',
+    '0 execve(4694020, 0, 0) = -2',
+    '0 execve(4694037, 0, 0) = 0',
+    '0 image 1',
+    '0 f 401',
+    '0 exit_group(0) = 0',
+    '0 tick 2',
+  ]);
+  expect(facts.command).toBe('/bin/a');
+  expect(facts.cutShort).toBe('');
+  expect(facts.images.map(({ command, maps }) => [command, maps[0]!.file!.path])).toEqual([['/bin/b c', '/bin/b']]);
 });

@@ -31,6 +31,7 @@ import {
   SYS_brk,
   SYS_clone,
   SYS_creat,
+  SYS_execve,
   SYS_exit_group,
   SYS_open,
   SYS_openat,
@@ -51,6 +52,8 @@ const USER_BYTES = 2 ** 47;
 /** One instruction, at most (xsave's area). */
 const MOST_BYTES = 16384;
 const CALLS_UNDERWAY = 1 << 16;
+/** As many as a recording may have. */
+const PROGRAMS = 1 << 16;
 
 interface Call {
   process: LoggedProcess;
@@ -62,14 +65,25 @@ interface Call {
   hasReturned: boolean;
 }
 
+/** A program that ran in a process, from its start or an execve on. */
+interface Program {
+  layout: LackeyLayout;
+  command: string;
+  /** What its first brk returned; 0: it made none yet. */
+  firstBrk: number;
+}
+
 export class LackeyReader implements InputReader {
   private readonly file: string;
   private readonly lines: Lines;
   private readonly foreign: ForeignLines;
   private readonly processes: Processes;
-  private readonly layout = new LackeyLayout();
+  private readonly programs: Program[] = [newProgram()];
+  /** Which one each process started, by its number. */
+  private readonly programOf: Map<number, Program> = new Map([[0, this.programs[0]!]]);
+  /** An execve that has not failed, by process. */
+  private readonly execs: Map<LoggedProcess, Call> = new Map();
   private current: LoggedProcess | null = null;
-  private command = '';
   /** Calls that began and have not returned, by `pid,tid`. */
   private readonly underway: Map<string, Call> = new Map();
   /** The one whose result is on a line of its own. */
@@ -79,7 +93,6 @@ export class LackeyReader implements InputReader {
   private accessLines = 0;
   /** Logs that began: lackey says who it is once in each. */
   private logs = 0;
-  private firstBrk = 0;
   private isCut = false;
   /** The line at hand ends with the file, without LF. */
   private isWhole = true;
@@ -107,15 +120,20 @@ export class LackeyReader implements InputReader {
     this.processes.end();
     const root = this.processes.all[0];
     if (root === undefined) throw new RecordingError(this.file, '', 'a lackey log without a line of lackey');
-    const { image, unseen } = this.layout.image(this.firstBrk);
+    const [first, ...later] = this.programs.map(({ layout, command, firstBrk }) => ({
+      command,
+      ...layout.image(firstBrk),
+    }));
+    const { image, unseen, command } = first!;
     const processes = this.processes.all.length;
     const several = processes > 1 && this.accessLines > 0;
     return {
-      name: this.command.split(' ')[0]!.split('/').at(-1) || 'lackey',
-      command: this.command,
+      name: command.split(' ')[0]!.split('/').at(-1) || 'lackey',
+      command,
       recorder: 'valgrind lackey',
       window: WINDOW,
       ...image,
+      images: later.map((program) => ({ command: program.command, ...program.image })),
       cutShort: this.isCut || !root.hasExited ? 'cut-off' : '',
       unseen: [
         ...unseen,
@@ -225,17 +243,41 @@ export class LackeyReader implements InputReader {
     }
     const pid = this.pidOf(match[2]!);
     const said = match[4]!;
-    if (match[1] === '--') this.layout.line(said);
-    // Valgrind goes on talking when the program has ended; only its first line can be of the number's next owner.
     const isStart = said.startsWith('Lackey, ');
-    if (isStart) this.logs += 1;
-    if (isStart || !this.processes.hasEnded(pid)) this.current = this.processes.of(pid);
-    if (said.startsWith('Command: ') && this.command === '') this.command = said.slice(9);
+    // Valgrind goes on talking when the program has ended; only its first line can be of the number's next owner.
+    if (this.processes.hasEnded(pid) && !isStart) return;
+    const process = this.processes.of(pid);
+    this.current = process;
+    if (isStart) this.started(process);
+    const program = this.programOf.get(process.number);
+    if (program === undefined) return;
+    if (match[1] === '--') program.layout.line(said);
+    if (said.startsWith('Command: ') && program.command === '') program.command = said.slice(9);
+  }
+
+  /** Valgrind begins: with the log, or in a process that made an execve. */
+  private started(process: LoggedProcess): void {
+    const exec = this.execs.get(process);
+    if (exec === undefined) {
+      this.logs += 1;
+      return;
+    }
+    this.execs.delete(process);
+    this.split = null;
+    this.forking = null;
+    this.emit(exec, 0);
+    if (!this.programs[0]!.layout.isDone) return;
+    const program = newProgram();
+    this.programs.push(program);
+    if (this.programs.length > PROGRAMS) throw this.lines.error(`more than ${PROGRAMS} programs`);
+    this.programOf.set(process.number, program);
+    process.body.image(this.programs.length - 1);
   }
 
   private pidOf(digits: string): number {
     const pid = Number(digits);
     if (pid >= PID_MAX) throw this.lines.error(`process ${digits}: Linux has none above ${PID_MAX - 1}`);
+    this.processes.introduce(pid);
     return pid;
   }
 
@@ -249,6 +291,7 @@ export class LackeyReader implements InputReader {
     const key = `${match[1]},${match[2]}`;
     this.current = process;
     this.split = null;
+    this.execs.delete(process);
     const rest = text.slice(match[0].length);
     const arrow = rest.lastIndexOf('--> ');
     if (rest.startsWith(' ... [async]') || rest.startsWith('... [async]')) {
@@ -265,8 +308,16 @@ export class LackeyReader implements InputReader {
       this.underway.set(key, call);
     } else if (arrow < 0) {
       this.split = call;
+      if (call.nr === SYS_execve) this.exec(call, rest);
       if (call.child > 0) this.forking = call;
     } else this.returned(call, result);
+  }
+
+  /** If it does not fail, the next one who speaks, on the same line, is another program's valgrind. */
+  private exec(call: Call, text: string): void {
+    this.execs.set(call.process, call);
+    const next = /\)((?:==|--)\d{1,10}(?:==|:\d:|--) .*)$/.exec(text.slice(-400));
+    if (next !== null) this.valgrindLine(next[1]!);
   }
 
   /** The result of a call whose line ended before. */
@@ -327,6 +378,11 @@ export class LackeyReader implements InputReader {
     this.emit(call, match[1] === 'Success' ? value : -value);
   }
 
+  private brk(process: LoggedProcess, end: number): void {
+    const program = this.programOf.get(process.number);
+    if (program !== undefined && program.firstBrk === 0) program.firstBrk = end;
+  }
+
   private emit({ process, nr, args, path }: Call, ret: number): void {
     let result = ret;
     if (isFork(nr) && ret > 0) {
@@ -334,12 +390,17 @@ export class LackeyReader implements InputReader {
       if (nr === SYS_clone && (args[0]! & CLONE_THREAD) !== 0) this.processes.thread(process, ret);
       else result = this.processes.forked(process, ret);
     } else if (nr === SYS_wait4 && ret > 0) result = this.processes.waited(ret);
-    else if (nr === SYS_brk && this.firstBrk === 0 && process.number === 0) this.firstBrk = ret;
+    else if (nr === SYS_brk) this.brk(process, ret);
     if (path !== null) process.body.path(path);
     process.body.syscall(nr, args, result);
+    process.accesses.afterCall(nr);
     process.calls += 1;
     if (nr === SYS_exit_group) process.hasEnded = process.hasExited = true;
   }
+}
+
+function newProgram(): Program {
+  return { layout: new LackeyLayout(), command: '', firstBrk: 0 };
 }
 
 function hexDigit(byte: number): number {

@@ -20,8 +20,9 @@ const SEGMENT =
   /^\d{1,6}: (file|FILE|anon|shm) {1,3}([0-9a-f]{1,16})-([0-9a-f]{1,16}) {1,10}\S{1,12} ([r-])([w-])([x-])\S{0,4}(?: {1,4}d=0x([0-9a-f]{1,8}) i=(\d{1,15}) {1,9}o=(\d{1,15}) {1,9}\(\d{1,9},(\d{1,9})\))?/;
 
 export class LackeyLayout {
+  /** All of it was there. */
+  isDone = false;
   private isInside = false;
-  private isDone = false;
   /** Paths by their place in valgrind's table; which of them are valgrind's own. */
   private readonly names: Map<string, string> = new Map();
   private readonly own: Set<string> = new Set();

@@ -46,7 +46,7 @@ export class Processes {
     this.tooMany = tooMany;
   }
 
-  /** Who says something now. */
+  /** Who says something now. 0: the first one, who has not said his number yet. */
   of(pid: number): LoggedProcess {
     const found = this.byPid.get(pid);
     return found === undefined || found.hasEnded ? this.begin(pid) : found;
@@ -77,14 +77,14 @@ export class Processes {
     return undefined;
   }
 
-  /** A process gets another number in the log. */
-  rename(from: number, to: number): void {
-    const process = this.byPid.get(from);
-    if (process === undefined) return;
-    this.byPid.delete(from);
-    this.byPid.set(to, process);
-    this.lives.set(to, 1);
-    process.pid = to;
+  /** The first one, if he has not said his number yet, is this one. */
+  introduce(pid: number): void {
+    const first = this.all[0];
+    if (first?.pid !== 0) return;
+    this.byPid.delete(0);
+    this.byPid.set(pid, first);
+    this.lives.set(pid, 1);
+    first.pid = pid;
   }
 
   /** A thread of `process`, which logs under its own number. */

@@ -3,7 +3,7 @@
  *
  * Owns      the interface between those readers and whoever writes a recording.
  */
-import type { MapRange } from './recording.ts';
+import type { MapRange, ProgramImage } from './recording.ts';
 
 /** One process's events, in their order. */
 export interface BodySink {
@@ -15,6 +15,8 @@ export interface BodySink {
   syscall(nr: number, args: readonly number[], ret: number): void;
   /** Of the open that comes next. */
   path(text: string): void;
+  /** execve was done: the process goes on as the program `n`, of which `images` of the facts is number 1. */
+  image(n: number): void;
 }
 
 /** What is known when the input was read to its end. */
@@ -26,6 +28,8 @@ export interface InputFacts {
   window: number;
   elf: ReadonlyMap<string, number>;
   maps: readonly MapRange[];
+  /** Programs that execve started, as far as the input tells how they lay in memory. */
+  images: readonly ProgramImage[];
   /** Why the input ends before the program did, in one word; empty if it does not. */
   cutShort: string;
   /** What an input of this kind, or this one, does not show: a sentence each. */

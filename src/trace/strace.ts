@@ -106,6 +106,7 @@ export class StraceReader implements InputReader {
       window: 0,
       elf: new Map(),
       maps: [],
+      images: [],
       cutShort: this.isCut || !root.hasExited ? 'cut-off' : '',
       unseen: [
         'strace sees system calls only: no access to memory is in this recording',
@@ -266,7 +267,7 @@ export class StraceReader implements InputReader {
     // Nobody made it: it is the first one, which had no number so far.
     this.rootTid = tid;
     this.known.delete(0);
-    this.processes.rename(0, tid);
+    this.processes.introduce(tid);
     const pending = this.underway.get(0);
     if (pending === undefined) return;
     this.underway.delete(0);

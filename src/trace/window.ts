@@ -5,15 +5,37 @@
  * Promises  1. An access is left out exactly when its page is among the WINDOW last distinct ones and an access of its class is
  *              there already; fetch and read are one class, write is the other. So a page's dirty bit is never lost, and its
  *              place in the order of use is wrong by WINDOW pages at most.
- *           2. Every TICK_ACCESSES accesses there is a tick, and the last tick makes their sum right.
+ *           2. After a call that changes what is behind addresses (a mapping, a fork, an execve) the window is empty: the same address
+ *              may be another page, or a page that the next store copies.
+ *           3. Every TICK_ACCESSES accesses there is a tick, and the last tick makes their sum right.
  */
 import type { BodySink } from './sink.ts';
+import {
+  isFork,
+  SYS_brk,
+  SYS_execve,
+  SYS_madvise,
+  SYS_mmap,
+  SYS_mremap,
+  SYS_munmap,
+  SYS_remap_file_pages,
+} from './x86_64.ts';
 
 export const WINDOW = 32;
 const TICK_ACCESSES = 65536;
 const KIND_WRITE = 2;
 const CLASS_READ = 1;
 const CLASS_WRITE = 2;
+
+const CHANGING: ReadonlySet<number> = new Set([
+  SYS_mmap,
+  SYS_munmap,
+  SYS_mremap,
+  SYS_brk,
+  SYS_madvise,
+  SYS_remap_file_pages,
+  SYS_execve,
+]);
 
 export class WindowedAccesses {
   /** Accesses so far, by kind: fetches, reads, writes. */
@@ -42,6 +64,13 @@ export class WindowedAccesses {
     if ((classes[0]! & needed) !== 0) return;
     classes[0]! |= needed;
     this.body.access(page, kind);
+  }
+
+  /** A system call was made. */
+  afterCall(nr: number): void {
+    if (!isFork(nr) && !CHANGING.has(nr)) return;
+    this.pages.fill(-1);
+    this.classes.fill(0);
   }
 
   end(): void {

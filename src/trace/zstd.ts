@@ -4,7 +4,8 @@
  * Owns      where a frame begins and ends; which of its claims are believed.
  * Promises  1. A frame that wants a window above WINDOW_BYTES, a dictionary or a block above 128 KiB is refused before anything is
  *              set aside for it.
- *           2. Time is linear: fzstd moves its window at every block, so many tiny blocks behind a wide window are refused.
+ *           2. Time is linear: fzstd moves its window at every block, so many tiny blocks behind a wide window are refused; and a frame
+ *              that is over soon gets no wider window than its blocks can fill.
  *           3. A file that was cut off is told from one that ended. Checksums are not compared.
  * Read      RFC 8878, 3.1: frames, 3.1.1.2: blocks
  *
@@ -20,6 +21,8 @@ const BLOCK_BYTES = 2 ** 17;
 const MOVED_PER_BYTE = 4096;
 const MOVED_AT_FIRST = 2 ** 34;
 const RLE_BLOCK = 1;
+/** So much of a frame is gathered before a window is set aside for it. */
+const GATHERED_BYTES = 1 << 14;
 
 /** What is wrong with the packed bytes; the caller knows file and place. */
 export class ZstdError extends Error {}
@@ -51,6 +54,9 @@ export class ZstdFrames {
   private windowBytes = 0;
   private hasChecksum = false;
   private isLastBlock = false;
+  /** What the decoder was not given yet, and how many of these are blocks; null: it has begun. */
+  private gathered: Uint8Array[] | null = [];
+  private gatheredBytes = 0;
   private moved = 0;
   private unpacked = 0;
 
@@ -129,8 +135,11 @@ export class ZstdFrames {
     return this.isSingleSegment ? 5 : 6;
   }
   private get sizeBytes(): number {
-    const code = this.held[4]! >> 6;
-    return code > 0 ? 2 ** code : this.isSingleSegment ? 1 : 0;
+    return this.sizeBytesOf(this.held[4]!);
+  }
+  private sizeBytesOf(descriptor: number): number {
+    const code = descriptor >> 6;
+    return code > 0 ? 2 ** code : (descriptor & 0x20) !== 0 ? 1 : 0;
   }
 
   private skippable(): void {
@@ -150,10 +159,8 @@ export class ZstdFrames {
       throw new ZstdError(`needs a window of ${this.windowBytes} bytes; ${WINDOW_BYTES} is the most`);
     }
     this.hasChecksum = (descriptor & 4) !== 0;
-    this.decoder = new Decompress((bytes) => {
-      this.unpacked += bytes.length;
-      if (bytes.length > 0) this.onData(bytes);
-    });
+    this.gathered = [];
+    this.gatheredBytes = 0;
     this.feed(false);
     this.expect('block', 3);
   }
@@ -163,10 +170,6 @@ export class ZstdFrames {
     const size = word >> 3;
     if (size > BLOCK_BYTES) throw new ZstdError(`is damaged: a block of ${size} bytes`);
     this.isLastBlock = (word & 1) !== 0;
-    this.moved += this.windowBytes;
-    if (this.moved > MOVED_AT_FIRST + MOVED_PER_BYTE * this.unpacked) {
-      throw new ZstdError(`has too many small blocks behind a window of ${this.windowBytes} bytes`);
-    }
     this.step = 'body';
     this.want += ((word >> 1) & 3) === RLE_BLOCK ? 1 : size;
     if (this.have === this.want) this.take();
@@ -174,7 +177,45 @@ export class ZstdFrames {
 
   /** fzstd keeps what it cannot use yet, so it is given a copy. */
   private feed(isLast: boolean): void {
-    this.decoder.push(this.held.slice(0, this.have), isLast);
+    const piece = this.held.slice(0, this.have);
+    const { gathered } = this;
+    if (gathered === null) {
+      this.decode(piece, isLast);
+      return;
+    }
+    gathered.push(piece);
+    this.gatheredBytes += piece.length;
+    if (!isLast && this.gatheredBytes < GATHERED_BYTES) return;
+    this.gathered = null;
+    // The first piece is the header, the others are blocks, and perhaps a checksum.
+    if (isLast) this.narrow(gathered[0]!, (gathered.length - 1) * BLOCK_BYTES);
+    this.decoder = new Decompress((bytes) => {
+      this.unpacked += bytes.length;
+      if (bytes.length > 0) this.onData(bytes);
+    });
+    for (const [i, one] of gathered.entries()) this.decode(one, isLast && i === gathered.length - 1);
+  }
+
+  private decode(piece: Uint8Array, isLast: boolean): void {
+    this.moved += this.windowBytes;
+    if (this.moved > MOVED_AT_FIRST + MOVED_PER_BYTE * this.unpacked) {
+      throw new ZstdError(`has too many small blocks behind a window of ${this.windowBytes} bytes`);
+    }
+    this.decoder.push(piece, isLast);
+  }
+
+  /** Of a frame that unpacks to `most` bytes, the header asks for no more than that. */
+  private narrow(header: Uint8Array, most: number): void {
+    if (this.windowBytes <= most) return;
+    this.windowBytes = most;
+    const isSingleSegment = (header[4]! & 0x20) !== 0;
+    if (!isSingleSegment) header[5] = Math.max(0, Math.ceil(Math.log2(most)) - 10) << 3;
+    else {
+      const bytes = this.sizeBytesOf(header[4]!);
+      for (let i = 0, left = most - (bytes === 2 ? 256 : 0); i < bytes; i++, left = Math.floor(left / 256)) {
+        header[5 + i] = left % 256;
+      }
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import { getHeapStatistics } from 'node:v8';
 /** The name under which inputs are read. */
 export const INPUT_NAME = 'input';
 
-const TIME_MS = 100;
+const TIME_MS = 500;
 const TIME_US_PER_BYTE = 2;
 const MEMORY_BYTES = 64 * 2 ** 20;
 const MEMORY_PER_BYTE = 512;

@@ -46,7 +46,7 @@ export interface TargetReport {
   seen: Uint8Array;
 }
 
-const BATCH = 1024;
+const BATCH = 2048;
 /** Of readers that take a millisecond. */
 const SLOW_BATCH = 64;
 
@@ -79,6 +79,7 @@ export class Loop {
   private readonly targets: readonly Fuzzed[];
   private readonly coverage: Coverage;
   private readonly listener: LoopListener;
+  private isStopped = false;
 
   /** `length`: characters of the script whose coverage counts. */
   constructor(targets: readonly Target[], coverage: Coverage, length: number, seed: number, listener: LoopListener) {
@@ -102,7 +103,14 @@ export class Loop {
       await this.give(target, target.inputs);
       this.coverage.take(target.seen, true);
     }
-    while (this.executions < executions) for (const target of this.targets) await this.round(target);
+    while (this.executions < executions && !this.isStopped) {
+      for (const target of this.targets) await this.round(target);
+    }
+  }
+
+  /** Ends `run` behind the turn at hand. */
+  stop(): void {
+    this.isStopped = true;
   }
 
   /** Of each reader's inputs, few that together run all that they run: the short ones first. */

@@ -19,6 +19,8 @@ const { values } = parseArgs({
     last: { type: 'string', default: '/dev/null' },
   },
 });
+// A failure is named by the function that threw; more of the stack only takes time.
+Error.stackTraceLimit = 2;
 const script = new URL('./targets.js', import.meta.url);
 const text = readFileSync(fileURLToPath(script), 'utf8');
 // First: what is compiled before has no blocks.
@@ -44,6 +46,7 @@ const loop = new Loop(targets, coverage, text.length, Number(values.seed), {
     writeSync(last, input, 0, input.length, head.length);
   },
 });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => loop.stop());
 const started = process.cpuUsage();
 await loop.run(Number(values.executions));
 const { user, system } = process.cpuUsage(started);

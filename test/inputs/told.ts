@@ -16,6 +16,7 @@ export class Told implements RecordingSink {
       access: (page, kind) => say(`${'frw'[kind]} ${page.toString(16)}`),
       tick: (n) => say(`tick ${n}`),
       path: (text) => say(`path ${text}`),
+      image: (n) => say(`image ${n}`),
       syscall: (nr, args, ret) => say(`${syscallName(nr)}(${args.join(', ')}) = ${ret}`),
     };
   }

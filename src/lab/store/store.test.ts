@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { afterAll, expect, test } from 'vitest';
-import { openRecording, type Recording } from '../../trace/source.ts';
+import { openBytes, openRecording, type Recording } from '../../trace/source.ts';
 import { surveyRecording } from '../../trace/survey.ts';
 import type { Run } from '../configuration_run.ts';
 import { CONFIGURATION_DEFAULTS } from '../grid.ts';
@@ -14,7 +14,7 @@ import { sweepRecording } from '../sweep.ts';
 import { RUN_COLUMNS, rowsOf, STORED_COLUMNS } from './columns.ts';
 import { csvLines, csvOf } from './csv.ts';
 import { checkParquet } from './footer.ts';
-import { type Identity, keyOf, recordingHash } from './key.ts';
+import { contentOf, type Identity, keyOf, recordingHash } from './key.ts';
 import { writeParquet } from './parquet.ts';
 import { queryResults } from './query.ts';
 import { ResultStore } from './store.ts';
@@ -147,8 +147,17 @@ test('key: everything that makes a difference is in it, and nothing else', async
   );
 });
 
+test('key: what was made of another format is written and read back as the same recording', async () => {
+  const lines = Array.from({ length: 5000 }, (_, i) => `${(i * 7919) % 400}\n`).join('');
+  const made = await openBytes(Buffer.from(lines), 'trace.txt', { kind: 'txt', columns: null });
+  const content = Buffer.concat([...contentOf(made)].map((piece) => Buffer.from(piece)));
+  const again = await openBytes(content, 'again');
+  expect(recordingHash(again)).toBe(recordingHash(made));
+  expect(surveyRecording(again)).toEqual(surveyRecording(made));
+});
+
 async function sweepInto(store: ResultStore, limits: number[]) {
-  const work = { limits: { bytes: limits.map((m) => m * MiB) }, workers: 0, store };
+  const work = { limits: { bytes: limits.map((m) => m * MiB) }, limitsOnly: true, workers: 0, store };
   return sweepRecording(recording, survey, { ...CONFIGURATION_DEFAULTS, ...work });
 }
 

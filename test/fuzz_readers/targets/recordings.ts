@@ -29,7 +29,7 @@ const FACTS = {
   ],
   other: new Map([['record_seconds', '1.5']]),
 };
-const HEADER: RecordingHeader = {
+export const HEADER: RecordingHeader = {
   ...FACTS,
   processes: [
     { pid: 0, bytes: 0, stats: 'raw=1' },
