@@ -1,6 +1,15 @@
 /** Real programs, recorded by the real recorders and replayed. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,14 +33,15 @@ const env: NodeJS.ProcessEnv = {
   TMPDIR: temporary,
   XDG_CACHE_HOME: join(folder, 'cache'),
 };
+const compiler = findProgram('cc');
 const lacks = ['cc', 'qemu-x86_64'].filter((name) => findProgram(name) === null).join(' and ');
 const lacksValgrind = ['cc', 'valgrind'].filter((name) => findProgram(name) === null).join(' and ');
 
 beforeAll(async () => {
   await makeReady();
   mkdirSync(temporary);
-  if (findProgram('cc') !== null) {
-    spawnSync('cc', ['-O1', '-pthread', '-o', tree, join(root, 'test/record/tree.c')], { stdio: 'inherit' });
+  if (compiler !== null) {
+    spawnSync(compiler, ['-O1', '-pthread', '-o', tree, join(root, 'test/record/tree.c')], { stdio: 'inherit' });
   }
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -56,7 +66,15 @@ function recorded(args: string[]) {
 function nothingLeft(): void {
   expect(readdirSync(temporary)).toEqual([]);
   expect(readdirSync(folder).filter((name) => /\.(part|new)$/.test(name))).toEqual([]);
-  expect(spawnSync('pgrep', ['-f', temporary], { encoding: 'utf8' }).stdout).toBe('');
+  expect(readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(temporary))).toEqual([]);
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 async function replayed(file = 'x.rvm.gz') {
@@ -221,7 +239,9 @@ describe.skipIf(lacks !== '' || lacksValgrind !== '')(
          }`,
       );
       const plain = join(folder, 'plain');
-      expect(spawnSync('cc', ['-O1', '-static', '-no-pie', '-o', plain, source], { stdio: 'inherit' }).status).toBe(0);
+      expect(
+        spawnSync(compiler!, ['-O1', '-static', '-no-pie', '-o', plain, source], { stdio: 'inherit' }).status,
+      ).toBe(0);
       const found: Record<string, number>[] = [];
       let end = 0;
       for (const recorder of ['qemu', 'lackey']) {

@@ -31,6 +31,7 @@ export function runEngine(stream: PageStream, capacity: number): string {
   const first = vpnOf(at);
   const vpns = new Float64Array(BATCH);
   const kinds = new Uint8Array(BATCH).fill(ACCESS_WRITE);
+  machine.current = process.task;
   stream.forEach((ids, _writes, count) => {
     for (let i = 0; i < count; i++) vpns[i] = first + ids[i]!;
     for (let done = 0; done < count; ) {

@@ -209,3 +209,63 @@ test('sweep: a damaged result is made again, and said', () => {
   expect(stdout).toBe(whole);
   expect(stderr).toMatch(/^revmap: .*\.json: not whole; it is made again\n$/);
 });
+
+test('sweep: plots as files, caches beside the curve, what a real kernel did', () => {
+  const truth = join(root, 'oracle', 'truth', 'zipf.truth.tsv');
+  const args = ['sweep', zipf, '--kernel', '6.1', '--limits', '32M,24M', '--limits-only', '--out', 'told'];
+  const more = ['--truth', truth, '--miss-ratio', '--svg', 'plots', '--report', 'told.html'];
+  const { status, stdout } = revmap([...args, ...more]);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/z-n-3 +pswpout +pgmajfault +pgscan/);
+  expect(stdout.replace(/\s+/g, ' ')).toMatch(
+    /of 2\d counts keep to it. Measured, the smallest limit is more than 29.9 MiB; none was predicted/,
+  );
+  expect(readdirSync(join(folder, 'plots')).sort()).toEqual(
+    ['caches', 'pages', 'time', 'truth'].map((name) => `zipf-${name}.svg`),
+  );
+  const json = JSON.parse(revmap([...args, ...more, '--json']).stdout);
+  expect(json.truth.points.length).toBeGreaterThan(4);
+  expect(json.miss_ratio.points.at(-1).lru_misses).toBe(json.miss_ratio.cold_misses);
+  expect(json).toMatchObject({ report: 'told.html', refined: [], alternatives: null, recorded: null });
+  expect(json.uncertainty.length).toBeGreaterThan(3);
+});
+
+for (const { why, text, want } of [
+  { why: 'empty', text: '', want: "line 1: no truth table: the first line has no column 'program'" },
+  {
+    why: 'not text',
+    text: '\0\xff\0\n'.repeat(9),
+    want: "line 1: no truth table: the first line has no column 'program'",
+  },
+  {
+    why: 'a cell is no number',
+    text: 'program\tmode\tlimit_kib\tstatus\tpswpin\na\tz-n-3\t4\t0\t1e9\n',
+    want: "line 2: 'pswpin' is no number: '1e9'",
+  },
+  {
+    why: 'a number beyond 2^53',
+    text: `program\tmode\tlimit_kib\tstatus\tpswpin\na\tz-n-3\t4\t0\t${'9'.repeat(40)}\n`,
+    want: "line 2: 'pswpin' is no number",
+  },
+  {
+    why: 'a column called __proto__',
+    text: 'program\tmode\tlimit_kib\tstatus\t__proto__\na\tv-n-3\t4\t0\tx\n',
+    want: 'mode: this sweep is z-n-3, and the table has only v-n-3',
+  },
+]) {
+  test(`sweep --truth: one line says what is wrong: ${why}`, () => {
+    writeFileSync(join(folder, 'bad.tsv'), text);
+    const { status, stdout, stderr } = revmap(['sweep', zipf, '--truth', 'bad.tsv']);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr.trimEnd().split('\n').length).toBe(1);
+    expect(stderr).toContain(`revmap: bad.tsv: ${want}`);
+  });
+}
+
+test('sweep --truth, --miss-ratio: about one machine', () => {
+  for (const [flag, ...value] of [['--truth', 'x'], ['--miss-ratio']]) {
+    const { status, stderr } = revmap(['sweep', zipf, '--kernel', '6.1,6.18', flag!, ...value]);
+    expect(status).toBe(2);
+    expect(stderr).toBe(`revmap: ${flag} is about one configuration, and this is a grid\n`);
+  }
+});

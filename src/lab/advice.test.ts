@@ -56,6 +56,9 @@ test('advice: the recommended limit is a tenth wider, in whole pages', () => {
   const advice = adviseOn(unlimited, [roomy, tight]);
   expect(advice.recommended_limit_bytes).toBe(99 * MiB);
   expect(adviseOn(unlimited, [starved]).recommended_limit_bytes).toBeNull();
+  const wide = { ...roomy, limit_bytes: 300 * MiB };
+  expect(adviseOn(unlimited, [wide]).recommended_limit_bytes).toBe(300 * MiB);
+  expect(adviseOn(unlimited, [{ ...roomy, limit_bytes: 105 * MiB }]).recommended_limit_bytes).toBe(110 * MiB);
 });
 
 test('advice: files read again take time and make no major fault', () => {

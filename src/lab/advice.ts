@@ -36,13 +36,13 @@ export function adviseOn(unlimited: RunResult, runs: readonly RunResult[], refin
   const thrash = found(doesNotThrash);
   const knee = kneeOf(unlimited, all);
   const wanted = smallest.holds === null || time.holds === null ? null : wider(smallest.holds, time.holds);
-  const recommended = wanted === null ? null : withMargin(limitOf(wanted));
+  const recommended = wanted === null ? null : recommendedFor(limitOf(wanted), unlimited.peak_bytes);
   const described = (run: RunResult | null, fails: RunResult | null): LimitFound | null =>
     run === null ? null : describe(run, fails, refined.includes(run), unlimited);
   return {
     headline: headline(unlimited, all, wanted, recommended, thrash),
     reasons: [
-      ...whySmallest(unlimited, smallest, time),
+      ...whySmallest(unlimited, smallest, time, thrash),
       ...whyKnee(unlimited, knee, smallest.holds),
       ...whyThrash(unlimited, thrash, all),
     ],
@@ -54,6 +54,11 @@ export function adviseOn(unlimited: RunResult, runs: readonly RunResult[], refin
     thrashing_point: described(thrash.fails, null),
     major_faults_allowed: majorFaultsAllowed(majorFaults(unlimited)),
   };
+}
+
+/** The margin of the peak is enough in any case, but where more than that was needed. */
+function recommendedFor(limitBytes: number, peakBytes: number): number {
+  return Math.min(withMargin(limitBytes), Math.max(withMargin(peakBytes), limitBytes));
 }
 
 /** In whole pages. */
@@ -119,7 +124,7 @@ function endOf(run: RunResult, unlimited: RunResult): string {
   return doesNotThrash(run, unlimited) ? 'has pages read back' : 'thrashes';
 }
 
-function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary): string[] {
+function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary, thrash: Boundary): string[] {
   const said: string[] = [];
   const { holds, fails } = smallest;
   const without = majorFaults(unlimited);
@@ -134,7 +139,8 @@ function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary): 
         `(up to ${grouped(majorFaultsAllowed(without))} count as the same)${why}.`,
     );
   }
-  if (fails !== null) said.push(`${at(fails)}: ${whatHappens(fails, unlimited)}.`);
+  // Where it thrashes is told below.
+  if (fails !== null && fails !== thrash.fails) said.push(`${at(fails)}: ${whatHappens(fails, unlimited)}.`);
   if (holds !== null && time.holds !== null && limitOf(time.holds) < limitOf(holds)) {
     said.push(`Down to ${at(time.holds)} it takes at most ${100 * MORE_TIME_SHARE} % longer.`);
   }

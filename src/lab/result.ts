@@ -158,6 +158,8 @@ export interface SweepResult {
   advice: Advice;
   /** null: not tried. */
   alternatives: Alternatives | null;
+  /** What the recording itself says; null: not asked for. */
+  recorded: Recorded | null;
   /** What textbook caches make of the same accesses; null: not asked for. */
   miss_ratio: MissRatioResult | null;
   /** null: there was no table. */
@@ -229,6 +231,24 @@ export interface AlternativeRun {
   estimated_seconds: number | null;
   /** Of the run without a limit on the machine that was asked for. */
   times_the_time: number | null;
+}
+
+export interface Recorded {
+  /** All that was touched, pages of files by read(2) included. */
+  touched_bytes: number;
+  /** From the shortest windows to the whole run. */
+  working_set: WorkingSetWindow[];
+  /** What the recorder did not see, a sentence each. */
+  unseen: string[];
+}
+
+/** Memory touched in a window, over windows side by side. */
+export interface WorkingSetWindow {
+  accesses: number;
+  /** By the price of an access. */
+  seconds: number;
+  mean_bytes: number;
+  most_bytes: number;
 }
 
 /** What a real kernel did, beside what was predicted. */

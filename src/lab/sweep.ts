@@ -14,6 +14,7 @@ import { type Configuration, type Curve, configurationsOf, type Grid, type GridR
 import { missRatios } from './miss_ratio.ts';
 import { type Limits, limitsBelow, type MachineOptions } from './options.ts';
 import { type Progress, ProgressSum } from './progress.ts';
+import { recordedOf } from './recorded.ts';
 import type { RunResult, SweepResult } from './result.ts';
 import { Identities, localRunner, type Runner, StoredRunner } from './runner.ts';
 import { type ReplayOn, sizeUp } from './sizing.ts';
@@ -88,6 +89,7 @@ export async function sweepRecording(
       unlimited,
       runs,
       ...sizing,
+      recorded: options.limitsOnly === true ? null : recordedOf(recording),
       miss_ratio: missRatio === true ? missRatios(recording, survey, CACHES) : null,
       truth: truth && besideTruth(truth, await Promise.all(replays), processes.length, survey, sizing.advice),
     };

@@ -217,7 +217,6 @@ function accessPage(machine: Machine, mm: Mm, vpn: Vpn, kind: number): boolean {
   const entry = slot === NO_SLOT ? 0 : pageTables.bits[slot]!;
   const wanted = kind === ACCESS_WRITE ? PTE_PRESENT | PTE_RW : PTE_PRESENT;
   if ((entry & wanted) === wanted) {
-    pageTables.touchTable(slot);
     if (kind === ACCESS_FETCH) {
       pageTables.fetched(slot, vpn);
     } else if (kind === ACCESS_READ) {

@@ -392,7 +392,15 @@ export class XArray {
     if (this.head === null) {
       return (index === 0 && this.rootEntry !== XA_NONE ? 0 : -1) as Pgoff;
     }
+    // Most searches end in the leaf they begin in, which leafOf remembers.
+    const leaf = this.leafOf(index);
     let at = index;
+    if (leaf !== null) {
+      const base = index - (index % XA_CHUNK_SIZE);
+      const found = searchLeaf(leaf, index - base, Math.min(XA_CHUNK_SIZE - 1, max - base), mark);
+      if (found >= 0) return (base + found) as Pgoff;
+      at = base + XA_CHUNK_SIZE;
+    }
     while (at <= max) {
       let node = this.head;
       if (at >= 2 ** (node.shift + XA_CHUNK_SHIFT)) return NO_INDEX;
@@ -465,6 +473,15 @@ export class XArray {
   private update(machine: Machine, node: XaNode): void {
     if (this.shrinkable) machine.shadowNodes.update(node);
   }
+}
+
+/** The first slot in [from, to] with an entry, and with `mark` if that is not -1; -1: none has one. */
+function searchLeaf(leaf: XaNode, from: number, to: number, mark: number): number {
+  const entries = leaf.entries!;
+  for (let offset = from; offset <= to; offset++) {
+    if (mark < 0 ? entries[offset] !== XA_NONE : leaf.hasMark(offset, mark)) return offset;
+  }
+  return -1;
 }
 
 function occupied(node: XaNode, offset: number, mark: number): boolean {

@@ -80,7 +80,7 @@ export async function recordWithLackey(run: RecordRun): Promise<RecorderFound> {
 }
 
 function argumentsOf({ file, args }: Command): string[] {
-  const lackey = ['--tool=lackey', '--trace-mem=yes', '--trace-syscalls=yes', '--basic-counts=no'];
+  const lackey = ['--tool=lackey', '--trace-mem=yes', '--trace-syscalls=yes', '--basic-counts=no', '--vgdb=no'];
   // -d tells where memory lies at the start, and much else that we do not pass on.
   return ['-d', ...lackey, '--trace-children=yes', `--log-fd=${LOG_FD}`, file, ...args];
 }

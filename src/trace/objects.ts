@@ -15,6 +15,9 @@ const OBJECTS = 2 ** 26;
 /** 128 TiB of file: what a process could map. */
 const PAGES = 2 ** 35;
 const NONE = -1;
+const SLOT = 4;
+/** The fourth is not used: a piece does not lie across two lines of the cache. */
+const PIECE = 4;
 
 /** What there is too much of; the caller knows the place. */
 export class TooMany extends Error {}
@@ -24,14 +27,10 @@ export class ObjectPages {
   pages = 0;
   /** How many objects there are. */
   objects = 0;
-  /** Open addressing: the id's halves and its first piece. */
-  private low = new Uint32Array(1 << 12);
-  private high = new Uint32Array(1 << 12);
-  private piece = new Int32Array(1 << 12).fill(NONE);
-  /** Pieces: where each begins, how many pages it has, the object's next one. */
-  private start = new Float64Array(1 << 12);
-  private count = new Float64Array(1 << 12);
-  private next = new Int32Array(1 << 12);
+  /** Open addressing, SLOT words each: the id's halves, its first piece and one; 0: free. Side by side, they are one miss of the cache. */
+  private slots = new Uint32Array(SLOT << 12);
+  /** Pieces, PIECE numbers each: where it begins, how many pages it has, the object's next one. */
+  private table = new Float64Array(PIECE << 12);
   private pieces = 0;
   private readonly seed = Math.floor(Math.random() * 2 ** 32);
 
@@ -40,65 +39,65 @@ export class ObjectPages {
     let piece = this.firstPiece(low, high, pages);
     let left = pages;
     for (;;) {
-      const here = Math.min(left, this.count[piece]!);
-      read(this.start[piece]!, here);
+      const at = PIECE * piece;
+      const here = Math.min(left, this.table[at + 1]!);
+      read(this.table[at]!, here);
       left -= here;
       if (left === 0) return;
-      if (this.next[piece]! === NONE) this.grow(piece, left);
-      piece = this.next[piece]!;
+      if (this.table[at + 2] === NONE) {
+        const grown = this.newPiece(left);
+        this.table[at + 2] = grown;
+      }
+      piece = this.table[at + 2]!;
     }
   }
 
   private firstPiece(low: number, high: number, pages: number): number {
-    const mask = this.piece.length - 1;
-    let slot = this.hash(low, high) & mask;
-    for (; this.piece[slot] !== NONE; slot = (slot + 1) & mask) {
-      if (this.low[slot] === low && this.high[slot] === high) return this.piece[slot]!;
-    }
+    const { slots } = this;
+    const at = this.slotOf(low, high);
+    if (slots[at + 2] !== 0) return slots[at + 2]! - 1;
     if (this.objects === OBJECTS) throw new TooMany(`more than ${OBJECTS} objects`);
     const piece = this.newPiece(pages);
-    this.low[slot] = low;
-    this.high[slot] = high;
-    this.piece[slot] = piece;
+    slots[at] = low;
+    slots[at + 1] = high;
+    slots[at + 2] = piece + 1;
     this.objects += 1;
-    if (2 * this.objects > this.piece.length) this.rehash();
+    if (2 * SLOT * this.objects > slots.length) this.rehash();
     return piece;
   }
 
-  private grow(last: number, pages: number): void {
-    const piece = this.newPiece(pages);
-    this.next[last] = piece;
+  /** Where the id is, or would be. */
+  private slotOf(low: number, high: number): number {
+    const { slots } = this;
+    const mask = slots.length - 1;
+    let at = (this.hash(low, high) * SLOT) & mask;
+    while (slots[at + 2] !== 0 && (slots[at] !== low || slots[at + 1] !== high)) at = (at + SLOT) & mask;
+    return at;
   }
 
   private newPiece(pages: number): number {
     if (this.pages + pages > PAGES) throw new TooMany(`more than ${PAGES} pages of objects`);
-    if (this.pieces === this.start.length) {
+    if (PIECE * this.pieces === this.table.length) {
       if (this.pieces >= 2 * OBJECTS) throw new TooMany(`more than ${2 * OBJECTS} pieces of objects`);
-      this.start = wider(this.start, new Float64Array(2 * this.pieces));
-      this.count = wider(this.count, new Float64Array(2 * this.pieces));
-      this.next = wider(this.next, new Int32Array(2 * this.pieces));
+      const wider = new Float64Array(2 * this.table.length);
+      wider.set(this.table);
+      this.table = wider;
     }
     const piece = this.pieces++;
-    this.start[piece] = this.pages;
-    this.count[piece] = pages;
-    this.next[piece] = NONE;
+    this.table.set([this.pages, pages, NONE], PIECE * piece);
     this.pages += pages;
     return piece;
   }
 
   private rehash(): void {
-    const { low, high, piece } = this;
-    const size = 2 * piece.length;
-    this.low = new Uint32Array(size);
-    this.high = new Uint32Array(size);
-    this.piece = new Int32Array(size).fill(NONE);
-    for (let old = 0; old < piece.length; old++) {
-      if (piece[old] === NONE) continue;
-      let slot = this.hash(low[old]!, high[old]!) & (size - 1);
-      while (this.piece[slot] !== NONE) slot = (slot + 1) & (size - 1);
-      this.low[slot] = low[old]!;
-      this.high[slot] = high[old]!;
-      this.piece[slot] = piece[old]!;
+    const old = this.slots;
+    this.slots = new Uint32Array(2 * old.length);
+    for (let at = 0; at < old.length; at += SLOT) {
+      if (old[at + 2] === 0) continue;
+      const to = this.slotOf(old[at]!, old[at + 1]!);
+      this.slots[to] = old[at]!;
+      this.slots[to + 1] = old[at + 1]!;
+      this.slots[to + 2] = old[at + 2]!;
     }
   }
 
@@ -108,9 +107,4 @@ export class ObjectPages {
     h = Math.imul(h ^ (h >>> 13) ^ (this.seed >>> 3), 0xc2b2ae3d);
     return (h ^ (h >>> 16)) >>> 0;
   }
-}
-
-function wider<T extends Float64Array | Int32Array>(old: T, made: T): T {
-  made.set(old);
-  return made;
 }

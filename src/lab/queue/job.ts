@@ -5,8 +5,10 @@
  *           given a run.
  * Promises  What readJob accepts is whole. What is in a server was written by others.
  */
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Run } from '../configuration_run.ts';
 import { CONFIGURATION_DEFAULTS, type Configuration } from '../grid.ts';
+import type { RunResult } from '../result.ts';
 import { engineVersion, type Identity, keyOf } from '../store/key.ts';
 import { PREFIX } from './connection.ts';
 
@@ -27,11 +29,25 @@ export interface JobData {
   fresh: boolean;
 }
 
-/** As a text: its bytes are the same wherever it was made. */
-export interface JobResult {
-  result: string;
-  seconds: number;
+/** What a job returns: a result is written once more with each event about it, so it is packed. */
+export function packAnswer(result: RunResult, seconds: number): string {
+  return gzipSync(JSON.stringify({ result, seconds })).toString('base64');
 }
+
+/** null: no answer of a worker of ours. */
+export function unpackAnswer(text: unknown): { result: RunResult; seconds: number } | null {
+  try {
+    const json = gunzipSync(Buffer.from(String(text), 'base64'), { maxOutputLength: ANSWER_BYTES }).toString();
+    const answer: unknown = JSON.parse(json);
+    if (!isRecord(answer) || !isRecord(answer['result']) || typeof answer['seconds'] !== 'number') return null;
+    return { result: answer['result'] as unknown as RunResult, seconds: answer['seconds'] };
+  } catch {
+    return null;
+  }
+}
+
+/** An answer has some 10 KB. */
+const ANSWER_BYTES = 1 << 22;
 
 export const JOB_NAME = 'run';
 

@@ -18,11 +18,11 @@ import {
   BACKOFF_MS,
   JOB_NAME,
   type JobData,
-  type JobResult,
   KEPT_SECONDS,
   queueName,
   queueOptions,
   type Sources,
+  unpackAnswer,
 } from './job.ts';
 import { Uploader } from './upload.ts';
 
@@ -47,6 +47,17 @@ interface Waiting {
   onShare: (share: number) => void;
   resolve: (outcome: Outcome) => void;
   reject: (error: Error) => void;
+  outcome: Promise<Outcome>;
+}
+
+function promiseOf<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
 }
 
 type RunQueue = Queue<JobData, string>;
@@ -113,13 +124,14 @@ class QueueRunner implements Runner {
     const key = keyOf(identity);
     const { sources, fresh } = this.work;
     const data: JobData = { key, identity, sources, fresh };
-    const outcome = new Promise<Outcome>((resolve, reject) => {
-      if (this.closed) reject(new PoolClosed());
-      else this.waiting.set(key, { run, data, onShare, resolve, reject });
-    });
-    outcome.catch(() => {}); // whoever awaits it hears of it
-    if (!this.closed) await this.put(data);
-    return outcome;
+    if (this.closed) throw new PoolClosed();
+    const known = this.waiting.get(key);
+    if (known !== undefined) return known.outcome;
+    const { promise, resolve, reject } = promiseOf<Outcome>();
+    promise.catch(() => {}); // whoever awaits it hears of it
+    this.waiting.set(key, { run, data, onShare, resolve, reject, outcome: promise });
+    await this.put(data);
+    return promise;
   }
 
   async close(): Promise<void> {
@@ -192,12 +204,9 @@ class QueueRunner implements Runner {
     const waiting = this.waiting.get(key);
     if (waiting === undefined) return;
     this.waiting.delete(key);
-    try {
-      const { result, seconds } = JSON.parse(String(returned)) as JobResult;
-      waiting.resolve({ result: JSON.parse(result), seconds, stored: false });
-    } catch {
-      waiting.reject(new Error(`${runName(waiting.run)}: a worker returned what is no result`));
-    }
+    const answer = unpackAnswer(returned);
+    if (answer !== null) waiting.resolve({ ...answer, stored: false });
+    else waiting.reject(new InputError('queue', 0, `${runName(waiting.run)}: a worker returned what is no result`));
   }
 
   private failed(key: string, reason: string): void {

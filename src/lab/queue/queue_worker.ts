@@ -14,7 +14,7 @@ import { type Outcome, outcomeOf } from '../runner.ts';
 import type { Identity } from '../store/key.ts';
 import type { ResultStore } from '../store/store.ts';
 import { connectQueue, noteUnlessLost } from './connection.ts';
-import { type JobData, type JobResult, queueName, queueOptions, readJob, runOf } from './job.ts';
+import { type JobData, packAnswer, queueName, queueOptions, readJob, runOf } from './job.ts';
 import { Recordings } from './recordings.ts';
 
 export interface WorkerOptions {
@@ -94,7 +94,7 @@ async function perform(
   const { identity, sources, fresh } = data;
   const known = fresh ? null : (store?.get(identity) ?? null);
   if (typeof known === 'string') onNote(`${known}; it is made again`);
-  else if (known !== null) return answer(known.result, known.seconds);
+  else if (known !== null) return packAnswer(known.result, known.seconds);
   await checkPolicy(identity);
   const share = shareTeller(job);
   const outcome = await recordings.with(identity.recording, sources, (material) =>
@@ -102,7 +102,7 @@ async function perform(
   );
   store?.put(identity, outcome.result, outcome.seconds);
   onRun(nameOf(job), outcome.seconds, null);
-  return answer(outcome.result, outcome.seconds);
+  return packAnswer(outcome.result, outcome.seconds);
 }
 
 async function make(
@@ -112,10 +112,6 @@ async function make(
   onShare: (share: number) => void,
 ): Promise<Outcome> {
   return outcomeOf(await pool.run(material, runOf(identity), onShare));
-}
-
-function answer(result: object, seconds: number): string {
-  return JSON.stringify({ result: JSON.stringify(result), seconds } satisfies JobResult);
 }
 
 /** A policy out of a file does not travel: the worker must have the same one. */

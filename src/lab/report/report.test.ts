@@ -81,6 +81,11 @@ function sweep(over: Partial<SweepResult> = {}): SweepResult {
         return { name, options: MACHINE_DEFAULTS, at_recommended: at, at_tighter: { ...at, major_faults: null } };
       }),
     },
+    recorded: {
+      touched_bytes: 110 * MiB,
+      unseen: [`${EVIL} was not seen.`],
+      working_set: [{ accesses: 1e6, seconds: 0.001, mean_bytes: 3 * MiB, most_bytes: 40 * MiB }],
+    },
     miss_ratio: {
       recording: EVIL,
       command: EVIL,
@@ -120,7 +125,7 @@ for (const { why, page } of [
   { why: 'all of it', page: reportHtml(sweep(), made) },
   {
     why: 'nothing but limits',
-    page: reportHtml(sweep({ alternatives: null, miss_ratio: null, truth: null, refined: [] }), made),
+    page: reportHtml(sweep({ alternatives: null, recorded: null, miss_ratio: null, truth: null, refined: [] }), made),
   },
   { why: 'no limit', page: reportHtml(sweep({ runs: [], refined: [], advice: adviseOn(unlimited, []) }), made) },
   {
@@ -159,6 +164,8 @@ test('report: what it says', () => {
     'Measured, the smallest limit is more than 70.0 MiB and at most 90.0 MiB; predicted was 90.0 MiB.',
     'pswpin 100 to 300 in 3 runs',
     'charged to the cgroup',
+    '110.0 MiB were touched in all',
+    'was not seen.',
     '/lib/&quot;quoted&quot; &amp; &lt;script&gt;',
     'revmap sweep &#39;&lt;img',
   ]) {

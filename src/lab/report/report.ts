@@ -15,6 +15,7 @@ import type {
   Alternatives,
   LimitFound,
   PeakBreakdown,
+  Recorded,
   RunResult,
   SweepResult,
   TruthBeside,
@@ -60,7 +61,7 @@ ${figures.length === 0 ? '' : `<section><h2>What a limit costs</h2>${figures.joi
 <section><h2>Why</h2>${htmlList(advice.reasons)}${namedLimits(sweep)}${terms()}</section>
 ${sweep.alternatives === null ? '' : otherSettings(sweep.alternatives)}
 ${sweep.truth === null ? '' : truthSection(sweep.truth)}
-${memory(unlimited.peak)}
+${memory(unlimited.peak, sweep.recorded)}
 <section><h2>How far to trust it</h2>${htmlList(uncertainty(sweep))}</section>
 ${numbers(sweep)}
 ${again(options)}`;
@@ -197,7 +198,7 @@ ${htmlTable(['setting', ...columns(recommended_limit_bytes), ...columns(tighter_
 </section>`;
 }
 
-function memory(peak: PeakBreakdown): string {
+function memory(peak: PeakBreakdown, recorded: Recorded | null): string {
   const kinds: [string, number][] = [
     ['anonymous', peak.anonymous],
     ['files', peak.file],
@@ -245,10 +246,23 @@ function memory(peak: PeakBreakdown): string {
 ${htmlTable(['kind', 'memory', 'share'], kindRows, 'By kind')}
 <h3>Why RSS, page cache and the limit disagree</h3>
 ${htmlTable(['', 'memory', 'in RSS', '<span class="text">why</span>'], account, 'From what the processes show to what the cgroup is charged')}
+${recorded === null ? '' : workingSet(recorded)}
 <h3>By mapping</h3>
 ${htmlTable(['mapping', 'kind', 'process', 'memory', 'not mapped', 'share'], mappings, 'The largest first; a file is charged once, whoever maps it')}
 ${rest > 0 ? `<p class="note">And ${grouped(rest)} smaller ones.</p>` : ''}
 </section>`;
+}
+
+function workingSet({ working_set, touched_bytes }: Recorded): string {
+  const rows = working_set.map(({ accesses, seconds, mean_bytes, most_bytes }) => [
+    `${(1000 * seconds).toFixed(seconds < 0.1 ? 1 : 0)} ms`,
+    grouped(accesses),
+    formatSize(mean_bytes),
+    formatSize(most_bytes),
+  ]);
+  return `<h3>Working set</h3>
+<p>${formatSize(touched_bytes)} were touched in all. What is in use at a time is less: that is why a limit below the peak can do.</p>
+${htmlTable(['window', 'accesses', 'on average', 'at most'], rows, 'Memory touched in a window, over windows side by side')}`;
 }
 
 /** Every replay under a limit on the machine that was asked for. */
