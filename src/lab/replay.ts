@@ -524,6 +524,10 @@ export class Replay {
           return this.place(p, system.dup(process, fd), ret);
       }
     }
+    // What is no file here, a pipe say, took the place of one that is.
+    const replaced =
+      (number === nr.SYS_dup2 || number === nr.SYS_dup3) && ret >= 0 && this.fileOf(p, ret) !== undefined;
+    if (replaced) system.close(process, ret);
     // What failed then changed nothing.
     if (this.ordered && ret < 0) return NOT_MADE;
     return OF_FILES.has(number) || nr.leavesMemoryAlone(number) ? NOT_MADE : this.unknown(number);
