@@ -17,16 +17,15 @@ declare -A command=(
   [forkcow]="./workloads forkcow"
   [filescan]="./workloads filescan big"
   [mmapfile]="./workloads mmapfile big"
-  [sqlite]="/usr/bin/sqlite3 :memory: .read\ sqlite.sql"
+  [sqlite]="/usr/bin/sqlite3 :memory: '.read sqlite.sql'"
   [python]="/usr/bin/python3 words.py"
-  [sort]="/usr/bin/sort -S 12M --parallel=1 -o sorted text"
-  [xz]="/usr/bin/xz -k -c --lzma2=preset=1,dict=16MiB small"
-  [perl]="/usr/bin/perl hash.pl text"
+  [sort]="/usr/bin/sort -S 6M --parallel=1 -o sorted text"
+  [jq]="/usr/bin/jq -c 'sort_by(.at.x)|map(.id)' data.json"
 )
 names=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do names+=("$1"); shift; done
 [ $# -gt 0 ] && shift
-[ ${#names[@]} -gt 0 ] || names=(zipf phase seq forkcow filescan mmapfile sqlite python sort xz perl)
+[ ${#names[@]} -gt 0 ] || names=(zipf phase seq forkcow filescan mmapfile sqlite python sort jq)
 
 cd "$("$here/programs/make.sh")"
 for name in "${names[@]}"; do

@@ -3,7 +3,8 @@
  *
  * Owns      the order of the runs, and which of the kernel's numbers stand in which column of a truth table.
  * Promises  1. Limits are shares of the first run without a limit, and stay the same in every boot.
- *           2. Every run is told as soon as it is there, so that an interrupt loses only the one under way.
+ *           2. Before anything is counted the program has run once in each boot, as it had before it was recorded.
+ *           3. Every run is told as soon as it is there, so that an interrupt loses only the one under way.
  */
 import { majorFaultsAllowed } from '../lab/terms.ts';
 import type { TruthMode, TruthRow } from '../trace/truth.ts';
@@ -62,6 +63,8 @@ export async function measure(
         onRow(row, answer);
         return row;
       };
+      // What a program leaves on the disk when it runs for the first time (caches of its own) is not measured.
+      if (modes[0] !== undefined) await bench.ask(questionOf(options, modes[0], null));
       for (const mode of modes) {
         const unlimited = await run(mode, null);
         limits ??= limitsFor(options.limits, (unlimited.counts['peak_kib'] ?? 0) * 1024);

@@ -248,7 +248,7 @@ export class Machine {
     const bytes = config.nodes?.reduce((sum, node) => sum + node.bytes, 0) ?? config.ramBytes;
     this.frames = new MemMap(Math.floor(bytes / 4096));
     this.multiGen = newMultiGen(this);
-    this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB, this.multiGen !== null);
+    this.pageTables = new PageTables(config.tlb ?? EMULATED_TLB, this.multiGen !== null, this.clock);
     const cgroupV1 = this.generation.switches.cgroupV1Only || (config.cgroupV1 ?? false);
     this.rootMemcg = new MemCgroup(1, '/', null, cgroupV1, this.sysctl.swappiness);
     this.memcgs.push(this.rootMemcg, this.rootMemcg);

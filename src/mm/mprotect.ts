@@ -134,6 +134,8 @@ function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): voi
   const { pageTables } = machine;
   const root = vma.vmMm.pageTables;
   const base = machine.generation.switches.writeNotify ? vma.vmPageProt : vmGetPageProt(vma.vmFlags);
+  let first = end;
+  let last = start;
   for (let at = pageTables.nextTable(root, start, end); at < end; at = pageTables.nextTable(root, at, end)) {
     const tableEnd = Math.min(end, at - (at & 511) + 512) as Vpn;
     const huge = wholeHuge(machine, vma, at, end);
@@ -144,11 +146,14 @@ function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): voi
     }
     for (let slot = pageTables.slotOf(root, at); at < tableEnd; at++, slot++) {
       if (!pageTables.isPresent(slot)) continue;
+      first = Math.min(first, at) as Vpn;
+      last = at;
       let bits = base | (pageTables.bits[slot]! & (PTE_YOUNG | PTE_DIRTY | PTE_SPECIAL));
       if (canChangeWritable(machine, vma, slot, bits)) bits |= PTE_RW;
       pageTables.setPresent(slot, pageTables.pfn(slot), bits);
     }
   }
+  pageTables.flushTlbRange(first, last);
 }
 
 /** A store here would fault, and the fault would do nothing but make the entry writable. */

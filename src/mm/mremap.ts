@@ -427,6 +427,7 @@ function movePageTables(machine: Machine, vma: Vma, from: Vpn, to: Vpn, pages: n
     if (byEntry || !pageTables.moveTable(machine, mm, at, target)) {
       if (!moveEntries(machine, mm, at, target, left)) return at - from;
     }
+    pageTables.flushTlbRange(at, (next - 1) as Vpn);
     at = next;
   }
   return pages;

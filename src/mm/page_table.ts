@@ -20,6 +20,7 @@
  *
  * What the CPU knows of an entry is two bits (tlb.ts).
  */
+import type { Clock } from './clock.ts';
 import type { Machine } from './machine.ts';
 import { pmdHash } from './mglru/bloom_filter.ts';
 import type { Mm } from './mm.ts';
@@ -60,6 +61,8 @@ export const PTRS_PER_TABLE = 512;
 export const NO_SLOT = -1;
 
 const WALK_CACHE = 64;
+/** Pages (tlb_single_page_flush_ceiling). */
+const FLUSH_CEILING = 33;
 
 /** Where leaf tables were found last, direct-mapped: first page of the 2 MiB, and its table's first slot. Saves time, says nothing. */
 export class WalkCache {
@@ -94,6 +97,7 @@ export class PageTables {
   /** Frame or swap entry of each slot. */
   value: Uint32Array = new Uint32Array(0);
   private readonly tlb: Tlb;
+  private readonly clock: Clock;
   /** Whose entries they are: another address space starts with an empty TLB. */
   private tlbRoot: PageTableRoot | null = null;
   private dir: Int32Array = new Int32Array(0);
@@ -108,7 +112,8 @@ export class PageTables {
   private readonly freeDirs: number[] = [];
 
   /** `watchesTables`: young bits of entries above tables are kept. */
-  constructor(tlb: TlbConfig, watchesTables: boolean) {
+  constructor(tlb: TlbConfig, watchesTables: boolean, clock: Clock) {
+    this.clock = clock;
     this.tableYoung = watchesTables ? new Uint8Array(0) : null;
     this.tlb = new Tlb(tlb);
   }
@@ -145,9 +150,14 @@ export class PageTables {
     this.tlbRoot = root;
   }
 
+  /** Entries from `first` to `last` have changed: of many pages not each is flushed, but everything (flush_tlb_range). */
+  flushTlbRange(first: Vpn, last: Vpn): void {
+    if (last - first >= FLUSH_CEILING) this.flushTlb();
+  }
+
   /** Everything out: at a switch, and at a fork, which write-protects all at once. */
   flushTlb(): void {
-    this.tlb.flush(this.bits);
+    this.tlb.flush(this.bits, this.clock.now);
   }
 
   // the entries above tables

@@ -12,7 +12,7 @@ function made() {
     take: (page: number) => tlb.take(bits, page, page as Vpn),
     jump: (page: number) => tlb.jump(bits, page, page as Vpn),
     invalidate: (page: number) => tlb.invalidate(bits, page, page as Vpn),
-    flush: () => tlb.flush(bits),
+    flush: (now = 0) => tlb.flush(bits, now),
     known: (bit: number) => [...bits.keys()].filter((page) => (bits[page]! & bit) !== 0),
   };
 }
@@ -60,3 +60,50 @@ test('a flush takes everything', () => {
   expect([t.known(PTE_DTLB), t.known(PTE_ITLB)]).toEqual([[], []]);
   expect([0, 1, 4].map(t.take)).toEqual([false, false, false]);
 });
+
+/** Fills `used` places, flushes at `ms`; gives how many entries there are then. */
+function sizeAfter(steps: readonly (readonly [used: number, ms: number])[]): number {
+  const tlb = new Tlb({ entries: 256, victims: 8, jumps: 64 });
+  const bits = new Uint16Array(2 ** 14);
+  for (const [used, ms] of steps) {
+    for (let page = 0; page < used; page++) tlb.take(bits, page, page as Vpn);
+    tlb.flush(bits, ms * 1e6);
+  }
+  for (let page = 0; page < 2 ** 14; page++) tlb.take(bits, page, page as Vpn);
+  return bits.filter((entry) => (entry & PTE_DTLB) !== 0).length;
+}
+
+for (const { why, steps, want } of [
+  { why: 'as it begins', steps: [[100, 1]], want: 256 },
+  { why: 'more than seven tenths were used', steps: [[180, 1]], want: 512 },
+  {
+    why: 'twice full',
+    steps: [
+      [256, 1],
+      [512, 2],
+    ],
+    want: 1024,
+  },
+  { why: 'few were used, but not for long', steps: [[10, 5]], want: 256 },
+  { why: 'few were used for long', steps: [[10, 7]], want: 64 },
+  {
+    why: 'few were used, once more of them',
+    steps: [
+      [100, 1],
+      [10, 7],
+    ],
+    want: 256,
+  },
+  {
+    why: 'it fits a power of two, but is nearly full',
+    steps: [
+      [512, 1],
+      [512, 2],
+      [120, 9],
+      [120, 16],
+    ],
+    want: 256,
+  },
+] as const) {
+  test(`how many entries: ${why}: ${want}`, () => expect(sizeAfter(steps)).toBe(want));
+}

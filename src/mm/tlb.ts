@@ -18,11 +18,22 @@
  * program uses all the time can look idle to reclaim, here as there. Invalidating a page lets go of all jumps of its class and of the
  * class before, whosever they are: where pages are evicted, code is looked up in the TLB again and again.
  *
- * DIFFERS: QEMU's TLB grows and shrinks at full flushes; ours stays as it is (decision 0007). The kernel's own accesses to user
- *          memory go past it.
+ * The number of entries changes when everything is flushed, as in QEMU: it doubles when more than 70 % were in use at a flush, and
+ * becomes the next power of two that holds them when for a tenth of a second less than 30 % were. One CPU flushes everything
+ * when it changes the address space, at a fork, and when more than 33 pages are unmapped at once; so a program that frees large
+ * blocks gets a large TLB, and its pages look idle for longer.
+ *
+ * DIFFERS: the kernel's own accesses to user memory go past it.
  */
 import { NO_SLOT, PTE_DTLB, PTE_ITLB } from './page_table.ts';
 import type { Vpn } from './units.ts';
+
+/** Shares of its entries. */
+const FULL = 0.7;
+const EMPTY = 0.3;
+const LEAST_ENTRIES = 64;
+/** A tenth of a second of the emulator's, in which the machine gets a sixteenth as far as its clock says. */
+const WINDOW_NS = 6e6;
 
 /** How many of each; powers of two. */
 export interface TlbConfig {
@@ -32,10 +43,13 @@ export interface TlbConfig {
 }
 
 export class Tlb {
-  private readonly entries: Int32Array;
+  private entries: Int32Array;
   private readonly victims: Int32Array;
   private readonly jumps: Int32Array;
   private nextVictim = 0;
+  /** Since `windowStart`, at a full flush. */
+  private mostUsed = 0;
+  private windowStart = 0;
 
   constructor(config: TlbConfig) {
     this.entries = new Int32Array(config.entries).fill(NO_SLOT);
@@ -81,13 +95,36 @@ export class Tlb {
     this.forgetJump(bits, (vpn - 1) as Vpn);
   }
 
-  /** Everything out. */
-  flush(bits: Uint16Array): void {
-    for (const slot of this.entries) if (slot !== NO_SLOT) bits[slot]! &= ~PTE_DTLB;
+  /** Everything out; how full it was says how large it is from now on. `now`: the machine's clock. */
+  flush(bits: Uint16Array, now: number): void {
+    let used = 0;
+    for (const slot of this.entries) {
+      if (slot === NO_SLOT || (bits[slot]! & PTE_DTLB) === 0) continue;
+      used += 1;
+      bits[slot]! &= ~PTE_DTLB;
+    }
+    this.resize(used, now);
     for (const slot of this.jumps) if (slot !== NO_SLOT) bits[slot]! &= ~PTE_ITLB;
     this.entries.fill(NO_SLOT);
     this.victims.fill(NO_SLOT);
     this.jumps.fill(NO_SLOT);
+  }
+
+  private resize(used: number, now: number): void {
+    const size = this.entries.length;
+    const expired = now > this.windowStart + WINDOW_NS;
+    this.mostUsed = Math.max(this.mostUsed, used);
+    const share = this.mostUsed / size;
+    let wanted = size;
+    if (share > FULL) wanted = size * 2;
+    else if (share < EMPTY && expired) {
+      const fits = 2 ** Math.ceil(Math.log2(Math.max(1, this.mostUsed)));
+      wanted = Math.max(LEAST_ENTRIES, this.mostUsed / fits > FULL ? fits * 2 : fits);
+    }
+    if (wanted !== size) this.entries = new Int32Array(wanted);
+    if (wanted === size && !expired) return;
+    this.windowStart = now;
+    this.mostUsed = wanted === size ? used : 0;
   }
 
   private forgetJump(bits: Uint16Array, vpn: Vpn): void {

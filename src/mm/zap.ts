@@ -21,9 +21,6 @@ import { VM_RAND_READ, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts';
 import { linearPageIndex, type Vma } from './vma.ts';
 import { folioMarkDirty } from './writeback.ts';
 
-/** From so many pages on everything is flushed, not each of them (tlb_single_page_flush_ceiling). */
-const FLUSH_CEILING = 33;
-
 /**
  * Takes away the entries of [start, end) in `vma`. Guard markers stay unless `dropMarkers`; private copies and swapped
  * pages of a file mapping stay unless `evenCows`.
@@ -65,7 +62,7 @@ export function zapPageRange(
     }
     at = tableEnd;
   }
-  if (last - first >= FLUSH_CEILING) pageTables.flushTlb();
+  pageTables.flushTlbRange(first, last);
 }
 
 function zapEntry(machine: Machine, vma: Vma, slot: number, dropMarkers: boolean, evenCows: boolean): void {

@@ -141,7 +141,7 @@ function newMachine(kernel: Kernel, v1 = false): Stub {
     sysctl: { pageCluster: 3, overcommitMemory: 0 },
     frames,
     clock: new Clock(),
-    pageTables: new PageTables({ entries: 64, victims: 8, jumps: 64 }, false),
+    pageTables: new PageTables({ entries: 64, victims: 8, jumps: 64 }, false, new Clock()),
     nodes: [node],
     zones: [{ pgdat: node, lruvec: 0 }],
     events: new Float64Array(NR_VM_EVENTS),
