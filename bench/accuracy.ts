@@ -18,6 +18,8 @@ import { measuredPrograms, type PredictedPoint, type Program } from './accuracy/
 const BOOTS = 3;
 /** Of the smallest limit; the search ends at a hundredth. */
 const LIMIT_SHARE = 0.1;
+/** Of the search; fewer were not a search. */
+const LEAST_STEPS = 5;
 
 const counts = { within: 0, all: 0 };
 const limits: string[] = [];
@@ -68,19 +70,23 @@ function printPoint({ mode, limitBytes, verdicts, result }: PredictedPoint): voi
   console.log(`  ${formatMode(mode, true)} ${String((limitBytes ?? 0) / 1024).padStart(6)} KiB  ${cells.join('  ')}`);
 }
 
-/** If the table has a search: its limits were measured once each. */
+/** The same search on both; the table has the kernel's answer to each of its steps, if it was made. */
 async function compareSmallest(program: Program, unlimited: PredictedPoint): Promise<void> {
   const { mode, rows } = unlimited;
-  const same = program.points.filter(
-    (point) => point.limitBytes !== null && formatMode(point.mode, true) === formatMode(mode, true),
+  const unlimitedRow = rows[0]!;
+  const peakBytes = (unlimitedRow.counts['peak_kib'] ?? 0) * 1024;
+  const answers = new Map(
+    program.points
+      .filter((point) => point.limitBytes !== null && formatMode(point.mode, true) === formatMode(mode, true))
+      .map((point) => [point.limitBytes, point.rows.every((row) => isFine(row, unlimitedRow))]),
   );
-  if (same.filter((point) => point.rows.length === 1).length < 3) return;
-  let kernel = Number.POSITIVE_INFINITY;
-  for (const point of same) {
-    if (!point.rows.every((row) => isFine(row, rows[0]!))) break;
-    kernel = point.limitBytes!;
-  }
-  const engine = await smallestLimit(unlimited.result.peak_bytes, async (limitBytes) =>
+  let asked = 0;
+  const kernel = await smallestLimit(peakBytes, async (limitBytes) => {
+    asked += answers.has(limitBytes) ? 1 : 0;
+    return answers.get(limitBytes) ?? false;
+  });
+  if (asked < LEAST_STEPS) return;
+  const engine = await smallestLimit(peakBytes, async (limitBytes) =>
     hasFewFaults(program.run(unlimited, limitBytes), unlimited.result),
   );
   const off = engine / kernel - 1;
