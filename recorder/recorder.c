@@ -36,8 +36,8 @@
 EXPORT int qemu_plugin_version = 1;
 
 #define CHUNK_BYTES (256 * 1024)
-/* The longest event: a path and its length; and some. */
-#define CHUNK_MARGIN (PATH_MAX + 256)
+/* The longest event: two paths and their lengths; and some. */
+#define CHUNK_MARGIN (2 * PATH_MAX + 256)
 #define TICK_ACCESSES 65536
 #define MOST_WINDOW 4096
 /* Younger than some headers. */
@@ -435,16 +435,33 @@ static bool changes_pages(int64_t nr) {
     return changes_mappings(nr) || nr == SYS_clone || nr == SYS_fork || nr == SYS_vfork || nr == SYS_clone3_;
 }
 
-/* The path of a file that is about to be removed, as an open of it would have been written. */
-static void remember_path(struct thread *t, int64_t nr, const uint64_t *a) {
-    const char *name = (const char *)(nr == SYS_unlinkat ? a[1] : a[0]);
+/* Calls that take a name from a file, or give it one; where their arguments are. */
+struct naming {
+    int64_t nr;
+    int folder, name, new_folder, new_name;
+};
+static const struct naming *naming_of(int64_t nr) {
+    static const struct naming calls[] = {
+        {SYS_unlink, -1, 0, -1, -1},  {SYS_unlinkat, 0, 1, -1, -1}, {SYS_rename, -1, 0, -1, 1},
+        {SYS_renameat, 0, 1, 2, 3},   {SYS_renameat2, 0, 1, 2, 3},  {SYS_link, -1, 0, -1, 1},
+        {SYS_linkat, 0, 1, 2, 3},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        if (calls[i].nr == nr) return &calls[i];
+    }
+    return NULL;
+}
+
+/* The path of a regular file as an open of it would have been written. `folder`: argument of its folder, -1 for the current one. */
+static bool path_of_file(const uint64_t *a, int folder_at, int name_at, char *path) {
+    const char *name = (const char *)a[name_at];
+    int folder_fd = folder_at < 0 ? AT_FDCWD : (int)a[folder_at];
     char whole[PATH_MAX * 2];
     struct stat st;
-    int folder_fd = nr == SYS_unlinkat ? (int)a[0] : AT_FDCWD;
-    if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return;
+    if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return false;
     if (name[0] == '/' || folder_fd == AT_FDCWD) snprintf(whole, sizeof whole, "%s", name);
     else snprintf(whole, sizeof whole, "/proc/self/fd/%d/%s", folder_fd, name);
-    t->path_is_known = realpath(whole, t->path) != NULL;
+    return realpath(whole, path) != NULL;
 }
 
 static void note_unseen(int64_t nr, const uint64_t *a) {
@@ -512,8 +529,8 @@ static void on_call(qemu_plugin_id_t id, unsigned int vcpu, int64_t nr, uint64_t
         close_chunk(t);
         follow_exec(nr, a);
         open_chunk(t);
-    } else if (nr == SYS_unlink || nr == SYS_unlinkat) {
-        remember_path(t, nr, a);
+    } else if (naming_of(nr) != NULL) {
+        t->path_is_known = path_of_file(a, naming_of(nr)->folder, naming_of(nr)->name, t->path);
     } else if (changes_mappings(nr)) {
         pthread_mutex_lock(&mapping_lock);
         t->holds_mapping_lock = true;
@@ -535,7 +552,12 @@ static void on_return(qemu_plugin_id_t id, unsigned int vcpu, int64_t nr, int64_
             if (ret >= 0) put_opened(t, ret, name);
             else if (ret != -EFAULT) put_text(t, PATH, name);
         } else if (t->path_is_known) {
+            char path[PATH_MAX];
+            const struct naming *naming = naming_of(nr);
             put_text(t, PATH, t->path);
+            if (naming->new_name >= 0 && ret == 0 && path_of_file(a, naming->new_folder, naming->new_name, path)) {
+                put_text(t, PATH, path);
+            }
         }
         put_call(t, nr, a, ret);
         publish(t);

@@ -182,7 +182,7 @@ export const OBSERVABLES: readonly Observables[] = [
         'throttling',
         'the reason is a number of ours and not the kernel’s flag; nobody waits for ISOLATED, since one CPU isolates at a time',
       ],
-      ['MGLRU', 'active and inactive lists alone, as Linux has them with lru_gen disabled'],
+      ['MGLRU', 'on from boot or not at all; min_ttl_ms is 0; no commands and no statistics of debugfs; docs/mglru.md'],
       ['smaps/pagemap', 'a page moves within one step, so neither file ever shows a migration entry'],
       [
         'tracepoints',

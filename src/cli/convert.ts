@@ -76,11 +76,13 @@ async function exportTo(
     try {
       if (target === 'lackey') writeLackey(recording, output);
       else writePageTrace(pageStream(recording, surveyRecording(recording)), target, output);
+      output.finish();
     } catch (error) {
       output.abandon();
+      // Whoever closes the pipe has had enough.
+      if (out === '-' && (error as NodeJS.ErrnoException).code === 'EPIPE') return;
       throw error;
     }
-    output.finish();
     process.stderr.write(`revmap: ${out}: ${formatSize(output.bytes)} as ${target}\n`);
   } finally {
     closeRecording(recording);

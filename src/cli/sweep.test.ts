@@ -217,7 +217,9 @@ test('sweep: plots as files, caches beside the curve, what a real kernel did', (
   const { status, stdout } = revmap([...args, ...more]);
   expect(status).toBe(0);
   expect(stdout).toMatch(/z-n-3 +pswpout +pgmajfault +pgscan/);
-  expect(stdout.replace(/\s+/g, ' ')).toMatch(/of 2\d counts keep to it. Measured, the smallest limit is more than 29.9 MiB; none was predicted/);
+  expect(stdout.replace(/\s+/g, ' ')).toMatch(
+    /of 2\d counts keep to it. Measured, the smallest limit is more than 29.9 MiB; none was predicted/,
+  );
   expect(readdirSync(join(folder, 'plots')).sort()).toEqual(
     ['caches', 'pages', 'time', 'truth'].map((name) => `zipf-${name}.svg`),
   );

@@ -201,7 +201,7 @@ function workingSetText({ working_set, touched_bytes }: Recorded): string {
     .slice(0, -1)
     .map(
       ({ seconds, mean_bytes, most_bytes }) =>
-        `${formatSize(mean_bytes)} in ${(1000 * seconds).toFixed(0)} ms (at most ${formatSize(most_bytes)})`,
+        `${formatSize(mean_bytes)} in ${(1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms (at most ${formatSize(most_bytes)})`,
     );
   return `Its working set is ${[...windows, `${formatSize(touched_bytes)} in the whole run`].join(', ')}.`;
 }

@@ -60,8 +60,11 @@ function accuracy({ kernel }: RunResult): string {
 function steepness({ unlimited, runs, refined, advice }: SweepResult): string[] {
   const { smallest_limit: smallest } = advice;
   if (smallest === null || smallest.fails_at_bytes === null) return [];
-  const all = [...runs, ...refined].sort((a, b) => limitOf(b) - limitOf(a));
-  const below = all.find((run) => limitOf(run) <= (1 - NOISE_SHARE) * smallest.limit_bytes);
+  const near = [...runs, ...refined].filter((run) => {
+    const share = limitOf(run) / smallest.limit_bytes;
+    return share < 1 && share >= 1 - NOISE_SHARE;
+  });
+  const below = near.sort((a, b) => limitOf(a) - limitOf(b))[0];
   if (below === undefined || below.status !== 'exited') return [];
   const more = majorFaults(below) - smallest.major_faults;
   const lost = smallest.limit_bytes - limitOf(below);

@@ -84,7 +84,7 @@ function impossible({ policy, kernel, mglru }: Configuration): string | null {
 }
 
 function hasMglru(kernel: string): boolean {
-  return generationNamed(kernel).family === 'linux-6';
+  return generationNamed(kernel).multiGen !== null;
 }
 
 /** Without swap nobody asks for its device or its clusters; a policy from a textbook knows no machine. */

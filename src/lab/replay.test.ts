@@ -542,3 +542,46 @@ test('format 2: offsets in files are what the header says; a file that is remove
   expect([replay.syscallsDifferent, [...replay.syscallsUnknown]]).toEqual([0, []]);
   expect(replay.memcg.memory.usage - before).toBeLessThan(40);
 });
+
+test('format 2: files change their names, get second ones, are copied inside the kernel', async () => {
+  const at = (does: (w: BodyWriter) => void) => [{ at: 1, does }];
+  const open = (w: BodyWriter, path: string, flags: number, fd: number, bytes: number) => {
+    w.path(path);
+    w.file({ kind: FILE_ON_DISK, device: 0, inode: 1, bytes });
+    w.syscall(257, [-100, 0, flags], fd);
+  };
+  const two = (w: BodyWriter, number: number, from: string, to: string) => {
+    w.path(from);
+    w.path(to);
+    w.syscall(number, [], 0);
+  };
+  const recording = await orderedRecording([
+    {
+      pid: 0,
+      tid: 0,
+      steps: at((w) => {
+        open(w, '/etc/old', 0, 3, 5000);
+        open(w, '/etc/new.lock', 0o302, 4, 0);
+        w.syscall(326, [3, 0, 4, 0, 9000], 5000);
+        w.syscall(326, [3, 0, 4, 0, 9000], 0);
+        two(w, 82, '/etc/new.lock', '/etc/old');
+        two(w, 86, '/etc/old', '/etc/second');
+        open(w, '/etc/second', 0, 5, 5000);
+        fill(w, AT, 3);
+        w.syscall(0, [5, AT, 9000], 5000);
+        w.path('/etc/missing');
+        w.syscall(257, [-100, 0, 0o102], -2);
+        w.syscall(231, [0], 0);
+      }),
+    },
+  ]);
+  const replay = startReplay(recording, surveyRecording(recording), options);
+  replay.run();
+  expect([replay.differences, [...replay.syscallsUnknown]]).toEqual([[], []]);
+  const { paths } = replay.system;
+  expect(paths.get('/etc/new.lock')).toBeUndefined();
+  expect(paths.get('/etc/missing')).toBeUndefined();
+  expect(paths.get('/etc/second')).toBe(paths.get('/etc/old'));
+  expect(paths.get('/etc/old')!.size).toBe(5000);
+  expect([...verify(replay.machine)]).toEqual([]);
+});

@@ -40,7 +40,7 @@ import {
 import { addrOf, PAGE_SIZE, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
-import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_DIRECTORY, O_EXCL } from '../syscalls/uapi.ts';
+import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_CREAT, O_DIRECTORY, O_EXCL } from '../syscalls/uapi.ts';
 import {
   EVENT_ACCESSES,
   EVENT_CLOCK,
@@ -54,9 +54,11 @@ import {
 import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import * as nr from '../trace/x86_64.ts';
+import { OF_FILES, POSITIONED, VECTORS, WRITES } from './call_kinds.ts';
 import { describeCall, describeResult } from './describe_call.ts';
 import { imageOf, type RecordedImage } from './image.ts';
 import { freePages } from './limit.ts';
+import { copyCall, nameCall, namesFiles } from './name_calls.ts';
 import { ENDED, ReplayProcess, RUNNING, SUSPENDED, WAITING } from './replay_process.ts';
 import type { CallDifference } from './result.ts';
 
@@ -242,8 +244,10 @@ export class Replay {
       if (event === EVENT_ACCESSES) continue;
       if (event === EVENT_TICK) this.tick(p);
       else if (event === EVENT_CLOCK && this.byClock) this.chooseNext();
-      else if (event === EVENT_PATH) p.path = p.decoder.text;
-      else if (event === EVENT_IMAGE) this.newProgram(p, this.images[p.decoder.image] ?? null);
+      else if (event === EVENT_PATH) {
+        p.firstPath = p.path;
+        p.path = p.decoder.text;
+      } else if (event === EVENT_IMAGE) this.newProgram(p, this.images[p.decoder.image] ?? null);
       else if (event === EVENT_TEXT) this.unknownCall("a line of the recorder's own");
       else if (event === EVENT_SYSCALL) {
         if (stopBeforeExit && this.isLastExit(p)) return true;
@@ -387,10 +391,15 @@ export class Replay {
     const number = call[0]!;
     const recorded = call[7]!;
     this.syscalls += 1;
-    const { path } = p;
-    p.path = '';
+    const { path, firstPath } = p;
+    p.path = p.firstPath = '';
     this.callUnderway = number;
-    const here = this.make(p, number, call, path);
+    const here =
+      this.ordered && namesFiles(number)
+        ? recorded < 0
+          ? NOT_MADE
+          : nameCall(this.system, p.process, number, firstPath, path)
+        : this.make(p, number, call, path);
     this.callUnderway = -1;
     if (p.process.exited && p.state !== ENDED) this.ended(p, true);
     if (Number.isNaN(here) || here === recorded) return;
@@ -455,6 +464,8 @@ export class Replay {
       case nr.SYS_writev:
       case nr.SYS_pread64:
       case nr.SYS_pwrite64:
+      case nr.SYS_preadv:
+      case nr.SYS_pwritev:
         return this.transfer(p, number, call);
       case nr.SYS_wait4:
       case nr.SYS_waitid:
@@ -477,9 +488,18 @@ export class Replay {
         this.endOthers(p);
         this.ended(p, false);
         return NOT_MADE;
-      case nr.SYS_unlink:
-      case nr.SYS_unlinkat:
-        return this.unlink(p, number, path, ret);
+      case nr.SYS_sendfile:
+      case nr.SYS_copy_file_range:
+        if (ret <= 0) return NOT_MADE;
+        return copyCall(this.machine, process, number, call, ret) ?? this.unknown(number);
+      case nr.SYS_sendto:
+      case nr.SYS_recvfrom:
+        this.touch(p, b, Math.min(ret, c), number === nr.SYS_recvfrom);
+        return NOT_MADE;
+      case nr.SYS_sendmsg:
+      case nr.SYS_recvmsg:
+        // Where their pieces lie is not recorded.
+        return NOT_MADE;
     }
     const fd = a;
     if (this.fileOf(p, fd) !== undefined) {
@@ -508,6 +528,12 @@ export class Replay {
           return this.place(p, system.dup(process, fd), ret);
       }
     }
+    // What is no file here, a pipe say, took the place of one that is.
+    const replaced =
+      (number === nr.SYS_dup2 || number === nr.SYS_dup3) && ret >= 0 && this.fileOf(p, ret) !== undefined;
+    if (replaced) system.close(process, ret);
+    // What failed then changed nothing.
+    if (this.ordered && ret < 0) return NOT_MADE;
     return OF_FILES.has(number) || nr.leavesMemoryAlone(number) ? NOT_MADE : this.unknown(number);
   }
 
@@ -547,12 +573,6 @@ export class Replay {
     return this.system.mremap(p.process, old, call[2]!, call[3]!, flags, moved ? ret : 0);
   }
 
-  private unlink(p: ReplayProcess, number: number, path: string, ret: number): number {
-    // Format 1 does not write the path down, format 2 those of files.
-    if (path === '' && !this.ordered) return this.unknown(number);
-    return ret < 0 || this.system.paths.get(path) === undefined ? NOT_MADE : this.system.unlink(p.process, path);
-  }
-
   private fileOf(p: ReplayProcess, fd: number): File | undefined {
     return fd >= 0 ? p.process.files.get(fd) : undefined;
   }
@@ -561,7 +581,8 @@ export class Replay {
     const kind = this.survey.files.find((f) => f.path === path)?.kind;
     // Devices, folders and files of the kernel have no pages; what failed for other reasons than a missing name fails again.
     if (path === '' || kind === 'outside' || (flags & (O_DIRECTORY | O_PATH)) !== 0) return NOT_MADE;
-    if (ret < 0 && (ret !== -ENOENT || this.system.paths.get(path) !== undefined)) return NOT_MADE;
+    if (ret < 0 && (ret !== -ENOENT || (flags & O_CREAT) !== 0 || this.system.paths.get(path) !== undefined))
+      return NOT_MADE;
     // What was made then is there already, empty.
     const bits = ret >= 0 ? flags & ~O_EXCL : flags;
     return this.place(p, this.system.open(p.process, path, bits), ret);
@@ -586,14 +607,14 @@ export class Replay {
     const pos = call[4]!;
     const ret = call[7]!;
     const file = this.fileOf(p, fd);
-    const writes = number === nr.SYS_write || number === nr.SYS_pwrite64 || number === nr.SYS_writev;
+    const writes = WRITES.has(number);
     // Where the pieces of a vector lie is not recorded; strace and cache traces do not know any buffer, and say 0.
-    const unknown = number === nr.SYS_readv || number === nr.SYS_writev || buffer === 0;
+    const unknown = VECTORS.has(number) || buffer === 0;
     if (file === undefined) {
       if (!unknown) this.touch(p, buffer, Math.min(ret, count), !writes);
       return NOT_MADE;
     }
-    const positioned = number === nr.SYS_pread64 || number === nr.SYS_pwrite64;
+    const positioned = POSITIONED.has(number);
     const at = writes && file.append ? file.inode.size : positioned ? pos : file.pos;
     let done: number;
     if (unknown) {
@@ -680,18 +701,3 @@ export class Replay {
 
 const FIXED_ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 const ALL_ACCESS = PROT_READ | PROT_WRITE | PROT_EXEC;
-
-/** Calls on descriptors: on one that is not a file here, they do nothing. */
-const OF_FILES: ReadonlySet<number> = new Set([
-  nr.SYS_close,
-  nr.SYS_lseek,
-  nr.SYS_ftruncate,
-  nr.SYS_fallocate,
-  nr.SYS_fsync,
-  nr.SYS_fdatasync,
-  nr.SYS_fadvise64,
-  nr.SYS_dup,
-  nr.SYS_dup2,
-  nr.SYS_dup3,
-  nr.SYS_fcntl,
-]);

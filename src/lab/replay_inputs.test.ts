@@ -59,3 +59,16 @@ test('strace: a read moves the file on, a positioned one does not, and both brin
   const replay = await replayOf(`${lines.join('\n')}\n`);
   expect(replay.differences).toEqual([]);
 });
+
+test('strace: a pipe that took the place of a file is not written to it', async () => {
+  const write = '7 write(3, ""..., 4096) = 4096';
+  const log = (between: string) =>
+    `7 open("/data/x", O_WRONLY|O_CREAT|O_TRUNC, 0644) = 3\n${write}\n${between}\n${write}\n7 dup(3) = 6\n`;
+  const sizeAfter = async (between: string) => {
+    const { system } = await replayOf(log(between));
+    return system.paths.get('/data/x')!.size;
+  };
+  expect(await sizeAfter('7 close(9) = -1 EBADF (Bad file descriptor)')).toBe(8192);
+  expect(await sizeAfter('7 dup2(5, 3) = 3')).toBe(4096);
+  expect(await sizeAfter('7 dup3(5, 3, O_CLOEXEC) = 3')).toBe(4096);
+});

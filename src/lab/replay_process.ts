@@ -30,8 +30,9 @@ export class ReplayProcess {
   done = 0;
   /** Page events that it made. */
   events = 0;
-  /** The path of the call that comes next. */
+  /** The path of the call that comes next; of two, the second. */
   path = '';
+  firstPath = '';
   /** An execve that has not failed yet. */
   execPending = false;
   /** Threads besides the first whose accesses are in the same body; each makes its own exit(2). */

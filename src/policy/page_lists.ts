@@ -30,11 +30,6 @@ export class PageLists {
     return this.links[2 * (this.pages + list)]!;
   }
 
-  /** The neighbour of `page`, towards the newest. */
-  newer(page: number): number {
-    return this.links[2 * page]!;
-  }
-
   isPage(page: number): boolean {
     return page < this.pages;
   }

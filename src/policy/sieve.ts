@@ -11,37 +11,51 @@
  * the hand spends its time among the new, and most of what is accessed once leaves soon.
  * Source: Zhang, Yang, Yue, Vigfusson, Rashmi: SIEVE is Simpler than LRU. NSDI 2024.
  */
-import { PageLists } from './page_lists.ts';
 import type { AccessedBitPolicy, BitMemory, SeesFaults } from './policy.ts';
 
-const QUEUE = 0;
+const NOBODY = -1;
 
 class Sieve implements SeesFaults {
   private readonly memory: BitMemory;
-  private readonly lists: PageLists;
-  /** No page: the hand starts at the oldest. */
-  private hand: number;
+  /** The neighbour towards the newest. The other is not needed: the hand comes from there. */
+  private readonly newer: Int32Array;
+  private newest = NOBODY;
+  private oldest = NOBODY;
+  /** NOBODY: the hand is behind the newest, and starts again at the oldest. */
+  private hand = NOBODY;
+  private passed = NOBODY;
 
   constructor(memory: BitMemory) {
     this.memory = memory;
-    this.lists = new PageLists(memory.pages, 1);
-    this.hand = memory.pages;
+    this.newer = new Int32Array(memory.pages);
   }
 
   fault(page: number): void {
-    const { memory, lists } = this;
-    if (memory.full) {
-      let at = this.pageAt(this.hand);
-      while (memory.testAndClearAccessed(at)) at = this.pageAt(lists.newer(at));
-      this.hand = lists.newer(at);
-      lists.remove(at);
-      memory.evict(at);
-    }
-    lists.add(QUEUE, page);
+    if (this.memory.full) this.sift();
+    this.newer[page] = NOBODY;
+    if (this.newest === NOBODY) this.oldest = page;
+    else this.newer[this.newest] = page;
+    this.newest = page;
   }
 
-  private pageAt(hand: number): number {
-    return this.lists.isPage(hand) ? hand : this.lists.oldest(QUEUE);
+  private sift(): void {
+    const { memory, newer } = this;
+    let at = this.hand === NOBODY ? this.oldest : this.hand;
+    let passed = this.hand === NOBODY ? NOBODY : this.passed;
+    while (memory.testAndClearAccessed(at)) {
+      passed = at;
+      at = newer[at]!;
+      if (at !== NOBODY) continue;
+      passed = NOBODY;
+      at = this.oldest;
+    }
+    const next = newer[at]!;
+    if (passed === NOBODY) this.oldest = next;
+    else newer[passed] = next;
+    if (next === NOBODY) this.newest = passed;
+    this.hand = next;
+    this.passed = passed;
+    memory.evict(at);
   }
 }
 

@@ -8,7 +8,7 @@
  *           fs/ext4/namei.c: ext4_lookup; fs/ext4/inode.c: __ext4_get_inode_loc
  */
 import { bread } from '../mm/buffer.ts';
-import { ENOENT, type SysResult } from '../mm/errno.ts';
+import { EEXIST, ENOENT, type SysResult } from '../mm/errno.ts';
 import { newBdevInode, newInode, openInode, putFile, unlink } from '../mm/file.ts';
 import { filemapWrite, type PageWriter } from '../mm/filemap.ts';
 import type { Inode } from '../mm/fs.ts';
@@ -130,6 +130,27 @@ export class Paths {
     }
     putFile(machine, file);
     return inode;
+  }
+
+  /** `to` may have been another file's name, which loses it. */
+  rename(from: string, to: string): SysResult {
+    const inode = this.inodes.get(from);
+    if (inode === undefined) return -ENOENT;
+    if (this.inodes.get(to) === inode) return 0;
+    this.unlink(to);
+    this.inodes.delete(from);
+    this.inodes.set(to, inode);
+    return 0;
+  }
+
+  /** A second name. */
+  link(from: string, to: string): SysResult {
+    const inode = this.inodes.get(from);
+    if (inode === undefined) return -ENOENT;
+    if (this.inodes.has(to)) return -EEXIST;
+    inode.nlink += 1;
+    this.inodes.set(to, inode);
+    return 0;
   }
 
   unlink(path: string): SysResult {

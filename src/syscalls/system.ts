@@ -244,6 +244,14 @@ export class System {
     this.enter(p);
     return this.leave(this.paths.unlink(path));
   }
+  rename(p: Process, from: string, to: string): SysResult {
+    this.enter(p);
+    return this.leave(this.paths.rename(from, to));
+  }
+  link(p: Process, from: string, to: string): SysResult {
+    this.enter(p);
+    return this.leave(this.paths.link(from, to));
+  }
   read(p: Process, fd: number, buffer: UserBuffer, count: number): SysResult {
     const mm = this.enter(p);
     return this.leave(fileCalls.read(this.machine, mm, p.files.get(fd), buffer, count));

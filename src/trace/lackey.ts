@@ -51,9 +51,12 @@ const ACCESS_BYTES = 3 + 16 + 1 + 3 + 2;
 const USER_BYTES = 2 ** 47;
 /** One instruction, at most (xsave's area). */
 const MOST_BYTES = 16384;
-const CALLS_UNDERWAY = 1 << 16;
-/** As many as a recording may have. */
-const PROGRAMS = 1 << 16;
+/** valgrind has 500 threads in a process. */
+const CALLS_UNDERWAY = 1 << 14;
+const PROGRAMS = 1 << 12;
+/** Of all programs together: what a recording's header has room for. */
+const LAYOUT_LINES = 1 << 16;
+const PATH_CHARACTERS = 4096;
 
 interface Call {
   process: LoggedProcess;
@@ -91,6 +94,7 @@ export class LackeyReader implements InputReader {
   /** The last one that made a process: it returns in both, in any order. */
   private forking: Call | null = null;
   private accessLines = 0;
+  private layoutLines = 0;
   /** Logs that began: lackey says who it is once in each. */
   private logs = 0;
   private isCut = false;
@@ -251,7 +255,10 @@ export class LackeyReader implements InputReader {
     if (isStart) this.started(process);
     const program = this.programOf.get(process.number);
     if (program === undefined) return;
-    if (match[1] === '--') program.layout.line(said);
+    if (match[1] === '--' && program.layout.line(said)) {
+      this.layoutLines += 1;
+      if (this.layoutLines > LAYOUT_LINES) throw this.lines.error(`more than ${LAYOUT_LINES} lines of memory layouts`);
+    }
     if (said.startsWith('Command: ') && program.command === '') program.command = said.slice(9);
   }
 
@@ -348,7 +355,8 @@ export class LackeyReader implements InputReader {
     const nameTo = inside.lastIndexOf(')');
     let path: string | null = null;
     if (nameFrom >= 0 && nameTo > nameFrom) {
-      path = inside.slice(nameFrom + 1, nameTo);
+      // A copy: what is cut out of a line keeps the line.
+      if (nameTo - nameFrom <= PATH_CHARACTERS) path = Buffer.from(inside.slice(nameFrom + 1, nameTo)).toString();
       inside = inside.slice(0, nameFrom) + inside.slice(nameTo + 1);
     }
     const args = inside.split(',', 6).map((word, i) => this.number(word.trim(), nr === SYS_clone && i === 0));

@@ -15,7 +15,6 @@
 import type { MapRange } from './recording.ts';
 
 const USER_BYTES = 2 ** 47;
-const SEGMENTS = 1 << 14;
 const SEGMENT =
   /^\d{1,6}: (file|FILE|anon|shm) {1,3}([0-9a-f]{1,16})-([0-9a-f]{1,16}) {1,10}\S{1,12} ([r-])([w-])([x-])\S{0,4}(?: {1,4}d=0x([0-9a-f]{1,8}) i=(\d{1,15}) {1,9}o=(\d{1,15}) {1,9}\(\d{1,9},(\d{1,9})\))?/;
 
@@ -28,14 +27,15 @@ export class LackeyLayout {
   private readonly own: Set<string> = new Set();
   private readonly segments: MapRange[] = [];
 
-  /** A line of valgrind's, without its `--PID:1: `. */
-  line(text: string): void {
+  /** A line of valgrind's, without its `--PID:1: `. True if it adds something that is kept. */
+  line(text: string): boolean {
     const match = /^ *aspacem +(.*)$/.exec(text);
-    if (match === null || this.isDone) return;
+    if (match === null || this.isDone) return false;
     const said = match[1]!;
     if (said.includes('Memory layout at client startup')) this.isInside = true;
     else if (this.isInside && said.startsWith('>>>')) this.isDone = true;
-    else if (this.isInside) this.row(said);
+    else if (this.isInside) return this.row(said);
+    return false;
   }
 
   /** `firstBrk`: what the first brk returned, 0 if there was none. */
@@ -61,34 +61,39 @@ export class LackeyLayout {
     const stack = client.findLast((s) => s.file === undefined && s.write);
     if (stack !== undefined) elf.set('start_stack', stack.end - 16);
     if (firstBrk > 0) elf.set('start_brk', firstBrk);
-    return { image: { elf, maps: client.map((range) => this.withLength(range)) }, unseen: [] };
+    return { image: { elf, maps: this.withLengths(client) }, unseen: [] };
   }
 
   /** The table does not say how long a file is: so long at least. */
-  private withLength(range: MapRange): MapRange {
-    const { file } = range;
-    if (file === undefined) return range;
-    const ends = this.segments.map((s) => (s.file?.path === file.path ? s.file.offset + s.end - s.start : 0));
-    return { ...range, file: { ...file, bytes: Math.max(...ends) } };
+  private withLengths(ranges: readonly MapRange[]): MapRange[] {
+    const lengths = new Map<string, number>();
+    for (const { file, start, end } of this.segments) {
+      if (file === undefined) continue;
+      lengths.set(file.path, Math.max(lengths.get(file.path) ?? 0, file.offset + end - start));
+    }
+    return ranges.map((range) => {
+      const { file } = range;
+      return file === undefined ? range : { ...range, file: { ...file, bytes: lengths.get(file.path)! } };
+    });
   }
 
-  private row(said: string): void {
+  private row(said: string): boolean {
     const name = /^\(\d{1,9},(\d{1,9}),\d{1,9}\) (\/.*)$/.exec(said);
     if (name !== null) {
       this.names.set(name[1]!, name[2]!);
-      return;
+      return true;
     }
     const match = SEGMENT.exec(said);
-    if (match === null || this.segments.length === SEGMENTS) return;
+    if (match === null) return false;
     const path = this.names.get(match[10] ?? '');
     if (match[1] === 'FILE') {
       if (path !== undefined) this.own.add(path);
-      return;
+      return false;
     }
     const start = Number.parseInt(match[2]!, 16);
     const end = Number.parseInt(match[3]!, 16) + 1;
     const before = this.segments.at(-1)?.end ?? 0;
-    if (start % 4096 !== 0 || end % 4096 !== 0 || start < before || end <= start || end > USER_BYTES) return;
+    if (start % 4096 !== 0 || end % 4096 !== 0 || start < before || end <= start || end > USER_BYTES) return false;
     const range = { start, end, read: match[4] === 'r', write: match[5] === 'w', execute: match[6] === 'x' };
     const offset = Number(match[9]);
     if (path === undefined || offset % 4096 !== 0) this.segments.push(range);
@@ -99,5 +104,6 @@ export class LackeyLayout {
       const file = { path, device: `${major}:${minor}`, inode: Number(match[8]), offset, bytes: 0 };
       this.segments.push({ ...range, file });
     }
+    return true;
   }
 }

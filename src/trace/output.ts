@@ -5,12 +5,13 @@
  * Promises  1. Under the name that was asked for stands the old file or the whole new one, never a part. `-` is standard output.
  *           2. A name that ends with .gz is packed, in members of PIECE_BYTES: memory does not grow with the file.
  */
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { writeAll } from './keep.ts';
 
 const PIECE_BYTES = 1 << 20;
 const STDOUT = 1;
+const PAUSE_MS = 5;
 
 export class OutputFile {
   /** What was written, before packing. */
@@ -21,6 +22,7 @@ export class OutputFile {
   private readonly isPacked: boolean;
   private readonly piece = Buffer.alloc(PIECE_BYTES);
   private length = 0;
+  private isOpen = true;
 
   constructor(path: string) {
     this.path = path;
@@ -49,27 +51,40 @@ export class OutputFile {
   /** Gives the file its name. */
   finish(): void {
     this.flush();
-    if (this.fd === STDOUT) return;
-    closeSync(this.fd);
-    try {
-      renameSync(this.part, this.path);
-    } catch (error) {
-      rmSync(this.part, { force: true });
-      throw error;
-    }
+    this.close();
+    if (this.fd !== STDOUT) renameSync(this.part, this.path);
   }
 
-  /** Removes what was written so far. */
+  /** Removes what was written, if it did not get its name. */
   abandon(): void {
-    if (this.fd === STDOUT) return;
-    closeSync(this.fd);
-    rmSync(this.part, { force: true });
+    this.close();
+    if (this.fd !== STDOUT) rmSync(this.part, { force: true });
+  }
+
+  private close(): void {
+    if (this.isOpen && this.fd !== STDOUT) closeSync(this.fd);
+    this.isOpen = false;
   }
 
   private flush(): void {
     const { length } = this;
     this.length = 0;
     const bytes = this.piece.subarray(0, length);
-    if (length > 0) writeAll(this.fd, this.isPacked ? gzipSync(bytes) : bytes);
+    if (length === 0) return;
+    if (this.fd === STDOUT) writeToPipe(bytes);
+    else writeAll(this.fd, this.isPacked ? gzipSync(bytes) : bytes);
+  }
+}
+
+/** Node lets a full pipe refuse a write; then its reader needs time. */
+function writeToPipe(bytes: Uint8Array): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(STDOUT, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, PAUSE_MS);
+    }
   }
 }

@@ -250,7 +250,8 @@ function factsOf(files: Map<string, Facts>, { path, opened }: ProcessState, flag
 /** By FILE_ON_DISK, FILE_IN_MEMORY, FILE_OUTSIDE. */
 const KINDS = ['disk', 'tmpfs', 'outside'] as const;
 
-function kindOf(path: string): SurveyedKind {
+/** By its path, where nobody says better. */
+export function kindOf(path: string): SurveyedKind {
   if (path.startsWith('/dev/shm/')) return 'tmpfs';
   return /^\/(dev|proc|sys)\//.test(path) ? 'outside' : 'disk';
 }
@@ -273,7 +274,9 @@ function fileCall(state: ProcessState, call: Float64Array, nr: number, ret: numb
     case SYS_dup:
     case SYS_dup2:
     case SYS_dup3:
+      // What was not opened here, a pipe say, may take the place of what was.
       if (fd !== undefined) state.fds.set(ret, fd);
+      else state.fds.delete(ret);
       return;
     case SYS_fcntl:
       if (fd !== undefined && (call[2] === F_DUPFD || call[2] === F_DUPFD_CLOEXEC)) state.fds.set(ret, fd);

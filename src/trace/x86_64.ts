@@ -83,6 +83,11 @@ export const SYS_msync = 26;
 export const SYS_mincore = 27;
 export const SYS_madvise = 28;
 export const SYS_dup = 32;
+export const SYS_sendfile = 40;
+export const SYS_sendto = 44;
+export const SYS_recvfrom = 45;
+export const SYS_sendmsg = 46;
+export const SYS_recvmsg = 47;
 export const SYS_dup2 = 33;
 export const SYS_clone = 56;
 export const SYS_fork = 57;
@@ -95,6 +100,8 @@ export const SYS_fsync = 74;
 export const SYS_fdatasync = 75;
 export const SYS_ftruncate = 77;
 export const SYS_creat = 85;
+export const SYS_rename = 82;
+export const SYS_link = 86;
 export const SYS_unlink = 87;
 export const SYS_mlock = 149;
 export const SYS_munlock = 150;
@@ -106,8 +113,14 @@ export const SYS_exit_group = 231;
 export const SYS_waitid = 247;
 export const SYS_openat = 257;
 export const SYS_unlinkat = 263;
+export const SYS_renameat = 264;
+export const SYS_linkat = 265;
 export const SYS_fallocate = 285;
 export const SYS_dup3 = 292;
+export const SYS_preadv = 295;
+export const SYS_pwritev = 296;
+export const SYS_renameat2 = 316;
+export const SYS_copy_file_range = 326;
 export const SYS_memfd_create = 319;
 export const SYS_mlock2 = 325;
 export const SYS_clone3 = 435;
@@ -129,7 +142,7 @@ const WITHOUT_EFFECT =
   'setrlimit gettid getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr tkill time futex sched_setaffinity ' +
   'sched_getaffinity epoll_create getdents getdents64 set_tid_address restart_syscall timer_create timer_settime ' +
   'timer_gettime timer_getoverrun timer_delete clock_gettime clock_getres clock_nanosleep epoll_wait epoll_ctl ' +
-  'tgkill utimes inotify_init inotify_add_watch inotify_rm_watch mkdirat newfstatat readlinkat fchmodat fchownat ' +
+  'tgkill utimes symlink symlinkat mknod mknodat inotify_init inotify_add_watch inotify_rm_watch mkdirat newfstatat readlinkat fchmodat fchownat ' +
   'faccessat pselect6 ppoll set_robust_list get_robust_list utimensat epoll_pwait signalfd timerfd_create eventfd ' +
   'timerfd_settime timerfd_gettime accept4 signalfd4 eventfd2 epoll_create1 inotify_init1 prlimit64 getcpu seccomp ' +
   'getrandom membarrier statx rseq faccessat2 epoll_pwait2 close_range pidfd_open sched_setattr sched_getattr';

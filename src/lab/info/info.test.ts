@@ -84,6 +84,23 @@ for (const { why, lines, want } of [
     want: { total: 1, own: 0, file: 1 },
   },
   {
+    why: 'a pipe that took the place of a file has none',
+    lines: [
+      open,
+      'SYSCALL[7,1](33) sys_dup2 ( 9, 3 )[sync] --> Success(0x3) ',
+      'SYSCALL[7,1](0) sys_read ( 3, 0x0, 8192 )[sync] --> Success(0x2000) ',
+    ],
+    want: { total: 0, own: 0, file: 0 },
+  },
+  {
+    why: 'a device has none',
+    lines: [
+      open.replace('/data/x', '/dev/zero'),
+      'SYSCALL[7,1](0) sys_read ( 3, 0x0, 8192 )[sync] --> Success(0x2000) ',
+    ],
+    want: { total: 0, own: 0, file: 0 },
+  },
+  {
     why: 'a read over three pages',
     lines: [open, 'SYSCALL[7,1](0) sys_read ( 3, 0x0, 8194 )[sync] --> Success(0x2002) '],
     want: { total: 3, own: 0, file: 3 },

@@ -7,25 +7,32 @@
  *           2. Time is the recorder's accesses, and calls where there are none; a format without order has its processes one
  *              behind the other.
  */
+
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP } from '../../mm/uapi.ts';
+import { O_CLOEXEC } from '../../syscalls/uapi.ts';
 import {
   type BodyDecoder,
   EVENT_ACCESSES,
   EVENT_END,
+  EVENT_FILE,
   EVENT_IMAGE,
   EVENT_PATH,
   EVENT_SYSCALL,
   EVENT_TICK,
+  FILE_OUTSIDE,
   KIND_WRITE,
 } from '../../trace/decode.ts';
 import { OrderedReader } from '../../trace/order.ts';
 import type { MapRange, ProgramImage } from '../../trace/recording.ts';
 import type { Recording } from '../../trace/source.ts';
+import { kindOf } from '../../trace/survey.ts';
 import * as nr from '../../trace/x86_64.ts';
 import { AddressRanges, type MappingKind, type Named } from './spaces.ts';
 import { TouchedPages } from './touched.ts';
 
 const PAGE = 4096;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 /** Processes have the spaces below. */
 const FILE_SPACES = 2 ** 16;
 /** Files with a space of their own; the rest share one. */
@@ -34,9 +41,16 @@ const FILES = 2 ** 16 - 1;
 const OWN = 1;
 const FILES_OWN = 2;
 
-interface Descriptor {
+/** What an open made; descriptors that dup made share it. */
+interface OpenFile {
   named: Named;
   pos: number;
+}
+
+interface Descriptor {
+  file: OpenFile;
+  /** An execve closes it. */
+  closesOnExec: boolean;
 }
 
 export interface ObservedProcess {
@@ -60,7 +74,9 @@ interface State {
   index: number;
   ranges: AddressRanges;
   fds: Map<number, Descriptor>;
+  /** What the next open opens, and whether that has pages: a device has none. */
   path: string;
+  hasPages: boolean;
 }
 
 export class Observer {
@@ -141,7 +157,7 @@ export class Observer {
       stats,
     };
     this.processes.push(observed);
-    const state: State = { observed, index, ranges: new AddressRanges(), fds: new Map(), path: '' };
+    const state: State = { observed, index, ranges: new AddressRanges(), fds: new Map(), path: '', hasPages: true };
     this.states.set(index, state);
     const forker = this.states.get(parent);
     if (forker !== undefined) this.inherit(state, forker);
@@ -152,7 +168,7 @@ export class Observer {
   private inherit(child: State, parent: State): void {
     child.observed.parent = parent.observed.pid;
     child.ranges = parent.ranges.copy();
-    child.fds = new Map(parent.fds);
+    child.fds = new Map([...parent.fds].map(([number, fd]) => [number, { ...fd }]));
   }
 
   /** A program as the header has it. */
@@ -176,8 +192,12 @@ export class Observer {
       this.ticked += Math.max(decoder.ticks, this.sinceTick);
       this.leftOut = Math.max(this.leftOut, decoder.ticks - this.sinceTick);
       this.sinceTick = 0;
-    } else if (event === EVENT_PATH) state.path = decoder.text;
+    } else if (event === EVENT_PATH) {
+      state.path = decoder.text;
+      state.hasPages = kindOf(state.path) !== 'outside';
+    } else if (event === EVENT_FILE) state.hasPages = decoder.file.kind !== FILE_OUTSIDE;
     else if (event === EVENT_IMAGE) {
+      for (const [number, { closesOnExec }] of state.fds) if (closesOnExec) state.fds.delete(number);
       state.ranges.clear();
       this.image(state, this.recording.header.ordered!.images[decoder.image]!);
     } else if (event === EVENT_SYSCALL) this.syscall(state, decoder.call);
@@ -268,7 +288,10 @@ export class Observer {
     if (ret < 0) return;
     if (nr.isFork(number)) this.forked(state, ret);
     else if (number === nr.SYS_open || number === nr.SYS_openat || number === nr.SYS_creat) {
-      if (path !== '') state.fds.set(ret, { named: this.file(path), pos: 0 });
+      const flags = number === nr.SYS_openat ? call[3]! : number === nr.SYS_open ? call[2]! : 0;
+      const closesOnExec = (flags & O_CLOEXEC) !== 0;
+      if (path === '' || !state.hasPages) state.fds.delete(ret);
+      else state.fds.set(ret, { file: { named: this.file(path), pos: 0 }, closesOnExec });
     } else if (!this.memoryCall(state, call, number, ret)) this.fileCall(state, call, number, ret);
   }
 
@@ -312,7 +335,7 @@ export class Observer {
     const isFile = (flags & MAP_ANONYMOUS) === 0 && fd !== undefined;
     const isShared = (flags & MAP_SHARED) !== 0;
     const named = isFile
-      ? fd.named
+      ? fd.file.named
       : isShared
         ? this.memory('shared memory', 'shared')
         : this.memory('anonymous', 'anonymous');
@@ -333,7 +356,12 @@ export class Observer {
 
   private fileCall(state: State, call: Float64Array, number: number, ret: number): void {
     const fd = state.fds.get(call[1]!);
-    if (fd === undefined) return;
+    if (fd === undefined) {
+      // What was not opened here, a pipe say, may take the place of what was.
+      if (number === nr.SYS_dup2 || number === nr.SYS_dup3) state.fds.delete(ret);
+      return;
+    }
+    const { file } = fd;
     switch (number) {
       case nr.SYS_close:
         state.fds.delete(call[1]!);
@@ -341,24 +369,26 @@ export class Observer {
       case nr.SYS_dup:
       case nr.SYS_dup2:
       case nr.SYS_dup3:
-        state.fds.set(ret, fd);
+        state.fds.set(ret, { file, closesOnExec: number === nr.SYS_dup3 && (call[3]! & O_CLOEXEC) !== 0 });
         break;
       case nr.SYS_fcntl:
-        if (call[2] === nr.F_DUPFD || call[2] === nr.F_DUPFD_CLOEXEC) state.fds.set(ret, fd);
+        if (call[2] === nr.F_DUPFD) state.fds.set(ret, { file, closesOnExec: false });
+        else if (call[2] === nr.F_DUPFD_CLOEXEC) state.fds.set(ret, { file, closesOnExec: true });
+        else if (call[2] === F_SETFD) fd.closesOnExec = (call[3]! & FD_CLOEXEC) !== 0;
         break;
       case nr.SYS_lseek:
-        fd.pos = ret;
+        file.pos = ret;
         break;
       case nr.SYS_pread64:
       case nr.SYS_pwrite64:
-        this.transfer(fd.named, call[4]!, ret);
+        this.transfer(file.named, call[4]!, ret);
         break;
       case nr.SYS_read:
       case nr.SYS_write:
       case nr.SYS_readv:
       case nr.SYS_writev:
-        this.transfer(fd.named, fd.pos, ret);
-        fd.pos += ret;
+        this.transfer(file.named, file.pos, ret);
+        file.pos += ret;
     }
   }
 

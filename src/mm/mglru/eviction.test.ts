@@ -4,6 +4,7 @@ import { PAGE, Space, type SpaceConfig } from '../../../test/space.ts';
 import { filemapRead } from '../filemap.ts';
 import type { File } from '../fs.ts';
 import { GFP_KERNEL } from '../gfp.ts';
+import { doMadvise } from '../madvise.ts';
 import {
   PG_dirty,
   PG_lru,
@@ -15,10 +16,18 @@ import {
 } from '../page_flags.ts';
 import { PTE_YOUNG } from '../page_table.ts';
 import { DEF_PRIORITY, ScanControl } from '../reclaim/scan_control.ts';
+import { MADV_HUGEPAGE } from '../uapi.ts';
 import { NO_PFN, type Pfn, type Vpn } from '../units.ts';
 import { verify } from '../verify.ts';
 import type { Vma } from '../vma.ts';
-import { PGREFILL, PGSCAN_DIRECT, PGSTEAL_DIRECT, UNEVICTABLE_PGCULLED, WORKINGSET_ACTIVATE_FILE } from '../vmstat.ts';
+import {
+  PGREFILL,
+  PGSCAN_DIRECT,
+  PGSTEAL_DIRECT,
+  THP_FAULT_ALLOC,
+  UNEVICTABLE_PGCULLED,
+  WORKINGSET_ACTIVATE_FILE,
+} from '../vmstat.ts';
 import { age, tryToIncMinSeq } from './aging.ts';
 import { evictFolios } from './eviction.ts';
 import { windowAround } from './look_around.ts';
@@ -298,6 +307,21 @@ describe('[6.x MGLRU] reclaim of a limit', () => {
       expect(s.memcg.memory.usage).toBeLessThanOrEqual(300);
       expect(s.memcg.memoryEvents.oomKill).toBe(0);
       expect(s.memcg.events[PGSTEAL_DIRECT]).toBeGreaterThan(1500);
+      expect(lruGen.maxSeq).toBeGreaterThan(3);
+      expect(verify(machine)).toEqual([]);
+    });
+
+    test(`${kernel}: huge pages are aged whole, and split when they are evicted`, () => {
+      const { s, machine, lruGen } = setup(kernel, { limit: 2000, ramBytes: 64 * 2 ** 20, swap: 'disk' });
+      s.map(0, 3072);
+      doMadvise(machine, s.mm, PAGE * 4096, 3072 * 4096, MADV_HUGEPAGE);
+      for (let i = 0; i < 1500; i++) {
+        expect(s.store((i * 1103) % 3072)).toBe(0);
+        machine.advance(10_000);
+        if (i % 250 === 0) expect(verify(machine)).toEqual([]);
+      }
+      expect(s.memcg.events[THP_FAULT_ALLOC]).toBeGreaterThan(3);
+      expect(s.memcg.events[PGSTEAL_DIRECT]).toBeGreaterThan(1000);
       expect(lruGen.maxSeq).toBeGreaterThan(3);
       expect(verify(machine)).toEqual([]);
     });

@@ -111,6 +111,15 @@ export function oldestSeq(lruGen: LruGen, swappiness: number): number {
   return Math.min(lruGen.minSeq[firstType(swappiness)]!, lruGen.minSeq[LRU_GEN_FILE]!);
 }
 
+/** Of the types that may be evicted. */
+export function evictablePages(lruGen: LruGen, swappiness: number): number {
+  let pages = 0;
+  for (let type = firstType(swappiness); type <= LRU_GEN_FILE; type++) {
+    for (let seq = lruGen.minSeq[type]!; seq <= lruGen.maxSeq; seq++) pages += lruGen.size(seq, type);
+  }
+  return pages;
+}
+
 /** LRU_GEN_ANON or LRU_GEN_FILE. */
 export function lruType(frames: MemMap, pfn: Pfn): number {
   return frames.has(pfn, PG_swapbacked) ? LRU_GEN_ANON : LRU_GEN_FILE;

@@ -13,11 +13,12 @@
  */
 import type { Lruvec } from '../lruvec.ts';
 import { calculateProtection, type MemCgroup } from '../memcg.ts';
+import { isBelow } from '../reclaim/protection.ts';
 import { DEF_PRIORITY, type ScanControl } from '../reclaim/scan_control.ts';
 import type { PgData } from '../zone.ts';
 import { age } from './aging.ts';
 import { evictFolios } from './eviction.ts';
-import { firstType, LRU_GEN_FILE, type LruGen, MIN_NR_GENS } from './lru_gen.ts';
+import { evictablePages, firstType, LRU_GEN_FILE, type LruGen, MIN_NR_GENS } from './lru_gen.ts';
 import type { MultiGen } from './multi_gen.ts';
 import { MIN_LRU_BATCH } from './refault_control.ts';
 import { swappinessOf } from './swappiness.ts';
@@ -56,14 +57,6 @@ function swappinessFor(multiGen: MultiGen, sc: ScanControl, lruvec: Lruvec): num
   return sc.targetMemcg === null && swappiness > 0 ? 1 : 0;
 }
 
-function totalPages(lruGen: LruGen, swappiness: number): number {
-  let pages = 0;
-  for (let type = firstType(swappiness); type <= LRU_GEN_FILE; type++) {
-    for (let seq = lruGen.minSeq[type]!; seq <= lruGen.maxSeq; seq++) pages += lruGen.size(seq, type);
-  }
-  return pages;
-}
-
 /** See the table above. */
 export function needsAgingNow(lruGen: LruGen, swappiness: number): boolean {
   const { maxSeq } = lruGen;
@@ -76,7 +69,7 @@ export function needsAgingNow(lruGen: LruGen, swappiness: number): boolean {
     young += lruGen.size(maxSeq, type);
     if (lruGen.minSeq[type]! + MIN_NR_GENS <= maxSeq) old += lruGen.size(maxSeq - MIN_NR_GENS, type);
   }
-  const total = totalPages(lruGen, swappiness);
+  const total = evictablePages(lruGen, swappiness);
   return young * MIN_NR_GENS > total || old * (MIN_NR_GENS + 2) < total;
 }
 
@@ -92,7 +85,7 @@ function pagesToScan(
   const lruGen = lruvec.lruGen!;
   if (isBelow(memcg, memcg.effectiveMin)) return 0;
   if (!sc.memcgLowReclaim && isBelow(memcg, memcg.effectiveLow)) return 0;
-  const total = totalPages(lruGen, swappiness);
+  const total = evictablePages(lruGen, swappiness);
   // A cgroup that is gone gives all at once.
   const pages = memcg.online ? Math.floor(total / 2 ** sc.priority) : total;
   if (!needsAging) return pages;
@@ -102,10 +95,6 @@ function pagesToScan(
     return pages;
   }
   return lruGen.minSeq[firstType(swappiness)]! + MIN_NR_GENS <= lruGen.maxSeq ? pages : 0;
-}
-
-function isBelow(memcg: MemCgroup, protection: number): boolean {
-  return memcg.parent !== null && protection > 0 && protection >= memcg.memory.usage;
 }
 
 /** Others shall have their turn: each cgroup is aged once, and nobody swaps more than was asked for. */

@@ -17,14 +17,14 @@
 import { LRU_INACTIVE_ANON, LRU_INACTIVE_FILE, type Lruvec } from '../lruvec.ts';
 import { calculateProtection, type MemCgroup, memcgEvent } from '../memcg.ts';
 import { zoneWatermarkOk } from '../page_alloc.ts';
-import { unprotected } from '../reclaim/protection.ts';
+import { isBelow, unprotected } from '../reclaim/protection.ts';
 import { DEF_PRIORITY, type ScanControl } from '../reclaim/scan_control.ts';
 import { shrinkSlab } from '../slab.ts';
 import { memCgroupGetNrSwapPages } from '../swap/swapfile.ts';
 import type { PgData } from '../zone.ts';
 import { age } from './aging.ts';
 import { evictFolios } from './eviction.ts';
-import { firstType, LRU_GEN_FILE, type LruGen, MIN_NR_GENS, oldestSeq } from './lru_gen.ts';
+import { evictablePages, MIN_NR_GENS, oldestSeq } from './lru_gen.ts';
 import { MEMCG_LRU_TAIL, MEMCG_LRU_YOUNG } from './memcg_lru.ts';
 import type { MultiGen } from './multi_gen.ts';
 import { MIN_LRU_BATCH } from './refault_control.ts';
@@ -61,31 +61,19 @@ function tryToShrinkLruvec(multiGen: MultiGen, sc: ScanControl, lruvec: Lruvec):
   return pages < 0;
 }
 
-function totalPages(lruGen: LruGen, swappiness: number): number {
-  let pages = 0;
-  for (let type = firstType(swappiness); type <= LRU_GEN_FILE; type++) {
-    for (let seq = lruGen.minSeq[type]!; seq <= lruGen.maxSeq; seq++) pages += lruGen.size(seq, type);
-  }
-  return pages;
-}
-
 /** How many pages eviction should look at; 0 or AGED: none. Ages on the way. */
 function pagesToScan(multiGen: MultiGen, sc: ScanControl, lruvec: Lruvec, swappiness: number): number {
   const { memcg } = lruvec;
   const lruGen = lruvec.lruGen!;
   if (sc.targetMemcg !== memcg && isBelow(memcg, memcg.effectiveMin)) return AGED;
   const generations = lruGen.maxSeq - oldestSeq(lruGen, swappiness) + 1;
-  const total = generations > MIN_NR_GENS ? totalPages(lruGen, swappiness) : 0;
+  const total = generations > MIN_NR_GENS ? evictablePages(lruGen, swappiness) : 0;
   if (total > 0 && !memcg.online) return total;
   if (generations > MIN_NR_GENS + 1 || sc.priority === DEF_PRIORITY) {
     return Math.floor(unprotected(sc, memcg, total) / 2 ** sc.priority);
   }
   age(multiGen, lruvec, swappiness);
   return AGED;
-}
-
-function isBelow(memcg: MemCgroup, protection: number): boolean {
-  return memcg.parent !== null && protection > 0 && protection >= memcg.memory.usage;
 }
 
 /** Reclaim of a limit is never cut short. That of the machine ends when enough is freed, or all zones are safe. */
@@ -134,7 +122,7 @@ function shrinkOne(multiGen: MultiGen, sc: ScanControl, lruvec: Lruvec): number 
   const aged = tryToShrinkLruvec(multiGen, sc, lruvec);
   sc.nrReclaimed += shrinkSlab(machine, sc.gfp, pgdat.nid, memcg, sc.priority);
   if (aged && memcg.online) return MEMCG_LRU_YOUNG;
-  const pages = totalPages(lruGen, swappinessOf(machine, lruvec));
+  const pages = evictablePages(lruGen, swappinessOf(machine, lruvec));
   const isSizable = (memcg.online ? Math.floor(pages / 2 ** sc.priority) : pages) > 0;
   if (!aged && isSizable) return 0;
   return lruGen.memcgSeg !== MEMCG_LRU_TAIL ? MEMCG_LRU_TAIL : MEMCG_LRU_YOUNG;
