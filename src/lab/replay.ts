@@ -5,10 +5,9 @@
  * Promises  1. Addresses are the recording's own: what mmap returned then is where it maps now.
  *           2. Nothing is dropped in silence: a call that is not replayed, a result that differs, a page that nothing mapped and a
  *              process that is never forked are counted.
- *           3. Who runs is decided by the recording's clock if it has one (format 2) and order matters, because there are threads,
- *              or processes that talk to each other (pipes, sockets): whoever is furthest behind.
- *              Else by the machine's clock alone, for who has to fetch pages runs behind: whoever has used the least time, the
- *              older one if two have used as much; a parent waits for whom wait4 returned, after vfork for the child's exec.
+ *           3. Who runs is decided by the recording's clock (format 2) where order matters, because there are threads or processes that
+ *              talk to each other: whoever is furthest behind. Else by the machine's, for who fetches pages loses time: whoever has
+ *              used the least, the older one if two have used as much; a parent waits for whom wait4 returned, after vfork for the exec.
  *           4. Threads with bodies of their own are tasks that share an address space.
  *
  * One CPU. An access takes ACCESS_NS; it is charged at the next tick (65,536 accesses in the recorders we know), a fault when
@@ -110,9 +109,8 @@ export class Replay {
   private readonly processes: ReplayProcess[] = [];
   /** The programs of the recording; null for one that it does not describe. */
   private readonly images: (RecordedImage | null)[];
-  /** Format 2: the recording says more, also in which order it ran. */
+  /** Format 2, which has a clock; and it says who runs next. */
   private readonly ordered: boolean;
-  /** Who runs next is read off the recording's clock. */
   private readonly byClock: boolean;
   private current: ReplayProcess;
   /** When the current process began to run. */
