@@ -7,14 +7,13 @@
  *              process that is never forked are counted.
  *           3. Who runs is decided by the recording's clock (format 2) where order matters, because there are threads or processes that
  *              talk to each other: whoever is furthest behind. Else by the machine's, for who fetches pages loses time: whoever has
- *              used the least, the older one if two have used as much; a parent waits for whom wait4 returned, after vfork for the exec.
+ *              used the least, then the older; a parent waits for whom wait4 returned, after vfork for the exec.
  *           4. Threads with bodies of their own are tasks that share an address space.
  *
  * One CPU. An access takes ACCESS_NS; it is charged at the next tick (65,536 accesses in the recorders we know), a fault when
  * it happens. With several processes and without that clock the CPU changes hands every SLICE_NS, at a tick or at a fault.
  *
- * DIFFERS: Linux on one CPU lets a process run for 4 ms. Programs with several processes mostly have several CPUs, where they
- *          run side by side; short slices are closer to that.
+ * DIFFERS: Linux on one CPU lets a process run for 4 ms; with several CPUs they run side by side: short slices are closer to that.
  */
 import { ACCESS_NS } from '../mm/costs.ts';
 import { ENOENT, errnoName } from '../mm/errno.ts';
@@ -109,7 +108,6 @@ export class Replay {
   private readonly processes: ReplayProcess[] = [];
   /** The programs of the recording; null for one that it does not describe. */
   private readonly images: (RecordedImage | null)[];
-  /** Format 2, which has a clock; and it says who runs next. */
   private readonly ordered: boolean;
   private readonly byClock: boolean;
   private current: ReplayProcess;
