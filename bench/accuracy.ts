@@ -11,11 +11,10 @@
 import { type RankedPair, rankedPairs } from '../src/lab/ranking.ts';
 import { hasFewFaults } from '../src/lab/terms.ts';
 import { isFine, smallestLimit } from '../src/measure/measure.ts';
-import { formatMode, USUAL_SWAPPINESS } from '../src/trace/truth.ts';
+import { formatMode } from '../src/trace/truth.ts';
 import { earlierTables } from './accuracy/earlier.ts';
-import { measuredPrograms, type PredictedPoint, type Program } from './accuracy/measured.ts';
+import { isFigure, measuredPrograms, type PredictedPoint, type Program } from './accuracy/measured.ts';
 
-const BOOTS = 3;
 /** Of the smallest limit; the search ends at a hundredth. */
 const LIMIT_SHARE = 0.1;
 /** Of the search; fewer were not a search. */
@@ -53,12 +52,6 @@ console.log(`${agree} of ${pairs.length} ranked alike (${((100 * agree) / Math.m
 
 console.log('4  tables measured earlier');
 await earlierTables();
-
-/** Rows of the search for the smallest limit, and of the ranking, are not in the first figure. */
-function isFigure({ limitBytes, mode, rows }: PredictedPoint): boolean {
-  const boots = new Set(rows.map(({ boot }) => boot)).size;
-  return limitBytes !== null && boots >= BOOTS && mode.swappiness === USUAL_SWAPPINESS;
-}
 
 function printPoint({ mode, limitBytes, verdicts, result }: PredictedPoint): void {
   const cells = verdicts.map(({ name, low, high, predicted, off, within }) => {

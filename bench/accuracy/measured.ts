@@ -15,9 +15,10 @@ import { runRecording } from '../../src/lab/run.ts';
 import { machineOf } from '../../src/measure/predict.ts';
 import { closeRecording, openRecording, type Recording } from '../../src/trace/source.ts';
 import { type Survey, surveyRecording } from '../../src/trace/survey.ts';
-import { parseTruth } from '../../src/trace/truth.ts';
+import { parseTruth, USUAL_SWAPPINESS } from '../../src/trace/truth.ts';
 
 const FOLDER = 'oracle/measured';
+const BOOTS = 3;
 
 export interface Program {
   name: string;
@@ -56,4 +57,10 @@ function program(name: string, recording: Recording, survey: Survey): Program {
     return { ...point, result, verdicts: judge(kind, point.rows, result.counters) };
   });
   return { name, kind, points, run: (point, limitBytes) => run({ ...point, limitBytes }) };
+}
+
+/** Rows of the search for the smallest limit, and of the ranking, are not in the first figure. */
+export function isFigure({ limitBytes, mode, rows }: PredictedPoint): boolean {
+  const boots = new Set(rows.map(({ boot }) => boot)).size;
+  return limitBytes !== null && boots >= BOOTS && mode.swappiness === USUAL_SWAPPINESS;
 }
