@@ -11,7 +11,7 @@
  *     … --record        libCacheSim's counts for the tests, to test/policy/libcachesim.tsv
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { POLICIES, policyNamed, simulate } from '../src/policy/index.ts';
 import { missRatioCurve } from '../src/policy/miss_ratio_curve.ts';
@@ -51,8 +51,9 @@ interface Timed {
   said: string;
 }
 
+/** In `scratch`, because cachesim leaves a file of results where it runs. */
 function timed(command: string, args: string[]): Timed {
-  const said = run('bash', ['-c', 'TIMEFORMAT=%U; time "$0" "$@" 2>/dev/null', command, ...args], '', true);
+  const said = run('bash', ['-c', 'TIMEFORMAT=%U; time "$0" "$@" 2>/dev/null', command, ...args], '', true, scratch);
   const lines = said.trim().split('\n');
   return { seconds: Number(lines.pop()), said: lines.join('\n').trim() };
 }
@@ -65,7 +66,6 @@ function theirs(peer: Peer, what: string, trace: string, capacity: number): Time
   const name = THEIR_NAMES[what] ?? (policyNamed(what) === undefined ? 'lru' : what);
   return timed(join(peer.build, 'bin', 'cachesim'), [
     ...[trace, 'oracleGeneral', name.toLowerCase(), String(capacity), '--ignore-obj-size', '1'],
-    ...['-o', join(scratch, 'cachesim.out')],
   ]);
 }
 
@@ -126,7 +126,7 @@ function main(): void {
   }
   mkdirSync(join(scratch, 'data'), { recursive: true });
   const [tree, build] = [option('tree', ''), option('build', '')];
-  const peer = tree === '' ? null : peerIn(tree, build, scratch);
+  const peer = tree === '' ? null : peerIn(resolve(tree), resolve(build), scratch);
   if (process.argv.includes('--record')) {
     if (peer === null) throw new Error('--record needs --tree and --build');
     recordCounts(peer);

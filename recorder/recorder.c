@@ -70,6 +70,8 @@ struct thread {
     uint64_t counts[3];
     uint64_t instructions;
     uint64_t next_tick;
+    /* The access before: instruction and kind, where, and how many blocks had begun. */
+    uint64_t before_key, before_address, before_block;
     /* The same when the chunk was opened. */
     uint64_t counts_before[3], instructions_before;
     /* Of all kinds, how many are behind the last tick and the last stamp. */
@@ -304,11 +306,18 @@ static __attribute__((noinline)) void access_page(struct thread *t, uint64_t pag
 }
 
 /* QEMU 7.2 does not tell reads from writes when it chooses callbacks, so there is one for both. */
-static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
+static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *insn) {
     struct thread *t = self();
     int kind = qemu_plugin_mem_is_store(info) ? WRITE : READ;
     uint64_t page = address >> 12;
-    t->counts[kind]++;
+    uint64_t key = (uint64_t)insn << 2 | kind;
+    /* QEMU makes what is wider than 8 bytes in pieces of 8; it counts once. */
+    if (key != t->before_key || address != t->before_address + 8 || t->counts[FETCH] != t->before_block) {
+        t->counts[kind]++;
+        t->before_key = key;
+        t->before_block = t->counts[FETCH];
+    }
+    t->before_address = address;
     if (page != t->last[kind]) access_page(t, page, kind);
     /* Only the widest accesses reach over the end of a page. */
     if (__builtin_expect((address & 4095) > 4096 - 64, 0)) {
@@ -358,7 +367,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
         if (end >> 12 != address >> 12) {
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_next_page, QEMU_PLUGIN_CB_NO_REGS, (void *)(end >> 12));
         }
-        qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, NULL);
+        qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)address);
     }
 }
 

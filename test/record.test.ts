@@ -120,8 +120,9 @@ describe.skipIf(lacks !== '')(`the fast recorder${lacks === '' ? '' : ` (there i
       expect(said).toMatchObject({ exit_code: 42, exit_signal: null, cut_short: null, processes: 6, threads: 10 });
       const { run, header } = await replayed();
       expect(run).toMatchObject({ ...faultless, status: 'exited', processes: 6 });
-      // 460 pages of shared memory; 50 of the file, which is gone in the end.
-      expect(run.peak.shared_memory).toBe(460 * 4096);
+      // Threads make 400 pages of shared memory, children 60 more while others end.
+      expect(run.peak.shared_memory).toBeGreaterThanOrEqual(400 * 4096);
+      expect(run.peak.shared_memory).toBeLessThanOrEqual(460 * 4096);
       expect(header.ordered!.images.map((i) => i.command.split(' ').at(-1))).toEqual(['made', 'again']);
       expect(header.maps.filter((m) => m.file?.path === tree).map((m) => m.file!.offset / 4096)[0]).toBe(0);
       const grandchildren = header.ordered!.parents.filter((parent) => parent > 0).length;
@@ -227,14 +228,16 @@ describe.skipIf(lacks !== '')(`the fast recorder${lacks === '' ? '' : ` (there i
 describe.skipIf(lacks !== '' || lacksValgrind !== '')(
   `both recorders${lacks === '' && lacksValgrind === '' ? '' : ` (there is no ${lacks || lacksValgrind} here)`}`,
   () => {
-    test('they see the same instructions, reads, writes and pages', { timeout: 120_000 }, async () => {
+    test('they see the same instructions, reads, writes and pages, but for the start of a program', {
+      timeout: 120_000,
+    }, async () => {
       const source = join(folder, 'plain.c');
       writeFileSync(
         source,
         `static unsigned long table[1 << 16];
-         int main(void) {
+         int main(int argc, char **argv) {
            unsigned long sum = 1;
-           for (int i = 0; i < 400000; i++) { sum = sum * 6364136223846793005ul + 1; table[sum >> 48] += sum; }
+           for (int i = 0; i < (argc > 1 ? 60000 : 10000); i++) { sum = sum * 6364136223846793005ul + 1; table[sum >> 48] += sum; }
            return table[7] == 1;
          }`,
       );
@@ -245,18 +248,20 @@ describe.skipIf(lacks !== '' || lacksValgrind !== '')(
       const found: Record<string, number>[] = [];
       let end = 0;
       for (const recorder of ['qemu', 'lackey']) {
-        const said = recorded(['--recorder', recorder, '--', plain]);
+        const less = recorded(['--recorder', recorder, '--', plain]);
+        const more = recorded(['--recorder', recorder, '--', plain, 'more']);
+        const of = (what: string): number => more[what] - less[what];
         const recording = await openRecording(join(folder, 'x.rvm.gz'));
         const { pages, written } = await pagesOf(recording);
         // Of .data and .bss: stack and heap lie elsewhere under valgrind.
         end = recording.header.elf.get('brk') ?? end;
         const own = [...written].filter((page) => page * 4096 < end).length;
-        found.push({ ...said, own, pages });
+        found.push({ instructions: of('instructions'), reads: of('reads'), writes: of('writes'), own, pages });
         closeRecording(recording);
       }
       for (const what of ['instructions', 'reads', 'writes']) {
         const [qemu, lackey] = found.map((said) => said[what]!) as [number, number];
-        expect(Math.abs(qemu / lackey - 1), `${what}: ${qemu} and ${lackey}`).toBeLessThan(0.002);
+        expect(Math.abs(qemu / lackey - 1), `${what}: ${qemu} and ${lackey}`).toBeLessThan(0.001);
       }
       expect(found[0]!['own']).toBe(found[1]!['own']);
       nothingLeft();

@@ -54,8 +54,9 @@ export function countedMisses(
 }
 
 /** What it prints; with `both`, on stderr too, behind the rest. */
-export function run(command: string, args: string[], input = '', both = false): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, maxBuffer: 2 ** 26 });
+export function run(command: string, args: string[], input = '', both = false, cwd = '.'): string {
+  const how = { encoding: 'utf8', input, cwd, maxBuffer: 2 ** 26 } as const;
+  const { status, stdout, stderr, error } = spawnSync(command, args, how);
   if (status !== 0) throw new Error(`${command}: ${error?.message ?? stderr.trim()}`);
   return both ? stdout + stderr : stdout;
 }

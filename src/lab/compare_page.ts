@@ -10,6 +10,7 @@ import { COST_PARTS, PRICES } from './prices.ts';
 import { escapeHtml } from './report/escape.ts';
 import { figure } from './report/figure.ts';
 import { htmlPage, htmlTable } from './report/html.ts';
+import { stopsOf } from './report/plot.ts';
 import { SCRIPT } from './report/script.ts';
 import { FIRSTS, type FirstName, type Happening } from './story.ts';
 
@@ -187,7 +188,8 @@ function chart({ title, lines, unit }: Picture): string {
     killed: [],
     log: !overLimits,
   };
-  return figure(plot, Number.POSITIVE_INFINITY, 'compare', 'counts');
+  const end = Math.max(0, ...stopsOf(plot));
+  return figure(plot, end, 'compare', 'counts');
 }
 
 function countsTable(limit: number | null, runs: readonly ComparedRun[]): string {

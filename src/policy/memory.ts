@@ -41,10 +41,6 @@ export class PageMemory implements BitMemory {
     return this.count >= this.capacity;
   }
 
-  has(page: number): boolean {
-    return (this.state[page]! & IN_MEMORY) !== 0;
-  }
-
   /** An access. True if it finds its page, which it then marks; `write` is 0 or 1. */
   access(page: number, write: number): boolean {
     const old = this.state[page]!;

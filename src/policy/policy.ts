@@ -68,8 +68,6 @@ export interface Memory {
   readonly capacity: number;
   /** Do as many pages as fit lie in memory? */
   readonly full: boolean;
-  /** Does `page` lie in memory? */
-  has(page: number): boolean;
   /** Takes `page` out. A page that is not in memory is the policy's mistake. */
   evict(page: number): void;
 }

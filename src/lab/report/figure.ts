@@ -17,11 +17,12 @@ export function figure(plot: Plot, start: number, group: string, describedBy: st
   const stops = stopsOf(plot);
   if (stops.length === 0) return '';
   const values = plot.series.map((series) => textsAt(series, stops, plot));
-  const labels = stops.map((stop) => `${stop.toFixed(stop < 1000 ? 1 : 0)} ${plot.xUnit}`);
+  const digits = stops.at(-1)! < 10 ? 2 : 1;
+  const labels = stops.map((stop) => `${stop.toFixed(digits)} ${plot.xUnit}`);
   const data = escapeHtml(JSON.stringify({ stops, labels, values }));
   const keys = plot.series.map(
-    ({ name }, i) =>
-      `<button type="button" class="key" aria-pressed="true" data-name="${escapeHtml(name)}" disabled>${keySvg(i)}${escapeHtml(name)} <output></output></button>`,
+    ({ name, points }, i) =>
+      `<button type="button" class="key" aria-pressed="true" data-name="${escapeHtml(name)}" disabled>${keySvg(i, points.length > 0)}${escapeHtml(name)} <output></output></button>`,
   );
   const scale = plot.log ? '<button type="button" class="scale" aria-pressed="false">logarithmic axis</button>' : '';
   return `<figure class="plot" id="plot-${escapeHtml(plot.name)}" data-scale="linear" data-group="${escapeHtml(group)}" data-start="${start}" data-values="${data}">

@@ -279,9 +279,15 @@ export function plotSvg(plot: Plot, size: PlotSize, name: 'wide' | 'narrow', des
   );
 }
 
-/** Beside a name: the line and the mark of a series. */
-export function keySvg(i: number): string {
-  return `<svg viewBox="0 0 26 12" aria-hidden="true"><polyline class="line c${i % LIGHT.length}" points="0,6 26,6"/>${shape(i, 13, 6, '')}</svg>`;
+/** Beside a name: the line and the mark of a series, or the bar of one that has ranges only. */
+export function keySvg(i: number, hasLine: boolean): string {
+  return `<svg viewBox="0 0 26 12" aria-hidden="true">${keyMark(i, hasLine, 0, 6)}</svg>`;
+}
+
+function keyMark(i: number, hasLine: boolean, x: number, y: number): string {
+  const colour = `c${i % LIGHT.length}`;
+  if (!hasLine) return `<path class="range ${colour}" d="M${x + 8} ${y - 5}h10m-5 0v10m-5 0h10"/>`;
+  return `<polyline class="line ${colour}" points="${x},${y} ${x + 26},${y}"/>${shape(i, x + 13, y, '')}`;
 }
 
 /** A file of its own, with title, legend and colours. */
@@ -291,14 +297,10 @@ export function plotFile(plot: Plot): string {
   const rows = Math.ceil(plot.series.length / columns);
   const size = { width: WIDE.width, height: WIDE.height + 26 };
   const frame = frameOf(plot, size, 26);
-  const keys = plot.series.map(({ name }, i) => {
+  const keys = plot.series.map(({ name, points }, i) => {
     const x = LEFT + (i % columns) * 230;
     const y = size.height + 12 + 18 * Math.floor(i / columns);
-    const c = `c${i % LIGHT.length}`;
-    return (
-      `<polyline class="line ${c}" points="${x},${y} ${x + 26},${y}"/>${shape(i, x + 13, y, '')}` +
-      `<text x="${x + 34}" y="${y + 4}">${escapeHtml(name)}</text>`
-    );
+    return `${keyMark(i, points.length > 0, x, y)}<text x="${x + 34}" y="${y + 4}">${escapeHtml(name)}</text>`;
   });
   const height = size.height + 24 + 18 * rows;
   return `<?xml version="1.0" encoding="UTF-8"?>
