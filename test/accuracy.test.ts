@@ -21,4 +21,4 @@ test('swap traffic of the classic LRU is within the rule everywhere, and most of
   expect(outside).toEqual([]);
   expect(all).toBeGreaterThan(200);
   expect(within / all).toBeGreaterThan(0.88);
-});
+}, 600_000);
