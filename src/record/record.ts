@@ -5,7 +5,7 @@
  * Promises  1. A recording ends with its first process. Whoever that left running is ended, and the recording says so.
  *           2. SIGINT, SIGTERM and SIGHUP shorten a recording: the program gets the signal, too, and has some time to end; what was
  *              recorded up to there becomes the file. A second one leaves it no time.
- *           3. Whatever happens, no process of ours and no temporary file stays.
+ *           3. Short of a SIGKILL of revmap itself, no process of ours and no temporary file stays. After one, programs run on.
  */
 import { existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
