@@ -15,10 +15,11 @@ afterAll(() => {
   for (const target of targets) target.end?.();
 });
 
-for (const { name, read } of targets) {
+for (const target of targets) {
+  const { name } = target;
   const corpus = corpusOf(root, name);
   test(`${name}: ${corpus.length} inputs that were worth keeping`, async () => {
-    for (const { why, bytes } of corpus) expect(await judge(read, bytes), `${why}: ${bytes.length} bytes`).toBeNull();
+    for (const { why, bytes } of corpus) expect(await judge(target, bytes), `${why}: ${bytes.length} bytes`).toBeNull();
   });
 }
 

@@ -55,10 +55,12 @@ export function describeInfo(info: InfoResult, width: number): string {
   const { pages } = info;
   const calls = Object.entries(info.syscalls_by_name);
   const more = calls.length > ROWS ? `, ${calls.length - ROWS} more` : '';
+  // A trace of requests has no accesses of its own: its calls are what it has.
+  const recorded = info.events === 0 ? '' : `, ${grouped(info.events)} of them recorded (window ${info.window})`;
   const lines = [
     `${printable(info.name)}: ${printable(info.recorder) || 'an unknown recorder'}, format ${info.format}`,
     ...(info.command === '' ? [] : [`command: ${printable(info.command)}`]),
-    `${plural(info.raw_accesses, 'access', 'accesses')}, ${grouped(info.events)} of them recorded (window ${info.window}); ${plural(info.syscalls, 'system call')}`,
+    `${plural(info.raw_accesses, 'access', 'accesses')}${recorded}; ${plural(info.syscalls, 'system call')}`,
     `${plural(pages.total, 'page')} touched (${formatSize(pages.total * PAGE)}): ${grouped(pages.own)} of processes, ${grouped(pages.file)} of files`,
     '',
     table(['process', 'threads', 'from', 'to', 'accesses', 'calls', 'pages'], processRows(info.processes)).trimEnd(),

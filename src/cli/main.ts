@@ -1,7 +1,8 @@
 /**
  * The command `revmap`.
  *
- * Owns      the list of commands, and what their exit codes mean: 0 done, 1 it failed, 2 the question was wrong.
+ * Owns      the list of commands, and what their exit codes mean: 0 done, 1 it failed, 2 the question was wrong
+ *           (and 130 a sweep was ended: sweep_work.ts).
  * Promises  What the user can mend is one line on stderr. What is our fault shows where in the code it went wrong.
  */
 import { Command, CommanderError } from 'commander';

@@ -55,7 +55,7 @@ export function addMeasure(program: Command): void {
     .option('--swap <size>', 'how much of it', sizeOrNone, MACHINE_DEFAULTS.swapBytes)
     .option('--ram <size>', 'memory of the virtual machine', size, MACHINE_DEFAULTS.ramBytes)
     .option('--repeat <boots>', 'so many times, each after a boot', wholeNumber(1, 100), 3)
-    .option('--smallest', 'look for the smallest limit with at most 5 % more major faults, too')
+    .option('--smallest', 'look for the smallest limit with 5 % more major faults, or 32 more, too')
     .option('--with <file...>', 'files and folders that the command needs beside those that it was seen to open')
     .option('--name <name>', 'of the program in the table; its file name without it')
     .option('--timeout <seconds>', 'a run may not take longer', wholeNumber(1, 86400), 900)
@@ -112,7 +112,7 @@ function describeStep({ boot, mode, limitBytes }: Step): string {
   return `boot ${boot}, ${formatMode(mode, true)}, ${limitBytes === null ? 'no limit' : formatSize(limitBytes)}`;
 }
 
-const SHOWN = ['pswpin', 'pswpout', 'pgscan', 'workingset_activate', 'pgmajfault'];
+const SHOWN = ['pswpin', 'pswpout', 'pgscan', 'workingset_activate_anon', 'pgmajfault'];
 
 /** A line for each point; where there is a prediction it stands behind the measured range. */
 function describePoints(points: readonly PredictedPoint[]): string {

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { csvLines } from '../lab/store/csv.ts';
 import { type Answer, queryResults } from '../lab/store/query.ts';
-import { defaultFolder } from '../lab/store/store.ts';
+import { cacheFolder } from '../lab/store/store.ts';
 import { grouped, print, printJson, table } from './output.ts';
 
 interface QueryFlags {
@@ -29,7 +29,7 @@ export function addQuery(program: Command): void {
     .option('--json', 'the answer as JSON: a list of rows')
     .addHelpText('after', HELP)
     .action(async (sql: string, flags: QueryFlags) => {
-      const found = await queryResults(flags.results ?? defaultFolder(), sql);
+      const found = await queryResults(flags.results ?? cacheFolder('results'), sql);
       if (flags.json === true) printJson(asObjects(found));
       else if (flags.csv === true) process.stdout.write(csvLines(found.columns, found.rows));
       else

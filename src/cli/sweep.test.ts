@@ -172,10 +172,10 @@ for (const { why, args, status, said } of [
   },
   { why: 'a grid of nothing', args: ['--kernel', '3.16', '--mglru'], status: 1, said: 'nothing is left of it' },
   {
-    why: 'a report of a grid',
-    args: ['--kernel', '6.1,6.18', '--report'],
+    why: 'the truth about a grid',
+    args: ['--kernel', '6.1,6.18', '--truth', 'none.tsv'],
     status: 2,
-    said: '--report is about one configuration',
+    said: '--truth is about one configuration',
   },
   { why: 'JSON and CSV', args: ['--json', '--csv'], status: 2, said: "'--csv' cannot be used with option '--json'" },
 ]) {

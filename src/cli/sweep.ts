@@ -1,9 +1,8 @@
 /** `revmap sweep FILE`: many limits, on one machine or many; the curves, the advice, the report. */
-import { readFileSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { uncertainty } from '../lab/doubts.ts';
 import { configurationsOf, type GridResult, KERNEL_POLICY } from '../lab/grid.ts';
-import { formatSize, type MachineOptions } from '../lab/options.ts';
+import type { MachineOptions } from '../lab/options.ts';
 import { gridPlots, gridReportHtml } from '../lab/report/grid_report.ts';
 import { plotsOf } from '../lab/report/plots.ts';
 import { reportHtml } from '../lab/report/report.ts';
@@ -11,8 +10,8 @@ import type { SweepResult } from '../lab/result.ts';
 import { rowsOf } from '../lab/store/columns.ts';
 import { csvOf } from '../lab/store/csv.ts';
 import { sweepGrid, sweepRecording } from '../lab/sweep.ts';
+import { readText } from '../lab/text_file.ts';
 import { type Truth, truthFor } from '../lab/truth.ts';
-import { RecordingError } from '../trace/error.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { parseTruth } from '../trace/truth.ts';
@@ -89,10 +88,7 @@ export function addSweep(program: Command): void {
 const MOST_TRUTH_BYTES = 64 * 2 ** 20;
 
 function readTruth(options: MachineOptions, file: string): Truth {
-  if (statSync(file).size > MOST_TRUTH_BYTES) {
-    throw new RecordingError(file, 'size', `a truth table has at most ${formatSize(MOST_TRUTH_BYTES)}`);
-  }
-  return truthFor(options, parseTruth(readFileSync(file, 'utf8'), file), file);
+  return truthFor(options, parseTruth(readText(file, MOST_TRUTH_BYTES), file), file);
 }
 
 function printGrid(result: GridResult, flags: SweepFlags): void {

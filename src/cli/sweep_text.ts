@@ -4,7 +4,7 @@
  * Promises  No line is wider than the terminal, nor than 100 columns; without a terminal, than 80.
  */
 import pc from 'picocolors';
-import { accountOf } from '../lab/account.ts';
+import { accountOf, chargeName } from '../lab/account.ts';
 import { adviseOn } from '../lab/advice.ts';
 import { drawCurve } from '../lab/curve.ts';
 import { uncertainty } from '../lab/doubts.ts';
@@ -189,9 +189,9 @@ function countCells(run: LimitFound | AlternativeRun): string[] {
   ];
 }
 
-function accountTable({ peak }: RunResult): string {
-  const rows = accountOf(peak).map(({ what, bytes, in_rss }) => [what, signed(bytes), in_rss ? 'RSS' : '']);
-  const sum = [pc.bold('charged to the cgroup'), formatSize(peak.bytes), ''];
+function accountTable(unlimited: RunResult): string {
+  const rows = accountOf(unlimited).map(({ what, bytes, in_rss }) => [what, signed(bytes), in_rss ? 'RSS' : '']);
+  const sum = [pc.bold(chargeName(unlimited.limited_by)), formatSize(unlimited.peak.bytes), ''];
   return table(['what the limit holds, at the peak', 'memory', 'seen in'], [...rows, sum]);
 }
 

@@ -8,7 +8,7 @@ import { type Command, Option } from 'commander';
 import type { Limits } from '../lab/options.ts';
 import type { Progress as Reached } from '../lab/progress.ts';
 import { queueRunner } from '../lab/queue/queue_runner.ts';
-import { defaultFolder, ResultStore } from '../lab/store/store.ts';
+import { cacheFolder, ResultStore } from '../lab/store/store.ts';
 import type { SweepWork } from '../lab/sweep.ts';
 import { InputError } from '../mm/bug.ts';
 import type { Recording } from '../trace/source.ts';
@@ -100,7 +100,7 @@ function queueOf(
 function storeFor(flags: WorkFlags, note: (line: string) => void): ResultStore | null {
   if (flags.out !== undefined) return new ResultStore(flags.out);
   try {
-    return new ResultStore(defaultFolder());
+    return new ResultStore(cacheFolder('results'));
   } catch (error) {
     note((error as Error).message);
     return null;

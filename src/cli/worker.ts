@@ -2,8 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { startWorker } from '../lab/queue/queue_worker.ts';
-import { defaultRecordings } from '../lab/queue/recordings.ts';
-import { defaultFolder, ResultStore } from '../lab/store/store.ts';
+import { cacheFolder, ResultStore } from '../lab/store/store.ts';
 import { wholeNumber } from './arguments.ts';
 
 interface WorkerFlags {
@@ -31,8 +30,8 @@ export function addWorker(program: Command): void {
         .makeOptionMandatory(),
     )
     .option('--workers <n>', 'so many replays at once', wholeNumber(1, 256), availableParallelism())
-    .option('--recordings <folder>', 'where recordings from elsewhere are kept', defaultRecordings())
-    .option('--out <folder>', 'where results are kept', defaultFolder())
+    .option('--recordings <folder>', 'where recordings from elsewhere are kept', cacheFolder('recordings'))
+    .option('--out <folder>', 'where results are kept', cacheFolder('results'))
     .option('--dead-after <seconds>', 'a worker that is silent for so long has died', wholeNumber(1, 3600), 30)
     .addHelpText('after', HELP)
     .action(async (flags: WorkerFlags) => {

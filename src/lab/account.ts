@@ -3,7 +3,7 @@
  *
  * Promises  The lines add up to the charge, to the byte. What nothing else explains is the last of them.
  */
-import type { PeakBreakdown } from './result.ts';
+import type { RunResult } from './result.ts';
 
 export interface AccountLine {
   what: string;
@@ -14,7 +14,7 @@ export interface AccountLine {
   why: string;
 }
 
-export function accountOf(peak: PeakBreakdown): AccountLine[] {
+export function accountOf({ peak, limited_by }: Pick<RunResult, 'peak' | 'limited_by'>): AccountLine[] {
   const mapped = peak.anonymous + peak.mapped_files;
   const lines: AccountLine[] = [
     {
@@ -41,15 +41,19 @@ export function accountOf(peak: PeakBreakdown): AccountLine[] {
   ];
   const known = lines.reduce((sum, { bytes }) => sum + bytes, 0);
   const rest = peak.bytes - known;
-  lines.push(
-    rest < 0
-      ? { what: 'not charged by this kernel', bytes: rest, in_rss: false, why: 'it counts user pages only' }
-      : {
-          what: 'charged ahead',
-          bytes: rest,
-          in_rss: false,
-          why: 'up to 63 pages for each CPU, and pages on their way',
-        },
-  );
+  lines.push(restLine(rest, limited_by));
   return lines.filter(({ bytes }) => bytes !== 0);
+}
+
+function restLine(bytes: number, limitedBy: RunResult['limited_by']): AccountLine {
+  const line = { bytes, in_rss: false };
+  if (bytes < 0) return { ...line, what: 'not charged by this kernel', why: 'it counts user pages only' };
+  if (limitedBy === 'mem=')
+    return { ...line, what: "the kernel's own, and free on its lists", why: 'there is no cgroup to ask' };
+  return { ...line, what: 'charged ahead', why: 'up to 63 pages for each CPU, and pages on their way' };
+}
+
+/** What the lines add up to. */
+export function chargeName(limitedBy: RunResult['limited_by']): string {
+  return limitedBy === 'mem=' ? 'taken since the kernel has booted' : 'charged to the cgroup';
 }

@@ -46,7 +46,7 @@ test('range: the cgroup is believed before the machine; anonymous and file pages
   };
   expect(rangeOf([row(counts)], 'pgscan')).toEqual({ low: 10, high: 10, runs: 1 });
   expect(rangeOf([row({ ...counts, 'm.pgscan': null })], 'pgscan')?.low).toBe(17);
-  expect(rangeOf([row(counts)], 'workingset_activate')?.low).toBe(7);
+  expect(rangeOf([row(counts)], 'workingset_activate_anon')?.low).toBe(3);
   expect(rangeOf([row(counts)], 'pgsteal')).toBeNull();
 });
 

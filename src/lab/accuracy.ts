@@ -6,7 +6,7 @@
  *   program                          counter                   the range may be missed by
  *   one process, no files of size    pswpin, pswpout           5 % or 60 pages
  *                                    pgscan                    10 %
- *                                    workingset_activate       20 %
+ *                                    workingset_activate_anon  20 %
  *   any other                        all of these              10 % or 100 pages
  *
  * Promises  Limits that are the same number of pages are the same limit; so are modes that are spelled the same.
@@ -18,9 +18,11 @@ import type { Counters } from './counters.ts';
 /** `anonymous`: one process that uses anonymous memory only. */
 export type ProgramKind = 'anonymous' | 'any';
 
+type Count = (row: TruthRow) => number | null;
+
 interface Judged {
   name: string;
-  measured(row: TruthRow): number | null;
+  measured: Count;
   /** Share and pages by which the range may be missed. */
   slack: Readonly<Record<ProgramKind, readonly [share: number, pages: number]>>;
 }
@@ -42,10 +44,8 @@ const JUDGED: readonly Judged[] = [
     slack: { anonymous: [0.1, 0], any: ANY },
   },
   {
-    name: 'workingset_activate',
-    measured: (row) =>
-      sum(of(row, 'm.workingset_activate_anon'), of(row, 'm.workingset_activate_file')) ??
-      sum(of(row, 'workingset_activate_anon'), of(row, 'workingset_activate_file')),
+    name: 'workingset_activate_anon',
+    measured: (row) => of(row, 'm.workingset_activate_anon') ?? of(row, 'workingset_activate_anon'),
     slack: { anonymous: [0.2, 0], any: ANY },
   },
 ];
@@ -112,7 +112,7 @@ export interface Verdict {
 export function judge(kind: ProgramKind, rows: readonly TruthRow[], counters: Counters): Verdict[] {
   return JUDGED.flatMap(({ name, slack }) => {
     const range = rangeOf(rows, name);
-    const predicted = predictedOf(counters, name);
+    const predicted = counters[name] ?? null;
     if (range === null || predicted === null) return [];
     const { low, high } = range;
     const off = predicted < low ? predicted - low : Math.max(0, predicted - high);
@@ -120,9 +120,4 @@ export function judge(kind: ProgramKind, rows: readonly TruthRow[], counters: Co
     const allowed = Math.floor(Math.max(pages, share * (off < 0 ? low : high)));
     return [{ name, ...range, predicted, off, allowed, within: Math.abs(off) <= allowed }];
   });
-}
-
-function predictedOf(counters: Counters, name: string): number | null {
-  if (name !== 'workingset_activate') return counters[name] ?? null;
-  return sum(counters['workingset_activate_anon'] ?? null, counters['workingset_activate_file'] ?? null);
 }

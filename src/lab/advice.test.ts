@@ -1,6 +1,6 @@
 /** What is said of made-up runs: the advice, other settings, and why RSS and the limit disagree. */
 import { expect, test } from 'vitest';
-import { accountOf } from './account.ts';
+import { accountOf, chargeName } from './account.ts';
 import { adviseOn } from './advice.ts';
 import { settingsBeside, tighterLimit, tryAlternatives } from './alternatives.ts';
 import { madeUpRun } from './made_up.ts';
@@ -186,7 +186,7 @@ test('sizing: no machine is replayed twice under the same limit', async () => {
 // what the charge is made of
 
 test('account: from RSS to the charge, to the byte', () => {
-  const lines = accountOf(unlimited.peak);
+  const lines = accountOf(unlimited);
   expect(lines.map(({ what, bytes }) => [what, bytes / MiB])).toEqual([
     ['RSS of 2 processes, added up', 92],
     ['mapped by several, counted once', -10],
@@ -200,8 +200,17 @@ test('account: from RSS to the charge, to the byte', () => {
 
 test('account: a kernel that charges user pages only', () => {
   const peak = { ...unlimited.peak, bytes: 91 * MiB, processes: 1, rss: 82 * MiB };
-  const lines = accountOf(peak);
+  const lines = accountOf({ ...unlimited, peak });
   expect(lines[0]?.what).toBe('RSS of the process');
   expect(lines.at(-1)).toMatchObject({ what: 'not charged by this kernel', bytes: -6 * MiB });
   expect(lines.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(peak.bytes);
+});
+
+test('account: a kernel without cgroups', () => {
+  const lines = accountOf({ ...unlimited, limited_by: 'mem=' });
+  expect(lines.at(-1)?.what).toBe("the kernel's own, and free on its lists");
+  expect([chargeName('mem='), chargeName('memory.max')]).toEqual([
+    'taken since the kernel has booted',
+    'charged to the cgroup',
+  ]);
 });

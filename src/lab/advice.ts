@@ -140,7 +140,8 @@ function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary, t
     );
   }
   // Where it thrashes is told below.
-  if (fails !== null && fails !== thrash.fails) said.push(`${at(fails)}: ${whatHappens(fails, unlimited)}.`);
+  if (fails !== null && fails !== thrash.fails)
+    said.push(`${besides(fails, holds)}: ${whatHappens(fails, unlimited)}.`);
   if (holds !== null && time.holds !== null && limitOf(time.holds) < limitOf(holds)) {
     said.push(`Down to ${at(time.holds)} it takes at most ${100 * MORE_TIME_SHARE} % longer.`);
   }
@@ -149,7 +150,7 @@ function whySmallest(unlimited: RunResult, smallest: Boundary, time: Boundary, t
     said.push(
       `Only from ${formatSize(limitOf(time.holds))} on does it take no longer` +
         `${slow === null ? '' : `; in ${formatSize(limitOf(slow))} it takes ${times(slow, unlimited)} its time: ${movedPages(slow, unlimited)}`}. ` +
-        'Pages that read(2) fetches again are no major faults.',
+        'Major faults do not show that: neither pages that read(2) fetches again, nor waits.',
     );
   }
   return said;
@@ -221,6 +222,12 @@ function timesTheTime(run: RunResult, unlimited: RunResult): number {
 
 function times(run: RunResult, unlimited: RunResult): string {
   return `${timesTheTime(run, unlimited).toFixed(2)} times`;
+}
+
+/** Where two limits look the same, how far apart they are. */
+function besides(fails: RunResult, holds: RunResult | null): string {
+  if (holds === null || at(holds) !== at(fails)) return at(fails);
+  return `In ${formatSize(limitOf(holds) - limitOf(fails))} less`;
 }
 
 function at(run: RunResult): string {

@@ -471,6 +471,34 @@ test('format 2: threads share memory and run in the order in which they ran', as
   expect([...verify(replay.machine)]).toEqual([]);
 });
 
+for (const { why, first, want } of [
+  { why: 'processes that do not talk run side by side', first: 39, want: [0, 9, 0, 9, 0, 9] },
+  { why: 'processes with a pipe run in the order in which they ran', first: 22, want: [0, 0, 0, 9, 9, 9] },
+]) {
+  test(`format 2: ${why}`, async () => {
+    const work = (w: BodyWriter): void => {
+      for (let i = 0; i < 3; i++) w.tick(65536);
+    };
+    const recording = await orderedRecording([
+      {
+        pid: 0,
+        tid: 0,
+        steps: [
+          { at: 1, does: (w) => w.syscall(first, [AT], 0) },
+          { at: 2, does: (w) => w.syscall(57, [], 9) },
+          { at: 3, does: work },
+        ],
+      },
+      { pid: 9, tid: 9, steps: [{ at: 1e6, does: work }] },
+    ]);
+    const replay = startReplay(recording, surveyRecording(recording), options);
+    const order: number[] = [];
+    replay.onTick = () => order.push(replay.position.pid);
+    replay.run();
+    expect(order).toEqual(want);
+  });
+}
+
 test('format 2: execve starts the program that the header describes, in the child that makes it', async () => {
   const image = { command: '/bin/other', elf: header.elf, maps: header.maps };
   const recording = await orderedRecording(

@@ -5,16 +5,15 @@
  * Promises  1. Addresses are the recording's own: what mmap returned then is where it maps now.
  *           2. Nothing is dropped in silence: a call that is not replayed, a result that differs, a page that nothing mapped and a
  *              process that is never forked are counted.
- *           3. Who runs is decided by the recording's clock if it has one (format 2): whoever is furthest behind.
- *              Else by the machine's clock alone: whoever has used the least time, the older one if two have used as much; a
- *              parent waits for whom wait4 returned, after vfork for the child's exec.
+ *           3. Who runs is decided by the recording's clock (format 2) where order matters, because there are threads or processes that
+ *              talk to each other: whoever is furthest behind. Else by the machine's, for who fetches pages loses time: whoever has
+ *              used the least, then the older; a parent waits for whom wait4 returned, after vfork for the exec.
  *           4. Threads with bodies of their own are tasks that share an address space.
  *
  * One CPU. An access takes ACCESS_NS; it is charged at the next tick (65,536 accesses in the recorders we know), a fault when
- * it happens. With several processes and no clock the CPU changes hands every SLICE_NS, at a tick or at a fault.
+ * it happens. With several processes and without that clock the CPU changes hands every SLICE_NS, at a tick or at a fault.
  *
- * DIFFERS: Linux on one CPU lets a process run for 4 ms. Programs with several processes mostly have several CPUs, where they
- *          run side by side; short slices are closer to that.
+ * DIFFERS: Linux on one CPU lets a process run for 4 ms; with several CPUs they run side by side: short slices are closer to that.
  */
 import { ACCESS_NS } from '../mm/costs.ts';
 import { ENOENT, errnoName } from '../mm/errno.ts';
@@ -109,8 +108,8 @@ export class Replay {
   private readonly processes: ReplayProcess[] = [];
   /** The programs of the recording; null for one that it does not describe. */
   private readonly images: (RecordedImage | null)[];
-  /** The recording says in which order it ran. */
   private readonly ordered: boolean;
+  private readonly byClock: boolean;
   private current: ReplayProcess;
   /** When the current process began to run. */
   private sliceStart: number;
@@ -128,6 +127,7 @@ export class Replay {
     const { header } = recording;
     const { name, ordered, processes } = header;
     this.ordered = ordered !== undefined;
+    this.byClock = ordered !== undefined && (survey.talks || ordered.threads.length > processes.length);
     this.images = (ordered?.images ?? [header]).map((image, n) =>
       imageOf({ ...image, name }, n === 0 ? survey.firstBrk : 0),
     );
@@ -239,7 +239,7 @@ export class Replay {
       if (p.execPending) this.exec(p, event);
       if (event === EVENT_ACCESSES) continue;
       if (event === EVENT_TICK) this.tick(p);
-      else if (event === EVENT_CLOCK) this.chooseNext();
+      else if (event === EVENT_CLOCK && this.byClock) this.chooseNext();
       else if (event === EVENT_PATH) {
         p.firstPath = p.path;
         p.path = p.decoder.text;
@@ -340,9 +340,9 @@ export class Replay {
       if (p.state !== ENDED && p.process.exited) this.ended(p, true);
       if (p.state !== RUNNING) continue;
       runnable += 1;
-      if (next === null || (this.ordered ? p.decoder.clock < next.decoder.clock : p.time < next.time)) next = p;
+      if (next === null || (this.byClock ? p.decoder.clock < next.decoder.clock : p.time < next.time)) next = p;
     }
-    machine.sliceEnd = runnable > 1 && !this.ordered ? machine.clock.now + SLICE_NS : Number.POSITIVE_INFINITY;
+    machine.sliceEnd = runnable > 1 && !this.byClock ? machine.clock.now + SLICE_NS : Number.POSITIVE_INFINITY;
     if (next === null) return false;
     this.current = next;
     return true;
@@ -358,7 +358,7 @@ export class Replay {
   }
 
   private wait(p: ReplayProcess, other: ReplayProcess, state: number): void {
-    if (other.state === ENDED || this.ordered) return;
+    if (other.state === ENDED || this.byClock) return;
     p.waitsFor = other;
     p.state = state;
   }
@@ -661,10 +661,9 @@ export class Replay {
     const used = p.time + clock.now - this.sliceStart;
     const started = new ReplayProcess(pid, index, body, decoderOf(this.recording, body), child, used);
     this.processes.push(started);
-    if (this.ordered) {
-      started.decoder.next();
-      this.chooseNext();
-    } else this.machine.sliceEnd = Math.min(this.machine.sliceEnd, clock.now + SLICE_NS);
+    if (this.ordered) started.decoder.next();
+    if (this.byClock) this.chooseNext();
+    else this.machine.sliceEnd = Math.min(this.machine.sliceEnd, clock.now + SLICE_NS);
     return NOT_MADE;
   }
 

@@ -56,7 +56,7 @@ test('beside: ranges, what is off and allowed, and where the smallest limit lies
   const unlimited = madeUpRun(null, { pgmajfault: 6, pswpin: 0, pswpout: 0, pgscan: 0 });
   const wide = madeUpRun(90 * MiB, { pgmajfault: 6, pswpin: 0, pswpout: 0, pgscan: 150 });
   const tight = madeUpRun(70 * MiB, { pgmajfault: 940, pswpin: 1300, pswpout: 700, pgscan: 1 });
-  const survey: Survey = { files: [], parents: [-1], firstBrk: 0, syscalls: 0, rawAccesses: 0 };
+  const survey: Survey = { files: [], parents: [-1], firstBrk: 0, syscalls: 0, rawAccesses: 0, talks: false };
   const laid = besideTruth(truth, [unlimited, wide, tight], 1, survey, adviseOn(unlimited, [wide, tight]));
   expect(laid).toMatchObject({ mode: 'z-n-3', measured_on: ['6.1', '6.1.0'], judged: 8, within: 5 });
   expect(laid.points[2]?.counters).toEqual([

@@ -67,9 +67,10 @@ export async function measure(
       if (modes[0] !== undefined) await bench.ask(questionOf(options, modes[0], null));
       for (const mode of modes) {
         const unlimited = await run(mode, null);
-        limits ??= limitsFor(options.limits, (unlimited.counts['peak_kib'] ?? 0) * 1024);
+        limits ??= limitsFor(options.limits, peakOf(unlimited));
         for (const limit of limits) await run(mode, limit);
-        if (options.smallest) await smallestLimit(unlimited, (limit) => run(mode, limit));
+        if (options.smallest)
+          await smallestLimit(peakOf(unlimited), async (limit) => isFine(await run(mode, limit), unlimited));
       }
     } finally {
       await bench.stop();
@@ -115,24 +116,30 @@ export function majorFaults(row: TruthRow): number {
 const NEAR = 0.01;
 
 /**
- * The smallest limit with no more major faults than terms.ts allows, by bisection between a tenth of the peak and the peak.
+ * The smallest limit that is fine, by bisection between a tenth of the peak and the peak, to a hundredth.
  * Near the answer faults jump by more than one run differs from the next, so one run a step is enough.
  */
 export async function smallestLimit(
-  unlimited: TruthRow,
-  run: (limitBytes: number) => Promise<TruthRow>,
+  peakBytes: number,
+  fine: (limitBytes: number) => Promise<boolean>,
 ): Promise<number> {
-  const peak = (unlimited.counts['peak_kib'] ?? 0) * 1024;
-  const allowed = majorFaultsAllowed(majorFaults(unlimited));
-  let low = pages(peak / 10);
-  let high = pages(peak);
+  let low = pages(peakBytes / 10);
+  let high = pages(peakBytes);
   while (high - low > NEAR * high) {
     const middle = pages((low + high) / 2);
-    const row = await run(middle);
-    if (row.status === unlimited.status && majorFaults(row) <= allowed) high = middle;
+    if (await fine(middle)) high = middle;
     else low = middle;
   }
   return high;
+}
+
+/** In the advice's sense (lab/terms.ts): little more major faults than without a limit. */
+export function isFine(row: TruthRow, unlimited: TruthRow): boolean {
+  return row.status === unlimited.status && majorFaults(row) <= majorFaultsAllowed(majorFaults(unlimited));
+}
+
+function peakOf(unlimited: TruthRow): number {
+  return (unlimited.counts['peak_kib'] ?? 0) * 1024;
 }
 
 function pages(bytes: number): number {

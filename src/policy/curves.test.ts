@@ -1,31 +1,13 @@
 /** The fast ways against the slow ones, on streams that fast-check makes and makes small. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { streamOf } from '../../test/policy/traces.ts';
 import { zipfPages } from '../../test/zipf.ts';
 import { missesAt, missRatioCurve, sizeFor } from './miss_ratio_curve.ts';
 import { NextUses } from './opt.ts';
 import { sampleHits } from './shards.ts';
 import { StackDistances } from './stack_distance.ts';
 import type { PageStream } from './stream.ts';
-
-/** Numbered in the order of their first access, and handed out in batches. */
-function streamOf(pages: Iterable<number>, batch = 1000): PageStream {
-  const numbers = new Map<number, number>();
-  const ids = Int32Array.from([...pages], (page) => {
-    if (!numbers.has(page)) numbers.set(page, numbers.size);
-    return numbers.get(page)!;
-  });
-  return {
-    pages: numbers.size,
-    accesses: ids.length,
-    forEach: (visit) => {
-      for (let at = 0; at < ids.length; at += batch) {
-        const part = ids.slice(at, at + batch);
-        visit(part, new Uint8Array(part.length), part.length);
-      }
-    },
-  };
-}
 
 function giveAll(stream: PageStream, distances: StackDistances): void {
   stream.forEach((ids, _writes, count) => {

@@ -15,10 +15,13 @@ import type { AccessedBitPolicy, BitMemory, SeesFaults } from './policy.ts';
 
 const NOBODY = -1;
 
+/** Pages lie in places, which a newcomer takes over; a queue of places stays in the CPU's caches where one of pages does not. */
 class Sieve implements SeesFaults {
   private readonly memory: BitMemory;
+  private readonly pageIn: Int32Array;
   /** The neighbour towards the newest. The other is not needed: the hand comes from there. */
   private readonly newer: Int32Array;
+  private used = 0;
   private newest = NOBODY;
   private oldest = NOBODY;
   /** NOBODY: the hand is behind the newest, and starts again at the oldest. */
@@ -26,23 +29,27 @@ class Sieve implements SeesFaults {
   private passed = NOBODY;
 
   constructor(memory: BitMemory) {
+    const places = Math.min(memory.capacity, memory.pages);
     this.memory = memory;
-    this.newer = new Int32Array(memory.pages);
+    this.pageIn = new Int32Array(places);
+    this.newer = new Int32Array(places);
   }
 
   fault(page: number): void {
-    if (this.memory.full) this.sift();
-    this.newer[page] = NOBODY;
-    if (this.newest === NOBODY) this.oldest = page;
-    else this.newer[this.newest] = page;
-    this.newest = page;
+    const place = this.memory.full ? this.sift() : this.used++;
+    this.pageIn[place] = page;
+    this.newer[place] = NOBODY;
+    if (this.newest === NOBODY) this.oldest = place;
+    else this.newer[this.newest] = place;
+    this.newest = place;
   }
 
-  private sift(): void {
-    const { memory, newer } = this;
+  /** Evicts, and says which place is free. */
+  private sift(): number {
+    const { memory, newer, pageIn } = this;
     let at = this.hand === NOBODY ? this.oldest : this.hand;
     let passed = this.hand === NOBODY ? NOBODY : this.passed;
-    while (memory.testAndClearAccessed(at)) {
+    while (memory.testAndClearAccessed(pageIn[at]!)) {
       passed = at;
       at = newer[at]!;
       if (at !== NOBODY) continue;
@@ -55,7 +62,8 @@ class Sieve implements SeesFaults {
     if (next === NOBODY) this.newest = passed;
     this.hand = next;
     this.passed = passed;
-    memory.evict(at);
+    memory.evict(pageIn[at]!);
+    return at;
   }
 }
 

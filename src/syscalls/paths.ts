@@ -109,13 +109,9 @@ export class Paths {
     if (kind === 'disk') {
       const blocks = Math.min(pages, this.blocksLeft);
       this.blocksLeft -= blocks;
-      const inode = newInode(
-        machine,
-        path,
-        kind,
-        bytes,
-        Array.from({ length: blocks }, (_, page) => tokenOf(page)),
-      );
+      const disk = new Array<Token>(blocks);
+      for (let page = 0; page < blocks; page++) disk[page] = tokenOf(page);
+      const inode = newInode(machine, path, kind, bytes, disk);
       this.inodes.set(path, inode);
       return inode;
     }

@@ -87,7 +87,7 @@ export class OracleGeneralReader implements InputReader {
 
   end(): InputFacts {
     this.records.end();
-    return this.trace.end(traceName(this.file), 'libCacheSim oracleGeneral', []);
+    return this.trace.end(this.file, 'libCacheSim oracleGeneral', []);
   }
 
   private record(view: DataView, at: number): void {
@@ -154,7 +154,7 @@ export class VscsiReader implements InputReader {
   end(): InputFacts {
     if (this.records === null) this.begin();
     this.records?.end();
-    return this.trace!.end(traceName(this.file), 'libCacheSim vscsi', []);
+    return this.trace!.end(this.file, 'libCacheSim vscsi', []);
   }
 
   private begin(): void {
@@ -177,9 +177,4 @@ export class VscsiReader implements InputReader {
     records.push(this.start);
     this.start = new Uint8Array(0);
   }
-}
-
-/** The file's name without its folder. */
-export function traceName(file: string): string {
-  return file.split('/').at(-1) || file;
 }

@@ -10,9 +10,7 @@
  *
  * Without a head the columns are: the object; time, object; time, object, size. `csv:id=5,size=4` says otherwise.
  */
-import { traceName } from './cache_binary.ts';
 import { CacheTrace } from './cache_trace.ts';
-import { RecordingError } from './error.ts';
 import { Lines, quoted } from './lines.ts';
 import { PAGE_BYTES } from './objects.ts';
 import type { InputFacts, InputReader, RecordingSink } from './sink.ts';
@@ -62,11 +60,10 @@ export class CacheTextReader implements InputReader {
 
   end(): InputFacts {
     this.lines.end();
-    if (this.trace.requests === 0) throw new RecordingError(this.file, '', `a ${this.kind} trace without a request`);
     const names = this.isNumber ? [] : ['the names of objects: they are told apart by a hash of 64 bits'];
-    const { id, size } = this.columns!;
+    const { id, size } = this.columns ?? { id: 1, size: 0 };
     const columns = `object in column ${id}, ${size === 0 ? 'a page each' : `size in column ${size}`}`;
-    return this.trace.end(traceName(this.file), `libCacheSim ${this.kind} (${columns})`, names);
+    return this.trace.end(this.file, `libCacheSim ${this.kind} (${columns})`, names);
   }
 
   private line(bytes: Uint8Array, from: number, to: number): void {

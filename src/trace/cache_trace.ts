@@ -8,7 +8,7 @@
  *           3. Requests of 0 bytes are left out, as libCacheSim leaves them out, and counted.
  */
 import { O_RDONLY, POSIX_FADV_RANDOM } from '../syscalls/uapi.ts';
-import type { RecordingError } from './error.ts';
+import { RecordingError } from './error.ts';
 import { ObjectPages, PAGE_BYTES, TooMany } from './objects.ts';
 import type { BodySink, InputFacts, RecordingSink } from './sink.ts';
 import { SYS_exit_group, SYS_fadvise64, SYS_openat, SYS_pread64 } from './x86_64.ts';
@@ -59,13 +59,14 @@ export class CacheTrace {
     if (this.sinceTick === REQUESTS_PER_TICK) this.tick();
   }
 
-  /** `recorder` names the format; `more` is what else the input does not show. */
-  end(name: string, recorder: string, more: readonly string[]): InputFacts {
+  /** `recorder` names the format; `more` is what else the input does not show. Refuses a trace that asks for nothing. */
+  end(file: string, recorder: string, more: readonly string[]): InputFacts {
+    if (this.requests === 0) throw new RecordingError(file, '', `${recorder}: no request in it`);
     if (this.sinceTick > 0) this.tick();
     this.body.syscall(SYS_exit_group, [0], 0);
     const { emptyRequests, objects, requests } = this;
     return {
-      name,
+      name: file.split('/').at(-1) || file,
       command: '',
       recorder,
       window: 0,

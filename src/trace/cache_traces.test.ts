@@ -152,8 +152,13 @@ for (const { why, format, input, want } of [
   { why: 'a fraction', format: 'txt', input: '1\n1.5\n', want: 'line 2: ' },
   { why: 'a name after numbers', format: 'txt', input: '1\nabc\n', want: "line 2: 'abc' is no object id" },
   { why: 'an escape sequence', format: 'txt', input: '1\n\x1b[31m\n', want: "line 2: '?[31m' is no object id" },
-  { why: 'no request', format: 'txt', input: '# nothing\n', want: 'x: a txt trace without a request' },
-  { why: 'nothing', format: 'csv', input: '', want: 'x: a csv trace without a request' },
+  {
+    why: 'no request',
+    format: 'txt',
+    input: '# nothing\n',
+    want: 'x: libCacheSim txt (object in column 1, a page each): no request in it',
+  },
+  { why: 'nothing', format: 'csv', input: '', want: 'no request in it' },
   {
     why: 'a line that is too short',
     format: 'csv',
@@ -204,6 +209,12 @@ for (const { why, format, input, want } of [
     format: 'oracleGeneral',
     input: oracle([1n, 1, 2n ** 48n]),
     want: 'byte 0: next access 281474976710656',
+  },
+  {
+    why: 'requests of nothing',
+    format: 'oracleGeneral',
+    input: Buffer.alloc(240),
+    want: 'x: libCacheSim oracleGeneral: no request in it',
   },
   {
     why: 'half a vscsi record',

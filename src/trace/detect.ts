@@ -74,8 +74,14 @@ function binary(start: Uint8Array): InputKind | null {
 function isOracle(start: Uint8Array, littleEndian: boolean): boolean {
   const view = new DataView(start.buffer, start.byteOffset, start.length);
   const records = Math.min(RECORDS, Math.floor(start.length / ORACLE_BYTES));
-  for (let i = 0; i < records; i++) if (!isNextAccess(view, i * ORACLE_BYTES, littleEndian)) return false;
-  return records > 0;
+  let isEmpty = true;
+  for (let i = 0; i < records; i++) {
+    const at = i * ORACLE_BYTES;
+    if (!isNextAccess(view, at, littleEndian)) return false;
+    if (view.getUint32(at + 12, littleEndian) > 0) isEmpty = false;
+  }
+  // Zeros are no trace: all its requests would be for nothing.
+  return !isEmpty;
 }
 
 /** Numbers, alone or with a delimiter; the first line may be a head. */

@@ -58,6 +58,7 @@ for (const { why, bytes, want } of [
   { why: 'a text with a number', bytes: 'Chapter 7\nThe quick brown fox.\n', want: null },
   { why: 'a program', bytes: sample('numbers-1.zst'), want: null },
   { why: 'nothing but NUL', bytes: Buffer.alloc(20), want: null },
+  { why: 'much of nothing but NUL', bytes: Buffer.alloc(4800), want: null },
   { why: 'an invalid character', bytes: Buffer.from([0xff, 0xfe, 0x0a]), want: null },
 ]) {
   test(`detect: ${why}`, () => {

@@ -48,6 +48,7 @@ import {
   SYS_readv,
   SYS_write,
   SYS_writev,
+  syscallNumber,
 } from './x86_64.ts';
 
 /** `outside`: a device, a folder, a file of the kernel; nothing of it is in the page cache. */
@@ -69,7 +70,13 @@ export interface Survey {
   syscalls: number;
   /** Accesses that the recorder saw, before the window left most of them out. */
   rawAccesses: number;
+  /** Somebody made a pipe, a socket or the like: what processes do depends on what others have done. */
+  talks: boolean;
 }
+
+const TALKS: ReadonlySet<number | undefined> = new Set(
+  ['pipe', 'pipe2', 'socket', 'socketpair', 'eventfd', 'eventfd2', 'shmget', 'semget', 'msgget'].map(syscallNumber),
+);
 
 interface Facts {
   file: SurveyedFile;
@@ -175,7 +182,7 @@ class Surveyor {
 
   constructor(processes: number) {
     const parents = new Array<number>(processes).fill(-2);
-    this.survey = { files: [], parents, firstBrk: 0, syscalls: 0, rawAccesses: 0 };
+    this.survey = { files: [], parents, firstBrk: 0, syscalls: 0, rawAccesses: 0, talks: false };
   }
 
   body(decoder: BodyDecoder, state: ProcessState, isRoot: boolean, forked: (pid: number) => void): void {
@@ -206,6 +213,7 @@ class Surveyor {
     const nr = call[0]!;
     const ret = call[7]!;
     if (isFork(nr) && ret > 0) forked(ret);
+    else if (TALKS.has(nr)) survey.talks = true;
     else if (nr === SYS_brk && isRoot && survey.firstBrk === 0) survey.firstBrk = ret;
     else if (nr === SYS_open || nr === SYS_openat || nr === SYS_creat) {
       const flags = nr === SYS_openat ? call[3]! : nr === SYS_open ? call[2]! : O_TRUNC;

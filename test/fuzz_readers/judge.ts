@@ -23,12 +23,16 @@ const MESSAGE_CHARACTERS = 600;
 const NAMED = new RegExp(`^[^:]*\\b${INPUT_NAME}:`);
 const MINE = new Set(['RecordingError', 'InputError', 'InvalidArgumentError']);
 
-export type Reader = (bytes: Uint8Array) => void | Promise<void>;
+export interface Reader {
+  read(bytes: Uint8Array): void | Promise<void>;
+  /** What it may take besides, whatever the input: a window, a disk. */
+  memoryBytes?: number;
+}
 
 /** What is wrong, or null. */
-export async function judge(read: Reader, bytes: Uint8Array): Promise<string | null> {
+export async function judge(reader: Reader, bytes: Uint8Array): Promise<string | null> {
   const started = performance.now();
-  const first = await attempt(read, bytes);
+  const first = await attempt(reader, bytes);
   if (first.failure !== null) return first.failure;
   if (performance.now() - started <= timeFor(bytes) && !first.isLarge) return null;
   // A busy machine and a garbage collector are nobody's fault.
@@ -36,7 +40,7 @@ export async function judge(read: Reader, bytes: Uint8Array): Promise<string | n
   let large = 0;
   for (let again = 0; again < AGAIN; again++) {
     const cpu = process.cpuUsage();
-    if ((await attempt(read, bytes)).isLarge) large += 1;
+    if ((await attempt(reader, bytes)).isLarge) large += 1;
     const { user, system } = process.cpuUsage(cpu);
     if ((user + system) / 1000 > timeFor(bytes)) slow += 1;
   }
@@ -47,16 +51,17 @@ function timeFor(bytes: Uint8Array): number {
   return TIME_MS + (bytes.length * TIME_US_PER_BYTE) / 1000;
 }
 
-async function attempt(read: Reader, bytes: Uint8Array): Promise<{ failure: string | null; isLarge: boolean }> {
+async function attempt(reader: Reader, bytes: Uint8Array): Promise<{ failure: string | null; isLarge: boolean }> {
   const memory = memoryUsed();
   let failure: string | null = null;
   try {
-    const reading = read(bytes);
+    const reading = reader.read(bytes);
     if (reading !== undefined) await reading;
   } catch (error) {
     failure = failureOf(error);
   }
-  const isLarge = memoryUsed() - memory > MEMORY_BYTES + bytes.length * MEMORY_PER_BYTE;
+  const most = MEMORY_BYTES + (reader.memoryBytes ?? 0) + bytes.length * MEMORY_PER_BYTE;
+  const isLarge = memoryUsed() - memory > most;
   for (const key in {}) {
     Reflect.deleteProperty(Object.prototype, key);
     failure = 'prototype';

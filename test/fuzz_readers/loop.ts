@@ -15,14 +15,15 @@ import { bytesOf, mutated } from './mutate.ts';
 import { Random } from './random.ts';
 import { shrunk } from './shrink.ts';
 
-export interface Target {
+export interface Target extends Reader {
   name: string;
-  read: Reader;
   /** Inputs to begin with: of each kind that the reader knows, short ones. */
   seeds: readonly Uint8Array[];
   /** The format's own words. */
   words: readonly string[];
+  /** Takes about a millisecond, or several. */
   isSlow?: true;
+  isVerySlow?: true;
   /** Takes away what it needed. */
   end?: () => void;
 }
@@ -49,10 +50,11 @@ export interface TargetReport {
 const BATCH = 2048;
 /** Of readers that take a millisecond. */
 const SLOW_BATCH = 64;
+const VERY_SLOW_BATCH = 8;
 
 class Fuzzed implements TargetReport {
   readonly name: string;
-  readonly read: Reader;
+  readonly reader: Reader;
   readonly words: readonly Uint8Array[];
   readonly seeds: readonly Uint8Array[];
   readonly inputs: Uint8Array[];
@@ -64,9 +66,9 @@ class Fuzzed implements TargetReport {
 
   constructor(target: Target, length: number, seed: number) {
     this.name = target.name;
-    this.read = target.read;
+    this.reader = target;
     this.words = target.words.map(bytesOf);
-    this.batch = target.isSlow === true ? SLOW_BATCH : BATCH;
+    this.batch = target.isVerySlow === true ? VERY_SLOW_BATCH : target.isSlow === true ? SLOW_BATCH : BATCH;
     this.random = new Random(seed);
     this.seeds = target.seeds;
     this.inputs = [...target.seeds];
@@ -148,7 +150,7 @@ export class Loop {
 
   private judge(target: Fuzzed, input: Uint8Array): Promise<string | null> {
     this.listener.next(target.name, input);
-    return judge(target.read, input);
+    return judge(target.reader, input);
   }
 
   private async failed(target: Fuzzed, failure: string, input: Uint8Array): Promise<void> {

@@ -6,13 +6,14 @@
  *           2. The first file that is damaged ends it, with everything before it told.
  */
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../../mm/bug.ts';
 import { GENERATIONS } from '../../mm/generations/index.ts';
 import { parseMmp } from '../../syscalls/mmp.ts';
+import { readText } from '../text_file.ts';
 import { type CheckResult, checkRun } from './check.ts';
 import { type ProgramFile, RecordingFinder } from './files.ts';
 import { recordingText } from './recording.ts';
@@ -109,7 +110,7 @@ class Batch {
 
 /** Against each of its recordings; each kernel runs it once. Throws InputError for a damaged file. */
 export function checkFile(file: ProgramFile, finder: RecordingFinder, options: BatchOptions): FileOutcome {
-  const program = parseMmp(readFileSync(file.path, 'utf8'), file.path);
+  const program = parseMmp(readText(file.path), file.path);
   const runs = new Map<string, MmpRun>();
   const runOn = (kernel: string): MmpRun => {
     const run = runs.get(kernel) ?? runMmp(program, kernel);

@@ -4,9 +4,10 @@
  * Owns      which files belong together: `x.mmp` with `x.rec`, `x.6.18.rec` or `x.6.1.192.rec`. Which kernel a recording speaks for
  *           is what its header says, not its name.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { InputError } from '../../mm/bug.ts';
+import { readText } from '../text_file.ts';
 import { generationOf } from './check.ts';
 import { parseRecording, type Recording } from './recording.ts';
 
@@ -91,6 +92,6 @@ function stemOf(name: string, stems: ReadonlySet<string>): string | null {
 }
 
 function readRecording(path: string): RecordingFile {
-  const recording = parseRecording(readFileSync(path, 'utf8'), path);
+  const recording = parseRecording(readText(path), path);
   return { path, recording, kernel: generationOf(recording, path) };
 }

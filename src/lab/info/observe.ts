@@ -97,6 +97,9 @@ export class Observer {
   private readonly recording: Recording;
   private readonly states: Map<number, State> = new Map();
   private readonly byName: Map<string, Named> = new Map();
+  /** Where in the header each process stands; how many threads it has. */
+  private readonly places: Map<number, number>;
+  private readonly threads: Map<number, number> = new Map();
   private sinceTick = 0;
   private ticked = 0;
   private files = 0;
@@ -106,6 +109,9 @@ export class Observer {
   constructor(recording: Recording) {
     this.recording = recording;
     this.touched = new TouchedPages(recording.file);
+    const { processes, ordered } = recording.header;
+    this.places = new Map(processes.map(({ pid }, index) => [pid, index]));
+    for (const { process } of ordered?.threads ?? []) this.threads.set(process, (this.threads.get(process) ?? 0) + 1);
   }
 
   run(onProgress?: (events: number) => void): void {
@@ -143,7 +149,7 @@ export class Observer {
     const { processes, ordered } = this.recording.header;
     const { pid, stats } = processes[index]!;
     const from = this.touched.now;
-    const threads = ordered === undefined ? 1 : ordered.threads.filter((t) => t.process === index).length;
+    const threads = ordered === undefined ? 1 : (this.threads.get(index) ?? 0);
     const observed = {
       pid,
       parent: -1,
@@ -296,9 +302,8 @@ export class Observer {
   }
 
   private forked(state: State, pid: number): void {
-    const { processes } = this.recording.header;
-    const index = processes.findIndex((p) => p.pid === pid);
-    if (pid === 0 || index < 0 || this.states.has(index)) return;
+    const index = this.places.get(pid);
+    if (pid === 0 || index === undefined || this.states.has(index)) return;
     this.begin(index, state.index);
   }
 

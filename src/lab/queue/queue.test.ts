@@ -109,7 +109,7 @@ function start(name: string, args: string[], input: Buffer | null = null): Runni
 }
 
 function worker(...more: string[]): Running {
-  return start('worker', ['worker', '--queue', url, '--workers', '1', '--dead-after', '2', ...more]);
+  return start('worker', ['worker', '--queue', url, '--workers', '1', '--dead-after', '5', ...more]);
 }
 
 function sweep(limits: string, more: string[], file = zipf, input: Buffer | null = null): Running {

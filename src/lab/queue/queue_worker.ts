@@ -27,7 +27,7 @@ export interface WorkerOptions {
   /** A worker that was not heard of for so long is dead, and its runs are given to others. */
   deadAfterSeconds: number;
   onNote: (note: string) => void;
-  /** A run is done, or was given up. */
+  /** A run was made and its answer delivered, or it was given up. */
   onRun: (name: string, seconds: number, failed: string | null) => void;
 }
 
@@ -45,11 +45,13 @@ export async function startWorker(options: WorkerOptions): Promise<QueueWorker> 
   const recordings = new Recordings(options.recordings, redis, options.onNote);
   const pool = poolOf(options.threads);
   const lockMs = options.deadAfterSeconds * 1000;
+  /** Seconds of runs that were made here, until their answers are delivered. */
+  const made = new Map<string, number>();
   const worker: Worker<JobData, string> = new bullmq.Worker<JobData, string>(
     queueName(),
     async (job) => {
       try {
-        return await perform(job, pool, recordings, options);
+        return await perform(job, pool, recordings, options, made);
       } catch (error) {
         // The user's mistake does not go away by trying again.
         const final = error instanceof Error && (error.name === 'InputError' || error.name === 'RecordingError');
@@ -66,6 +68,11 @@ export async function startWorker(options: WorkerOptions): Promise<QueueWorker> 
     },
   );
   worker.on('error', (error) => noteUnlessLost(error, options.onNote));
+  worker.on('completed', (job) => {
+    const seconds = made.get(job.data.key);
+    if (seconds !== undefined) options.onRun(nameOf(job), seconds, null);
+    made.delete(job.data.key);
+  });
   worker.on('failed', (job, error) => options.onRun(nameOf(job), 0, error.message));
   await worker.waitUntilReady();
   return {
@@ -87,7 +94,8 @@ async function perform(
   job: Job<JobData, string>,
   pool: Pool,
   recordings: Recordings,
-  { store, onRun, onNote }: WorkerOptions,
+  { store, onNote }: WorkerOptions,
+  made: Map<string, number>,
 ): Promise<string> {
   const data = readJob(job.data);
   if (typeof data === 'string') throw new InputError('job', 0, data);
@@ -101,7 +109,7 @@ async function perform(
     make(pool, material, identity, share),
   );
   store?.put(identity, outcome.result, outcome.seconds);
-  onRun(nameOf(job), outcome.seconds, null);
+  made.set(data.key, outcome.seconds);
   return packAnswer(outcome.result, outcome.seconds);
 }
 

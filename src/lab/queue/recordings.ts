@@ -9,7 +9,6 @@
  *           2. The folder does not grow beyond FOLDER_BYTES: what was not used for the longest time goes.
  */
 import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Redis } from 'ioredis';
@@ -24,11 +23,6 @@ const FOLDER_BYTES = 16 * 2 ** 30;
 const IN_MEMORY = 3;
 /** A server that says nothing for so long is given up. */
 const SILENT_MS = 60_000;
-
-export function defaultRecordings(): string {
-  const cache = process.env['XDG_CACHE_HOME'];
-  return join(cache?.startsWith('/') ? cache : join(homedir(), '.cache'), 'revmap', 'recordings');
-}
 
 interface Held {
   material: Promise<Material>;

@@ -7,14 +7,13 @@
  *           2. Every text from a recording is escaped. Every number of a plot stands in a table.
  */
 import { ACCESS_NS, FAULT_NS, SCAN_NS, ZRAM_IN_NS, ZRAM_OUT_NS } from '../../mm/costs.ts';
-import { accountOf } from '../account.ts';
+import { accountOf, chargeName } from '../account.ts';
 import { uncertainty } from '../doubts.ts';
 import { formatSize, machineText } from '../options.ts';
 import type {
   AlternativeRun,
   Alternatives,
   LimitFound,
-  PeakBreakdown,
   Recorded,
   RunResult,
   SweepResult,
@@ -61,7 +60,7 @@ ${figures.length === 0 ? '' : `<section><h2>What a limit costs</h2>${figures.joi
 <section><h2>Why</h2>${htmlList(advice.reasons)}${namedLimits(sweep)}${terms()}</section>
 ${sweep.alternatives === null ? '' : otherSettings(sweep.alternatives)}
 ${sweep.truth === null ? '' : truthSection(sweep.truth)}
-${memory(unlimited.peak, sweep.recorded)}
+${memory(unlimited, sweep.recorded)}
 <section><h2>How far to trust it</h2>${htmlList(uncertainty(sweep))}</section>
 ${numbers(sweep)}
 ${again(options)}`;
@@ -198,7 +197,8 @@ ${htmlTable(['setting', ...columns(recommended_limit_bytes), ...columns(tighter_
 </section>`;
 }
 
-function memory(peak: PeakBreakdown, recorded: Recorded | null): string {
+function memory(unlimited: RunResult, recorded: Recorded | null): string {
+  const { peak } = unlimited;
   const kinds: [string, number][] = [
     ['anonymous', peak.anonymous],
     ['files', peak.file],
@@ -224,13 +224,13 @@ function memory(peak: PeakBreakdown, recorded: Recorded | null): string {
     ]);
     at += wide;
   }
-  const account = accountOf(peak).map(({ what, bytes, in_rss, why }) => [
+  const account = accountOf(unlimited).map(({ what, bytes, in_rss, why }) => [
     escapeHtml(what),
     `${bytes < 0 ? '−' : '+'} ${formatSize(Math.abs(bytes))}`,
     in_rss ? 'yes' : 'no',
     `<span class="text">${escapeHtml(why)}</span>`,
   ]);
-  account.push(['<strong>charged to the cgroup</strong>', `= ${formatSize(peak.bytes)}`, '', '']);
+  account.push([`<strong>${chargeName(unlimited.limited_by)}</strong>`, `= ${formatSize(peak.bytes)}`, '', '']);
   const shown = peak.mappings.slice(0, MOST_MAPPINGS);
   const mappings = shown.map(({ name, kind, pid, bytes, mapped_bytes }) => [
     `<span class="name">${escapeHtml(name)}</span>`,
@@ -245,7 +245,7 @@ function memory(peak: PeakBreakdown, recorded: Recorded | null): string {
 <figure class="bar"><svg viewBox="0 0 ${WIDE.width} 30" preserveAspectRatio="none" style="height: 30px" role="img" aria-label="shares of the peak by kind; the numbers are in the table below">${bars.join('')}</svg></figure>
 ${htmlTable(['kind', 'memory', 'share'], kindRows, 'By kind')}
 <h3>Why RSS, page cache and the limit disagree</h3>
-${htmlTable(['', 'memory', 'in RSS', '<span class="text">why</span>'], account, 'From what the processes show to what the cgroup is charged')}
+${htmlTable(['', 'memory', 'in RSS', '<span class="text">why</span>'], account, 'From what the processes show to what the limit holds')}
 ${recorded === null ? '' : workingSet(recorded)}
 <h3>By mapping</h3>
 ${htmlTable(['mapping', 'kind', 'process', 'memory', 'not mapped', 'share'], mappings, 'The largest first; a file is charged once, whoever maps it')}

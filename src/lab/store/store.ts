@@ -31,10 +31,10 @@ export interface Entry {
   result: RunResult;
 }
 
-/** Of XDG's cache folder: results can be made again. */
-export function defaultFolder(): string {
+/** In XDG's cache folder: what is there can be made again. */
+export function cacheFolder(name: 'results' | 'recordings'): string {
   const cache = process.env['XDG_CACHE_HOME'];
-  return join(cache?.startsWith('/') ? cache : join(homedir(), '.cache'), 'revmap', 'results');
+  return join(cache?.startsWith('/') ? cache : join(homedir(), '.cache'), 'revmap', name);
 }
 
 export class ResultStore {
