@@ -9,6 +9,7 @@
  * Coverage takes some milliseconds to ask for, an input some microseconds. So it is asked for behind BATCH inputs; only if something of it
  * is new are the halves run again, and their halves, down to the inputs that made it so.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Coverage } from './coverage.ts';
 import { judge, type Reader } from './judge.ts';
 import { bytesOf, mutated } from './mutate.ts';
@@ -107,6 +108,8 @@ export class Loop {
     }
     while (this.executions < executions && !this.isStopped) {
       for (const target of this.targets) await this.round(target);
+      // Signals come between two turns of the event loop, and readers that never wait make none.
+      await setImmediate();
     }
   }
 
