@@ -171,6 +171,12 @@ for (const { why, args, status, said } of [
     said: 'revmap: ./none.ts: cannot be read (ENOENT)\n',
   },
   { why: 'a grid of nothing', args: ['--kernel', '3.16', '--mglru'], status: 1, said: 'nothing is left of it' },
+  {
+    why: 'the truth about a grid',
+    args: ['--kernel', '6.1,6.18', '--truth', 'none.tsv'],
+    status: 2,
+    said: '--truth is about one configuration',
+  },
   { why: 'JSON and CSV', args: ['--json', '--csv'], status: 2, said: "'--csv' cannot be used with option '--json'" },
 ]) {
   test(`sweep: refused: ${why}`, () => {

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { corpusOf, keepInCorpus } from './corpus.ts';
 import { Coverage } from './coverage.ts';
 import { Loop, type Target } from './loop.ts';
+import { MOST_BYTES } from './mutate.ts';
 
 /** As scripts/fuzz_readers.mjs reads it. */
 const NAME_BYTES = 32;
@@ -32,7 +33,7 @@ const targets = targetsIn(values.root)
   .map((t) => ({ ...t, seeds: [...t.seeds, ...corpusOf(values.root, t.name).map(({ bytes }) => bytes)] }));
 
 const last = openSync(values.last, 'w');
-const head = Buffer.alloc(NAME_BYTES + 4);
+const written = Buffer.alloc(NAME_BYTES + 4 + MOST_BYTES);
 const loop = new Loop(targets, coverage, text.length, Number(values.seed), {
   found: ({ target, failure, input }) => {
     const shown = JSON.stringify(Buffer.from(input.subarray(0, 200)).toString('latin1'));
@@ -40,10 +41,10 @@ const loop = new Loop(targets, coverage, text.length, Number(values.seed), {
   },
   next: (target, input) => {
     // The reader, how many bytes, the bytes; what stands behind them is from before.
-    head.fill(0).write(target);
-    head.writeUInt32LE(input.length, NAME_BYTES);
-    writeSync(last, head, 0, head.length, 0);
-    writeSync(last, input, 0, input.length, head.length);
+    written.fill(0, 0, NAME_BYTES).write(target);
+    written.writeUInt32LE(input.length, NAME_BYTES);
+    written.set(input, NAME_BYTES + 4);
+    writeSync(last, written, 0, NAME_BYTES + 4 + input.length, 0);
   },
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => loop.stop());

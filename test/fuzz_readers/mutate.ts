@@ -7,7 +7,7 @@
  */
 import type { Random } from './random.ts';
 
-const MOST_BYTES = 1 << 20;
+export const MOST_BYTES: number = 1 << 20;
 /** What an input may grow to without a reason. */
 const USUAL_BYTES = 1 << 13;
 
