@@ -68,12 +68,17 @@ test('pack: it brings what it needs and nothing of the workshop', () => {
     'dist/worker.js',
     'dist/check_worker.js',
     'dist/types/index.d.ts',
+    'oracle/guest/guest.c',
     'oracle/runner/main.c',
+    'recorder/recorder.c',
   ]) {
     assert.ok(paths.includes(path), path);
   }
   const odd = paths.filter(
-    (path) => !/^(bin|dist|examples|oracle\/runner)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
+    (path) =>
+      !/^(bin|dist|examples|oracle\/(guest|runner)|recorder)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(
+        path,
+      ),
   );
   assert.deepEqual([...odd, ...paths.filter((path) => /^dist\/\.|\.test\./.test(path))], []);
 });

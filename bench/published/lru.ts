@@ -285,6 +285,7 @@ function fewestInactive(pages: number): number {
     const middle = Math.floor((low + high) / 2);
     lruvec.stat[NR_INACTIVE_ANON] = middle;
     lruvec.stat[NR_ACTIVE_ANON] = pages - middle;
+    lruvec.flushStats(0);
     if (inactiveIsLow(lruvec, LRU_INACTIVE_ANON)) low = middle + 1;
     else high = middle;
   }

@@ -42,7 +42,11 @@ export function addMeasure(program: Command): void {
     .command('measure')
     .description('run a command under real memory limits and count; beside it, what the engine says of its recording')
     .argument('<command...>', 'the command, behind --')
-    .option('--limits <list>', LIMITS_HELP, limits, { shares: USUAL_SHARES } satisfies MeasureLimits)
+    .addOption(
+      new Option('--limits <list>', LIMITS_HELP)
+        .argParser(limits)
+        .default({ shares: USUAL_SHARES } satisfies MeasureLimits, '75%,60%,45%,30%'),
+    )
     .addOption(
       new Option('--kernel <which>', "qemu: Debian's 6.1 in a quiet virtual machine; host: this computer's, as root")
         .choices(['qemu', 'host'])
@@ -52,8 +56,14 @@ export function addMeasure(program: Command): void {
     .option('--swappiness <list>', 'vm.swappiness, or several: 0,60,100', numbers(0, 200))
     .option('--page-cluster <list>', 'vm.page-cluster, or several', numbers(0, 10))
     .addOption(new Option('--swap-device <kind>', 'where swap is made').choices(['zram', 'disk']))
-    .option('--swap <size>', 'how much of it', sizeOrNone, MACHINE_DEFAULTS.swapBytes)
-    .option('--ram <size>', 'memory of the virtual machine', size, MACHINE_DEFAULTS.ramBytes)
+    .addOption(
+      new Option('--swap <size>', 'how much of it').argParser(sizeOrNone).default(MACHINE_DEFAULTS.swapBytes, '512M'),
+    )
+    .addOption(
+      new Option('--ram <size>', 'memory of the virtual machine')
+        .argParser(size)
+        .default(MACHINE_DEFAULTS.ramBytes, '384M'),
+    )
     .option('--repeat <boots>', 'so many times, each after a boot', wholeNumber(1, 100), 3)
     .option('--smallest', 'look for the smallest limit with 5 % more major faults, or 32 more, too')
     .option('--with <file...>', 'files and folders that the command needs beside those that it was seen to open')
