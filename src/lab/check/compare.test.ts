@@ -170,6 +170,13 @@ test('a file read through readahead has latitude, its layout has none', () => {
   expect(compared(kernel, { ...near, vma: { ...file, Rss: 300 } }, disk).first?.field).toBe('Rss');
   expect(compared(kernel, { ...near, vma: { ...file, Rss: 64, perms: 'r--p' } }, disk).first?.field).toBe('perms');
   expect(compared(kernel, { ...near, pages: page('lru|active') }, disk).first?.field).toBe('flags');
+  const locked = 'lru|unevictable|mlocked';
+  const small = { ...kernel, pages: page('lru|active') };
+  expect(
+    compared({ ...kernel, pages: page('lru|active|thp') }, { ...near, pages: page(locked) }, disk).first,
+  ).toBeNull();
+  expect(compared(small, { ...near, pages: page(locked) }, disk).first?.field).toBe('flags');
+  expect(compared({ ...kernel, pages: page(`${locked}|thp`) }, near, disk).first?.field).toBe('flags');
   expect(compared(kernel, near, '%file A 64 disk cached\n').equal).toBe(false);
   expect(compared(kernel, { ...near, op: { minflt: 10 } }, disk).first?.field).toBe('minflt');
   expect(compared(kernel, { ...near, vma: { ...file, Rss: 64, Anonymous: 4 } }, disk).first?.field).toBe('Anonymous');

@@ -88,6 +88,9 @@ export const CORE_FLAGS: ReadonlySet<string> = new Set(
 
 /** Files read through readahead: windows and folio orders depend on file system and device. */
 const READAHEAD_FLAGS = new Set(['thp', 'compound_head', 'compound_tail', 'referenced']);
+/** A locked area that shows only a part of a large folio leaves it on its LRU list, where it ages as any other. */
+const PART_LOCKED_FLAGS = new Set([...READAHEAD_FLAGS, 'mlocked', 'unevictable', 'active']);
+const NO_FLAGS: ReadonlySet<string> = new Set();
 const READAHEAD_RSS_KIB = 128;
 const READAHEAD_MINFLT = 8;
 const READAHEAD_MAJFLT = 2;
@@ -321,8 +324,9 @@ class Comparer {
   }
 
   private pageFields(pair: PagePair, page: number, want: PageRun, got: PageRun, latitude: boolean): boolean {
-    if (want[4] !== got[4] && coreFlags(want[4], latitude) !== coreFlags(got[4], latitude))
-      return this.pageDiffers(pair, page, 'flags', coreFlags(want[4], latitude), coreFlags(got[4], latitude));
+    const ignored = latitude ? ignoredFlags(want[4], got[4]) : NO_FLAGS;
+    if (want[4] !== got[4] && coreFlags(want[4], ignored) !== coreFlags(got[4], ignored))
+      return this.pageDiffers(pair, page, 'flags', coreFlags(want[4], ignored), coreFlags(got[4], ignored));
     // Who else maps the page of such a file depends on what was around it when they faulted.
     if (latitude && !pair.mapcounts) return true;
     if (want[3] !== got[3]) return this.pageDiffers(pair, page, 'mapcount', String(want[3]), String(got[3]));
@@ -503,10 +507,17 @@ function isFilePage(run: PageRun | null): boolean {
   return run === null || run[5].includes('f');
 }
 
-function coreFlags(flags: string, latitude: boolean): string {
+/** Of a page of a file read through readahead. */
+function ignoredFlags(kernel: string, engine: string): ReadonlySet<string> {
+  const flags = kernel.split('|');
+  const partLocked = flags.includes('thp') && !flags.includes('mlocked') && engine.split('|').includes('mlocked');
+  return partLocked ? PART_LOCKED_FLAGS : READAHEAD_FLAGS;
+}
+
+function coreFlags(flags: string, ignored: ReadonlySet<string>): string {
   return flags
     .split('|')
-    .filter((flag) => CORE_FLAGS.has(flag) && !(latitude && READAHEAD_FLAGS.has(flag)))
+    .filter((flag) => CORE_FLAGS.has(flag) && !ignored.has(flag))
     .join('|');
 }
 
