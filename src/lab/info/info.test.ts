@@ -1,8 +1,10 @@
 /** What `revmap info` counts, against counts made another way. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openBytes } from '../../trace/source.ts';
+import { RecordingWriter, ThreadWriter } from '../../trace/write.ts';
 import { type InfoResult, infoOf } from './info.ts';
 import { TouchedPages } from './touched.ts';
 
@@ -179,6 +181,38 @@ test('info: working sets of a cache trace, counted the slow way', async () => {
     );
   }
   expect(working_set.new_pages.reduce((sum, n) => sum + n, 0)).toBe(pages.total);
+});
+
+test('info: a thread that ends leaves what its process has mapped', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'revmap-info-'));
+  const path = join(folder, 'threads.rvm.gz');
+  const writer = new RecordingWriter(path);
+  const main = new ThreadWriter(writer, 0, 0, 1);
+  const second = new ThreadWriter(writer, 0, 9, 2);
+  main.body.access(0x400, 2);
+  second.body.access(0x400, 1);
+  second.end();
+  main.cut(4);
+  main.body.access(0x401, 2);
+  main.end();
+  writer.finish({
+    name: 'threads',
+    command: 'threads',
+    recorder: 'a test',
+    window: 0,
+    elf: new Map(),
+    maps: [{ start: 0x400000, end: 0x402000, read: true, write: true, execute: false }],
+    other: new Map(),
+    laterImages: [],
+    cutShort: '',
+    unseen: [],
+    parentOf: () => -1,
+    statsOf: () => '',
+  });
+  const { mappings, processes } = await info(readFileSync(path));
+  rmSync(folder, { recursive: true });
+  expect(processes.map(({ threads, pages }) => ({ threads, pages }))).toEqual([{ threads: 2, pages: 2 }]);
+  expect(mappings.map(({ name, pages }) => ({ name, pages }))).toEqual([{ name: 'mapped at the start', pages: 2 }]);
 });
 
 test('touched pages: halving the time keeps what was touched', () => {

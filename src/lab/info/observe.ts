@@ -72,6 +72,8 @@ export interface ObservedProcess {
 interface State {
   observed: ObservedProcess;
   index: number;
+  /** Threads that have not ended. */
+  alive: number;
   ranges: AddressRanges;
   fds: Map<number, Descriptor>;
   /** What the next open opens, and whether that has pages: a device has none. */
@@ -163,7 +165,8 @@ export class Observer {
       stats,
     };
     this.processes.push(observed);
-    const state: State = { observed, index, ranges: new AddressRanges(), fds: new Map(), path: '', hasPages: true };
+    const ranges = new AddressRanges();
+    const state: State = { observed, index, alive: threads, ranges, fds: new Map(), path: '', hasPages: true };
     this.states.set(index, state);
     const forker = this.states.get(parent);
     if (forker !== undefined) this.inherit(state, forker);
@@ -207,7 +210,7 @@ export class Observer {
       state.ranges.clear();
       this.image(state, this.recording.header.ordered!.images[decoder.image]!);
     } else if (event === EVENT_SYSCALL) this.syscall(state, decoder.call);
-    else if (event === EVENT_END) state.ranges.clear();
+    else if (event === EVENT_END && --state.alive === 0) state.ranges.clear();
     this.touched.advance(this.ticked + this.sinceTick);
     observed.to = Math.max(observed.to, this.touched.now);
   }
