@@ -158,8 +158,9 @@ class Fuzzer {
       const failures = await this.judge(texts.filter(isProgram).map((text) => ({ name, text })));
       return texts.map((text) => isProgram(text) && failures.shift()?.signature === failure.signature);
     };
-    const small = await shrink(generated.text, differs, failure.op);
-    const [again] = await this.judge([{ name, text: small }]);
+    const [repeated] = await differs([generated.text]);
+    const small = repeated ? await shrink(generated.text, differs, failure.op) : generated.text;
+    const [again] = repeated ? await this.judge([{ name, text: small }]) : [];
     // One that does not fail every time is kept as it was when it did.
     const found =
       again == null ? this.save(generated.seed, generated.text, failure) : this.save(generated.seed, small, again);
