@@ -3,7 +3,7 @@
  *
  * Owns      how QEMU is started, and the words for what the plugin noticed but could not record.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramImage } from '../trace/recording.ts';
 import type { RecordingFacts, RecordingWriter } from '../trace/write.ts';
@@ -62,10 +62,7 @@ export async function recordWithQemu(run: RecordRun): Promise<RecorderFound> {
           spool.take();
           run.onProgress(spool.counts.accesses);
         },
-        living: () => {
-          const pids = new Set([...spool.unfinishedProcesses(), ...(child.pid === undefined ? [] : [child.pid])]);
-          return [...pids].filter((pid) => isRecorded(pid, spool.folder));
-        },
+        living: () => recordedInto(spool.folder),
         stop: () => spool.stop(),
       };
     });
@@ -88,11 +85,17 @@ function escaped(word: string): string {
   return word.replaceAll(',', ',,');
 }
 
-/** Whether a process is one of ours, and not another one that got its number since. */
-function isRecorded(pid: number, folder: string): boolean {
+/** Who runs with our plugin: a child of the program as soon as it is forked, before it has written anything. */
+function recordedInto(folder: string): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && isRecordedInto(folder, pid));
+}
+
+function isRecordedInto(folder: string, pid: number): boolean {
   try {
     if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return false;
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`folder=${folder}`);
   } catch {
     return false;
   }

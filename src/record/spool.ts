@@ -117,11 +117,6 @@ export class Spool {
     for (const { path } of rest.sort((a, b) => a.clock - b.clock)) this.chunk(path);
   }
 
-  /** Real numbers of the processes that have not handed over their last chunk: some of them may have ended. */
-  unfinishedProcesses(): number[] {
-    return [...new Set(this.unfinished().map((path) => readChunk(path).pid))].filter((pid) => pid > 0);
-  }
-
   get counts(): Counts {
     const control = this.read();
     return {
