@@ -190,7 +190,7 @@ describe.skipIf(lacks !== '')(`the fast recorder${lacks === '' ? '' : ` (there i
   });
 
   test('whoever the program leaves running is ended, and the recording says so', { timeout: 60_000 }, () => {
-    const said = recorded(['--', 'sh', '-c', 'sleep 100 >/dev/null 2>&1 &']);
+    const said = recorded(['--', 'sh', '-c', 'sleep 100 >/dev/null 2>&1 & sleep 1']);
     expect(said.unseen.join()).toContain('it left 1 running');
     nothingLeft();
   });

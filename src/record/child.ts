@@ -60,7 +60,7 @@ export async function runChild(
   const polling = setInterval(() => watch.poll(), POLL_MS);
   try {
     const { code, signal } = await ended;
-    const leftRunning = watch.living().length;
+    const leftRunning = (await leftBehind(watch)).length;
     await endAll(watch);
     return { code, signal, cutShort, leftRunning };
   } finally {
@@ -68,6 +68,14 @@ export async function runChild(
     for (const timer of timers) clearTimeout(timer);
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** Who still runs. Looked at twice: in the middle of execve a process has no command line to be known by. */
+async function leftBehind(watch: Watch): Promise<number[]> {
+  const seen = watch.living();
+  if (seen.length > 0) return seen;
+  await new Promise((resolve) => setTimeout(resolve, 2 * POLL_MS));
+  return watch.living();
 }
 
 /** Ends those that the first process left behind: kindly, then surely. */
