@@ -6,7 +6,8 @@
  *   dist/check_worker.js   one of a check        src/lab/check/worker.ts
  *   dist/index.js    the library `revmap`        src/index.ts
  *   dist/mm.js       the engine `revmap/mm`      src/mm/index.ts
- *   dist/shared.js   what the last two share, so that a Machine is the same class in both
+ *   dist/host.js     a live host `revmap/host`   src/host/index.ts
+ *   dist/shared*.js  what these three share, so that a Machine is the same class in all
  *   dist/types/      their declarations
  *
  * Promises  A running revmap never sees half a build: files appear under a private name and are renamed into place.
@@ -45,9 +46,9 @@ export async function buildAll({ types = false } = {}) {
     await build({
       ...bundleOptions,
       outdir,
-      entryPoints: { index: 'src/index.ts', mm: 'src/mm/index.ts' },
+      entryPoints: { index: 'src/index.ts', mm: 'src/mm/index.ts', host: 'src/host/index.ts' },
       splitting: true,
-      chunkNames: 'shared',
+      chunkNames: 'shared-[hash]',
     });
     if (types) buildTypes(join(outdir, 'types'));
     moveIntoPlace(outdir);

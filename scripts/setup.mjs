@@ -57,6 +57,10 @@ const PROGRAMS = [
   ['valgrind', 'valgrind'],
   ['redis-server', 'redis-server'],
   ['chromium', 'chromium'],
+  ['strace', 'strace'],
+  ['free', 'procps'],
+  ['smem', 'smem'],
+  ['trace-cmd', 'trace-cmd'],
 ];
 
 /** Where root may install them; without, the tests that need one are skipped and say so. */

@@ -1,0 +1,200 @@
+/**
+ * Puts a HostSnapshot together, row by row, in its order: a process, its VMAs, their entries.
+ *
+ * Promises  Columns grow by doubling; an entry costs seven bytes, and nothing else is allocated for it.
+ */
+import {
+  type CachedFile,
+  type Changes,
+  type EntryTable,
+  type FrameTable,
+  type HostFile,
+  type HostProcess,
+  type HostSnapshot,
+  type Missing,
+  NO_ROW,
+  type VmaTable,
+} from './snapshot.ts';
+
+/** What a process is made of, before its VMAs are known. */
+export type ProcessFacts = Omit<HostProcess, 'firstVma' | 'endVma'>;
+
+export interface VmaFacts {
+  readonly startPage: number;
+  readonly endPage: number;
+  readonly pgoff: number;
+  readonly perms: number;
+  /** From `file()`, or NO_ROW. */
+  readonly file: number;
+  readonly name: string;
+}
+
+/** What is not made of rows. */
+export type HostFacts = Pick<
+  HostSnapshot,
+  'source' | 'takenAtMs' | 'tookMs' | 'kernel' | 'hostname' | 'redacted' | 'texts' | 'frames' | 'cgroups'
+> & { readonly cache?: readonly CachedFile[]; readonly missing?: readonly Missing[]; readonly changes?: Changes };
+
+const QUIET: Changes = { processesGone: 0, processesReread: 0, processesUnsteady: [], entriesStale: 0 };
+
+export class SnapshotBuilder {
+  private readonly processes: (ProcessFacts & { firstVma: number; endVma: number })[] = [];
+  private readonly files: HostFile[] = [];
+  private readonly fileRows = new Map<string, number>();
+  private readonly strings: string[] = [];
+  private readonly stringRows = new Map<string, number>();
+  private readonly vmas: (VmaFacts & { nameRow: number; firstEntry: number })[] = [];
+  private page = new Uint32Array(1024);
+  private value = new Uint32Array(1024);
+  private bits = new Uint16Array(1024);
+  private entryCount = 0;
+
+  /** The rows after it are its VMAs. */
+  addProcess(facts: ProcessFacts): void {
+    this.endProcess();
+    this.processes.push({ ...facts, firstVma: this.vmas.length, endVma: this.vmas.length });
+  }
+
+  /** The rows after it are its entries. */
+  addVma(facts: VmaFacts): void {
+    this.vmas.push({ ...facts, nameRow: this.string(facts.name), firstEntry: this.entryCount });
+  }
+
+  addEntry(page: number, value: number, bits: number): void {
+    if (this.entryCount === this.page.length) this.grow();
+    this.page[this.entryCount] = page;
+    this.value[this.entryCount] = value;
+    this.bits[this.entryCount] = bits;
+    this.entryCount += 1;
+  }
+
+  /** A process whose reading has to begin again: its VMAs and entries go. */
+  dropProcess(): void {
+    const last = this.processes.pop();
+    if (last === undefined) return;
+    const first = this.vmas[last.firstVma];
+    if (first !== undefined) this.entryCount = first.firstEntry;
+    this.vmas.length = last.firstVma;
+  }
+
+  /** The row of an inode, new or known. */
+  file(file: HostFile): number {
+    const key = `${file.device} ${file.inode}`;
+    const known = this.fileRows.get(key);
+    if (known !== undefined) return known;
+    this.fileRows.set(key, this.files.length);
+    return this.files.push(file) - 1;
+  }
+
+  string(text: string): number {
+    const known = this.stringRows.get(text);
+    if (known !== undefined) return known;
+    this.stringRows.set(text, this.strings.length);
+    return this.strings.push(text) - 1;
+  }
+
+  /** `smaps` and `vmFlags` are columns over the VMAs added so far. */
+  finish(facts: HostFacts, smaps: ReadonlyMap<string, Float64Array> | null = null, vmFlags: Uint32Array | null = null) {
+    this.endProcess();
+    const { cache = null, missing = [], changes = QUIET, ...rest } = facts;
+    return {
+      ...rest,
+      pageSize: 4096,
+      processes: this.processes,
+      vmas: this.vmaTable(),
+      entries: this.entryTable(),
+      files: this.files,
+      strings: this.strings,
+      smaps,
+      vmFlags,
+      cache,
+      missing,
+      changes,
+    } satisfies HostSnapshot;
+  }
+
+  private endProcess(): void {
+    const last = this.processes.at(-1);
+    if (last !== undefined) last.endVma = this.vmas.length;
+  }
+
+  private vmaTable(): VmaTable {
+    const { vmas } = this;
+    const count = vmas.length;
+    return {
+      count,
+      startPage: Float64Array.from(vmas, (v) => v.startPage),
+      endPage: Float64Array.from(vmas, (v) => v.endPage),
+      pgoff: Float64Array.from(vmas, (v) => v.pgoff),
+      perms: Uint8Array.from(vmas, (v) => v.perms),
+      file: Int32Array.from(vmas, (v) => v.file),
+      name: Uint32Array.from(vmas, (v) => v.nameRow),
+      firstEntry: Uint32Array.from([...vmas.map((v) => v.firstEntry), this.entryCount]),
+    };
+  }
+
+  private entryTable(): EntryTable {
+    const count = this.entryCount;
+    return {
+      count,
+      page: this.page.slice(0, count),
+      value: this.value.slice(0, count),
+      bits: this.bits.slice(0, count),
+    };
+  }
+
+  private grow(): void {
+    const room = 2 * this.page.length;
+    this.page = grown(this.page, new Uint32Array(room));
+    this.value = grown(this.value, new Uint32Array(room));
+    this.bits = grown(this.bits, new Uint16Array(room));
+  }
+}
+
+function grown<T extends Uint32Array | Uint16Array>(old: T, room: T): T {
+  room.set(old);
+  return room;
+}
+
+/** The frames of a whole host, from its words one by one. */
+export class FrameTableBuilder {
+  private readonly rows = new Map<bigint, number>();
+  private readonly word: Uint16Array;
+  private readonly mapcount: Uint32Array;
+  private readonly cgroup: Uint16Array;
+
+  readonly count: number;
+
+  constructor(count: number) {
+    this.count = count;
+    this.word = new Uint16Array(count);
+    this.mapcount = new Uint32Array(count);
+    this.cgroup = new Uint16Array(count).fill(0xffff);
+  }
+
+  set(pfn: number, flags: bigint, mapcount: number, cgroupRow = 0xffff): void {
+    let row = this.rows.get(flags);
+    if (row === undefined) {
+      row = this.rows.size;
+      this.rows.set(flags, row);
+    }
+    this.word[pfn] = row;
+    this.mapcount[pfn] = mapcount;
+    this.cgroup[pfn] = cgroupRow;
+  }
+
+  finish(): FrameTable {
+    const words = [...this.rows.keys()];
+    return {
+      count: this.count,
+      wordsLow: Uint32Array.from(words, (w) => Number(w & 0xffff_ffffn)),
+      wordsHigh: Uint32Array.from(words, (w) => Number(w >> 32n)),
+      word: this.word,
+      mapcount: this.mapcount,
+      cgroup: this.cgroup,
+    };
+  }
+}
+
+/** No file. */
+export const ANONYMOUS = { pgoff: 0, file: NO_ROW } as const;

@@ -1,0 +1,115 @@
+/**
+ * The only door to /proc, /sys and the file system of a live host.
+ *
+ * Promises  1. Everything is opened for reading, and nothing is ever written: no reset of referenced bits, no idle bits,
+ *              no drop_caches, no control file of a cgroup.
+ *           2. A refusal is an answer, not an exception: processes end and mappings go while we read.
+ *           3. Tests put a class of their own here, in which any read may be refused.
+ */
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeName } from './text.ts';
+
+/** What the kernel would not show, and its word for it: ENOENT, ESRCH, EPERM, EACCES … */
+export class Refusal {
+  readonly errno: string;
+
+  constructor(errno: string) {
+    this.errno = errno;
+  }
+}
+
+export interface FileStat {
+  /** As in maps: `08:01`. */
+  readonly device: string;
+  readonly inode: string;
+  readonly sizeBytes: number;
+  readonly kind: 'file' | 'directory' | 'other';
+}
+
+export class HostFiles {
+  readonly proc: string;
+  readonly sys: string;
+
+  constructor(proc = '/proc', sys = '/sys') {
+    this.proc = proc;
+    this.sys = sys;
+  }
+
+  /** A path below /proc: `inProc(12, 'maps')`. */
+  inProc(...names: (string | number)[]): string {
+    return join(this.proc, ...names.map(String));
+  }
+
+  inSys(...names: string[]): string {
+    return join(this.sys, ...names);
+  }
+
+  bytes(path: string): Uint8Array | Refusal {
+    return answered(() => readFileSync(path));
+  }
+
+  text(path: string): string | Refusal {
+    const bytes = this.bytes(path);
+    return bytes instanceof Refusal ? bytes : decodeName(bytes);
+  }
+
+  list(path: string): string[] | Refusal {
+    return answered(() => readdirSync(path));
+  }
+
+  link(path: string): string | Refusal {
+    return answered(() => decodeName(readlinkSync(path, { encoding: 'buffer' })));
+  }
+
+  stat(path: string): FileStat | Refusal {
+    return answered(() => {
+      const stat = statSync(path, { bigint: true });
+      return {
+        device: deviceName(stat.dev),
+        inode: String(stat.ino),
+        sizeBytes: Number(stat.size),
+        kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other',
+      };
+    });
+  }
+
+  open(path: string): OpenFile | Refusal {
+    return answered(() => new OpenFile(openSync(path, 'r')));
+  }
+}
+
+/** A file that is read in places: pagemap, kpageflags. */
+export class OpenFile {
+  readonly fd: number;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** How many bytes were read at `position`; 0 behind the end. */
+  readAt(into: Uint8Array, position: number): number | Refusal {
+    return answered(() => readSync(this.fd, into, 0, into.length, position));
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}
+
+/** Linux's encoding of dev_t, 12 bits of major and 20 of minor, as maps prints it. */
+function deviceName(dev: bigint): string {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+  return `${major.toString(16).padStart(2, '0')}:${minor.toString(16).padStart(2, '0')}`;
+}
+
+function answered<T>(ask: () => T): T | Refusal {
+  try {
+    return ask();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return new Refusal(code);
+  }
+}
