@@ -107,6 +107,8 @@ export interface CachedFile {
   readonly ranges: readonly (readonly [firstPage: number, pages: number])[] | null;
   /** Processes that have it open or run it; who maps it stands in `vmas`. */
   readonly openBy: readonly number[];
+  /** Other rows of `files` that are the same file: an overlay of it, another name under which maps shows it. */
+  readonly otherFiles: readonly number[];
 }
 
 /** Of a disk's file system; of tmpfs, memfd and the like (Shmem in meminfo); a block device's own (Buffers). */
