@@ -68,13 +68,26 @@ export class SnapshotBuilder {
     this.entryCount += 1;
   }
 
+  /** The rows so far, not copied: what was added is at most read, and only until the next row. */
+  get entriesSoFar(): EntryTable {
+    return { count: this.entryCount, page: this.page, value: this.value, bits: this.bits };
+  }
+
+  get vmaCount(): number {
+    return this.vmas.length;
+  }
+
   /** A process whose reading has to begin again: its VMAs and entries go. */
   dropProcess(): void {
     const last = this.processes.pop();
-    if (last === undefined) return;
-    const first = this.vmas[last.firstVma];
+    if (last !== undefined) this.dropVmas(last.firstVma);
+  }
+
+  /** The VMAs from this row on, and their entries, go. */
+  dropVmas(firstVma: number): void {
+    const first = this.vmas[firstVma];
     if (first !== undefined) this.entryCount = first.firstEntry;
-    this.vmas.length = last.firstVma;
+    this.vmas.length = Math.min(this.vmas.length, firstVma);
   }
 
   /** The row of an inode, new or known. */

@@ -58,6 +58,14 @@ export class HostFiles {
     return answered(() => readdirSync(path));
   }
 
+  directories(path: string): string[] | Refusal {
+    return answered(() =>
+      readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => entry.name),
+    );
+  }
+
   link(path: string): string | Refusal {
     return answered(() => decodeName(readlinkSync(path, { encoding: 'buffer' })));
   }

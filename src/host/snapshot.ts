@@ -76,6 +76,9 @@ export interface FrameTable {
   readonly cgroup: Uint16Array;
 }
 
+/** Both halves of the word of a frame that nobody asked for (`frames: 'mapped'`): no frame has all flags. */
+export const KPF_NOT_READ = 0xffff_ffff;
+
 export const NO_ROW = -1;
 export const NO_CGROUP = 0xffff;
 
@@ -116,10 +119,15 @@ export interface HostProcess {
   readonly threads: number;
   /** R, S, D, Z … */
   readonly state: string;
-  /** Its memory cgroup: the path in /proc/PID/cgroup ('/' is the root). */
+  /** Its memory cgroup, below the mount as in HostCgroup ('/' is the root; '' if there is none or it could not be read). */
   readonly cgroup: string;
   /** It has no address space of its own. */
   readonly isKernelThread: boolean;
+  /**
+   * The process whose address space this one uses, too (vfork, clone with CLONE_VM): the rows stand there, and here are
+   * none, because the kernel counts such a mapping once. Not there: its address space is its own.
+   */
+  readonly sharesMmWith?: number;
   /** Fields of /proc/PID/status in kB (VmRSS, VmSwap, RssAnon …), letter for letter. */
   readonly status: ReadonlyMap<string, number>;
   /** Fields of /proc/PID/smaps_rollup in kB (Rss, Pss, Pss_Anon, Swap, SwapPss …); null where we may not read it. */
