@@ -16,6 +16,8 @@ import { bugOn } from '../mm/bug.ts';
 export const RUN_ROWS = 128;
 /** The last page of the address space is 2^52 − 1, and steps of this size, doubled, are still exact. */
 export const MOST_VALUE: number = 2 ** 52;
+/** Rows that are copied at a time. */
+const PIECE_ROWS = 4096;
 /** A varint of more bytes is no number of ours: 7 × 8 > 53. */
 const VARINT_BYTES = 8;
 
@@ -36,34 +38,51 @@ export class ColumnError extends Error {
 export function encodeColumn(values: Numbers, code: Code): Uint8Array {
   const runs = new Bytes(values.length / 8);
   const tokens = new Bytes(values.length / 4);
-  const isSteps = code === 'steps';
-  let count = 0;
+  const piece = new Float64Array(Math.min(PIECE_ROWS, values.length));
   let before = 0;
-  for (let row = 0; row < values.length; ) {
-    const value = values[row]!;
-    bugOn(
-      !(value >= 0 && value <= MOST_VALUE && Number.isInteger(value)),
-      'columns hold whole numbers up to 2^52',
-      row,
-    );
+  for (let first = 0; first < values.length; first += PIECE_ROWS) {
+    const rows = Math.min(PIECE_ROWS, values.length - first);
+    copyRows(values, first, rows, piece);
+    before = encodePiece(piece, rows, code === 'steps', before, runs, tokens);
+  }
+  const head = new Bytes(VARINT_BYTES + runs.length + tokens.length);
+  head.varint(runs.length);
+  head.bytes(runs.all());
+  head.bytes(tokens.all());
+  return head.all();
+}
+
+function copyRows(values: Numbers, first: number, rows: number, into: Float64Array): void {
+  if (ArrayBuffer.isView(values)) into.set((values as Room).subarray(first, first + rows));
+  else for (let i = 0; i < rows; i++) into[i] = values[first + i]!;
+}
+
+/** Gives the last value. */
+function encodePiece(
+  piece: Float64Array,
+  rows: number,
+  isSteps: boolean,
+  last: number,
+  runs: Bytes,
+  tokens: Bytes,
+): number {
+  let before = last;
+  for (let row = 0; row < rows; ) {
+    const value = piece[row]!;
+    bugOn(!(value >= 0 && value <= MOST_VALUE && Number.isInteger(value)), 'columns hold whole numbers to 2^52', value);
     const step = isSteps ? value - before : 0;
-    const end = Math.min(values.length, row + RUN_ROWS);
+    const end = Math.min(rows, row + RUN_ROWS);
     let next = row + 1;
     before = value;
-    while (next < end && values[next] === before + step) {
+    while (next < end && piece[next] === before + step) {
       before += step;
       next += 1;
     }
     runs.byte(next - row - 1);
     tokens.varint(isSteps ? (step < 0 ? -2 * step - 1 : 2 * step) : value);
-    count += 1;
     row = next;
   }
-  const head = new Bytes(VARINT_BYTES + runs.length + tokens.length);
-  head.varint(count);
-  head.bytes(runs.all());
-  head.bytes(tokens.all());
-  return head.all();
+  return before;
 }
 
 /** Fills what `room` gives for so many rows; every value is below `limit`. */
@@ -78,37 +97,43 @@ export function decodeColumn<T extends Room>(
   const count = reader.next();
   const runsAt = reader.at;
   if (count > bytes.length - runsAt) throw new ColumnError(0, `${count} runs in ${bytes.length} bytes`);
+  const runs = bytes.subarray(runsAt, runsAt + count);
   let covered = count;
-  for (let i = 0; i < count; i++) covered += bytes[runsAt + i]!;
+  for (let i = 0; i < count; i++) covered += runs[i]!;
   if (covered !== rows) throw new ColumnError(runsAt, `its runs have ${covered} rows instead of ${rows}`);
   const values = room(rows);
   reader.at = runsAt + count;
-  const isSteps = code === 'steps';
+  decodeRuns(reader, runs, code === 'steps', limit, values);
+  if (reader.at < bytes.length) throw new ColumnError(reader.at, 'more bytes follow behind its last row');
+  return values;
+}
+
+/** Into a piece first: a loop over one kind of array is several times as fast as one over five. */
+function decodeRuns(reader: Varints, runs: Uint8Array, isSteps: boolean, limit: number, values: Room): void {
+  const piece = new Float64Array(Math.min(PIECE_ROWS, values.length));
   let value = 0;
+  let first = 0;
   let row = 0;
-  for (let i = 0; i < count; i++) {
-    const at = reader.at;
+  for (let i = 0; i < runs.length; i++) {
+    const more = runs[i]!;
+    if (row + more >= PIECE_ROWS) {
+      values.set(piece.subarray(0, row), first);
+      first += row;
+      row = 0;
+    }
+    const { at } = reader;
     const token = reader.next();
-    const more = bytes[runsAt + i]!;
     const step = isSteps ? (token % 2 === 0 ? token / 2 : -(token + 1) / 2) : 0;
     value = isSteps ? value + step : token;
     const last = value + step * more;
     if (value < 0 || last < 0 || value >= limit || last >= limit) {
-      throw new ColumnError(
-        at,
-        `row ${row} is ${value < 0 || value >= limit ? value : last}, and the limit is ${limit}`,
-      );
+      const wrong = value < 0 || value >= limit ? value : last;
+      throw new ColumnError(at, `row ${first + row} is ${wrong}, and the limit is ${limit}`);
     }
-    values[row++] = value;
-    if (step === 0) {
-      values.fill(value, row, row + more);
-      row += more;
-    } else {
-      for (let k = 0; k < more; k++) values[row++] = value += step;
-    }
+    piece[row++] = value;
+    for (let k = 0; k < more; k++) piece[row++] = value += step;
   }
-  if (reader.at < bytes.length) throw new ColumnError(reader.at, 'more bytes follow behind its last row');
-  return values;
+  values.set(piece.subarray(0, row), first);
 }
 
 class Varints {

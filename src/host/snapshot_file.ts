@@ -139,6 +139,7 @@ function processColumns(
   return [
     ...PROCESS_COLUMNS.map((name) => column(name, 'steps', (process) => process[name])),
     column('isKernelThread', 'runs', ({ isKernelThread }) => Number(isKernelThread)),
+    column('sharesMmWith', 'runs', ({ sharesMmWith }) => known(sharesMmWith)),
     column('vmas', 'runs', ({ firstVma, endVma }) => endVma - firstVma),
     ...statusNames.map((name) => column(`status.${name}`, 'runs', ({ status }) => known(status.get(name)))),
     column('rollup', 'runs', ({ rollup }) => Number(rollup !== null)),
@@ -416,6 +417,7 @@ function readProcesses(header: Fields, file: Columns, vmas: number): HostProcess
     Float64Array,
   ];
   const isKernelThread = file.u8('process.isKernelThread', 'runs', rows, 2);
+  const sharesMmWith = file.numbers('process.sharesMmWith', 'runs', rows);
   const vmaCounts = file.u32('process.vmas', 'runs', rows, vmas + 1);
   const hasRollup = file.u8('process.rollup', 'runs', rows, 2);
   const maps = (field: 'status' | 'rollup') =>
@@ -440,6 +442,7 @@ function readProcesses(header: Fields, file: Columns, vmas: number): HostProcess
       state: state!.text(),
       cgroup: cgroup!.text(),
       isKernelThread: isKernelThread[i] === 1,
+      ...(sharesMmWith[i] === 0 ? {} : { sharesMmWith: sharesMmWith[i]! - 1 }),
       status: mapOf(status, i),
       rollup: hasRollup[i] === 1 ? mapOf(rollup, i) : null,
       firstVma,

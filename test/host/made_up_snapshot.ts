@@ -15,6 +15,7 @@ const texts = fc.uniqueArray(fc.tuple(name, name), { maxLength: 4, selector: ([f
 const textMap = texts.map((pairs) => new Map(pairs));
 
 const process = fc.record({
+  sharesMmWith: fc.option(fc.nat(2 ** 22), { nil: undefined }),
   pid: fc.nat(2 ** 22),
   parentPid: fc.nat(2 ** 22),
   startTicks: fc.nat(),
@@ -73,7 +74,8 @@ export function anySnapshot(): fc.Arbitrary<HostSnapshot> {
       );
       let vmas = 0;
       for (const [facts, areas] of made.processes) {
-        builder.addProcess(facts);
+        const { sharesMmWith, ...others } = facts;
+        builder.addProcess(sharesMmWith === undefined ? others : { ...others, sharesMmWith });
         for (const area of areas) {
           const file = area.file === 4 ? NO_ROW : rows[area.file % rows.length]!;
           const endPage = area.start + Math.max(1, ...area.entries.map(([page]) => page + 1));
