@@ -12,6 +12,7 @@ import { addCompare } from './compare.ts';
 import { addConvert } from './convert.ts';
 import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
+import { addFiles } from './files.ts';
 import { addFuzz } from './fuzz.ts';
 import { addInfo } from './info.ts';
 import { addMeasure } from './measure.ts';
@@ -43,6 +44,7 @@ addConvert(program);
 addWho(program);
 addCheck(program);
 addFuzz(program);
+addFiles(program);
 addMeasure(program);
 addDemo(program);
 
