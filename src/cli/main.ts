@@ -21,6 +21,7 @@ const COMMANDS: readonly (readonly [name: string, add: (program: Command) => Pro
   ['info', async (program) => (await import('./info.ts')).addInfo(program)],
   ['convert', async (program) => (await import('./convert.ts')).addConvert(program)],
   ['who', async (program) => (await import('./who.ts')).addWho(program)],
+  ['proc', async (program) => (await import('./proc.ts')).addProc(program)],
   ['check', async (program) => (await import('./check.ts')).addCheck(program)],
   ['fuzz', async (program) => (await import('./fuzz.ts')).addFuzz(program)],
   ['measure', async (program) => (await import('./measure.ts')).addMeasure(program)],

@@ -26,7 +26,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { ProcNode, WordBlock } from '../proc/tree.ts';
+import type { ProcNode } from '../proc/tree.ts';
 import { encodeName } from './text.ts';
 
 const MARK = '.revmap-export';
@@ -122,7 +122,7 @@ function writeNode(node: ProcNode, path: string): number {
     case 'words':
       writeNew(path, node.mode, (fd) => {
         ftruncateSync(fd, node.length * 8);
-        for (const block of node.blocks()) writeBlock(fd, block);
+        for (const { first, words } of node.blocks()) writeBlock(fd, first, words.subarray(0, node.length - first));
       });
       return node.length * 8;
   }
@@ -140,7 +140,7 @@ function writeNew(path: string, mode: number, fill: (fd: number) => void): void 
 }
 
 /** Runs of file system blocks in which something stands. */
-function writeBlock(fd: number, { first, words }: WordBlock): void {
+function writeBlock(fd: number, first: number, words: BigUint64Array): void {
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   const halves = new Uint32Array(words.buffer, words.byteOffset, words.length * 2);
   let from = 0;

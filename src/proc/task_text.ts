@@ -71,6 +71,7 @@ const NO_MEMORY: StatMemory = {
 const NO_LIMIT = '18446744073709551615';
 const NO_LIMIT_32 = '4294967295';
 const SIGCHLD = 17;
+const PF_KTHREAD = 0x200000;
 /** Priority of nice 0; in 2.4, of a task with a new time slice. */
 const PRIORITY = 20;
 const PRIORITY_2_4 = 10;
@@ -81,7 +82,7 @@ export function statText(version: string, task: TaskFacts, memory: StatMemory | 
   const is26 = isSince(version, '2.6.0');
   const fields: (number | string)[] = [task.pid, `(${task.comm})`, task.state, task.parentPid];
   // Process group, session; terminal and its group; flags.
-  fields.push(task.session, task.session, 0, -1, 0);
+  fields.push(task.session, task.session, 0, -1, task.isKernelThread ? PF_KTHREAD : 0);
   fields.push(task.minFlt, 0, task.majFlt, 0);
   // Time in user mode; in the kernel, and both of children that ended: the model does not tell them apart.
   fields.push(task.cpuTicks, 0, 0, 0);
