@@ -23,6 +23,7 @@ const COMMANDS: readonly (readonly [name: string, add: (program: Command) => Pro
   ['who', async (program) => (await import('./who.ts')).addWho(program)],
   ['ps', async (program) => (await import('./ps.ts')).addPs(program)],
   ['proc', async (program) => (await import('./proc.ts')).addProc(program)],
+  ['files', async (program) => (await import('./files.ts')).addFiles(program)],
   ['check', async (program) => (await import('./check.ts')).addCheck(program)],
   ['fuzz', async (program) => (await import('./fuzz.ts')).addFuzz(program)],
   ['measure', async (program) => (await import('./measure.ts')).addMeasure(program)],
