@@ -164,7 +164,7 @@ export interface Changes {
   readonly processesReread: number;
   /** … and still moved at the last try: their rows may be a mix. Pids. */
   readonly processesUnsteady: readonly number[];
-  /** Entries whose frame was another thing when we looked at kpageflags: in a mapping and yet free. */
+  /** Entries whose frame was another thing when we looked at /proc/kpage*: in a page table, and yet free or mapped by nobody. */
   readonly entriesStale: number;
 }
 
