@@ -12,6 +12,7 @@ import { addCompare } from './compare.ts';
 import { addConvert } from './convert.ts';
 import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
+import { addFrames } from './frames.ts';
 import { addFuzz } from './fuzz.ts';
 import { addInfo } from './info.ts';
 import { addMeasure } from './measure.ts';
@@ -44,6 +45,7 @@ addWho(program);
 addCheck(program);
 addFuzz(program);
 addMeasure(program);
+addFrames(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();
