@@ -4,7 +4,6 @@
  * Promises  Without colour a cell is a letter, so it can be read in a pipe; with colour two lines of cells share a line of the
  *           terminal (half blocks).
  */
-import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import { FRAME_KINDS, type FrameKind } from '../host/frame_kinds.ts';
 import { type FrameMap, foldLines, type MapCell, type MapLine, type MapZone } from '../host/frame_map.ts';
@@ -83,22 +82,35 @@ function markOf(kind: FrameKind | null, share: number): string {
 }
 
 function halfBlocks(upper: MapLine, lower: MapLine | null): string {
-  const cells = upper.cells.map((cell, i) => {
+  let drawn = '';
+  let style = '';
+  upper.cells.forEach((cell, i) => {
     const below = lower?.cells[i] ?? null;
     const front = colourOf(cell);
     const back = below === null ? null : colourOf(below);
-    if (front === null && back === null) return ' ';
     // A folded or last line has nothing below: it is half as high.
-    if (front === null) return `\x1b[38;5;${back}m▄\x1b[0m`;
-    return `\x1b[38;5;${front}m${back === null ? '' : `\x1b[48;5;${back}m`}▀\x1b[0m`;
+    const wanted = styleOf(front ?? back, front === null ? null : back);
+    // A style holds until the next: most cells are like their neighbour.
+    if (wanted !== style) drawn += `${style === '' ? '' : RESET}${wanted}`;
+    style = wanted;
+    drawn += front !== null ? '▀' : back !== null ? '▄' : ' ';
   });
-  return cells.join('');
+  return style === '' ? drawn : drawn + RESET;
+}
+
+const RESET = '\x1b[0m';
+
+function styleOf(front: number | null, back: number | null): string {
+  const foreground = front === null ? '' : `\x1b[38;5;${front}m`;
+  return back === null ? foreground : `${foreground}\x1b[48;5;${back}m`;
 }
 
 function colourOf({ kind, share }: MapCell): number | null {
   if (kind === null) return null;
   return kind === 'free' && share < 1 ? PARTLY_FREE_COLOUR : COLOURS[kind];
 }
+
+const NO_BREAK = '\u00a0';
 
 /** Only what the picture has. */
 function legend({ zones }: FrameMap, width: number, colour: boolean): string {
@@ -116,8 +128,5 @@ function legend({ zones }: FrameMap, width: number, colour: boolean): string {
   );
   if (partlyFree) parts.splice(1, 0, `${sample(PARTLY_FREE, PARTLY_FREE_COLOUR)} mostly free`);
   // Wrapped between its parts, not inside of them.
-  const joined = wrapped(parts.map((part) => part.replaceAll(' ', '\u00a0')).join('  '), width);
-  return joined
-    .replaceAll('\u00a0', ' ')
-    .replace(/^ +/gm, (spaces) => (stripVTControlCharacters(spaces) === '' ? spaces : ''));
+  return wrapped(parts.map((part) => part.replaceAll(' ', NO_BREAK)).join('  '), width).replaceAll(NO_BREAK, ' ');
 }

@@ -74,6 +74,8 @@ export function addFrames(program: Command): void {
         entries: flags.pid !== undefined,
         rollups: false,
         pids: flags.pid ?? [],
+        // Frames take most of the time, not processes.
+        progress: () => undefined,
       });
       const kinds = frameKinds(snapshot);
       if (flags.pfns === true) printRanges(snapshot, readable(snapshot, kinds, '--pfns'), flags);
