@@ -163,7 +163,8 @@ function printTables(snapshot: HostSnapshot, kinds: FrameKinds | null, flags: Fr
   print(`${text}\n${hostFooter(snapshot)}`);
 }
 
-function aboutHost({ source, hostname, kernel, takenAtMs, missing, changes }: HostSnapshot): object {
+/** Under --json, beside the answer. */
+export function aboutHost({ source, hostname, kernel, takenAtMs, missing, changes }: HostSnapshot): object {
   return { source, hostname, kernel, takenAtMs, missing, changes };
 }
 

@@ -12,6 +12,7 @@ import { addCompare } from './compare.ts';
 import { addConvert } from './convert.ts';
 import { addCurve } from './curve.ts';
 import { addDemo } from './demo.ts';
+import { addDiff } from './diff.ts';
 import { addFrames } from './frames.ts';
 import { addFuzz } from './fuzz.ts';
 import { addInfo } from './info.ts';
@@ -46,6 +47,7 @@ addCheck(program);
 addFuzz(program);
 addMeasure(program);
 addFrames(program);
+addDiff(program);
 addDemo(program);
 
 endQuietlyOnClosedPipe();
