@@ -83,6 +83,14 @@ export class SnapshotBuilder {
     if (last !== undefined) this.dropVmas(last.firstVma);
   }
 
+  /** The last process uses the address space of another one: it has no rows of its own. */
+  shareMm(pid: number): void {
+    const last = this.processes.at(-1);
+    if (last === undefined) return;
+    this.dropVmas(last.firstVma);
+    this.processes[this.processes.length - 1] = { ...last, sharesMmWith: pid };
+  }
+
   /** The VMAs from this row on, and their entries, go. */
   dropVmas(firstVma: number): void {
     const first = this.vmas[firstVma];

@@ -6,9 +6,12 @@
  *           2. A refusal is an answer, not an exception: processes end and mappings go while we read.
  *           3. Tests put a class of their own here, in which any read may be refused.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeName } from './text.ts';
+
+/** Room for a file, to begin with. */
+const ROOM_BYTES = 65_536;
 
 /** What the kernel would not show, and its word for it: ENOENT, ESRCH, EPERM, EACCES … */
 export class Refusal {
@@ -30,6 +33,7 @@ export interface FileStat {
 export class HostFiles {
   readonly proc: string;
   readonly sys: string;
+  private room = new Uint8Array(ROOM_BYTES);
 
   constructor(proc = '/proc', sys = '/sys') {
     this.proc = proc;
@@ -45,8 +49,16 @@ export class HostFiles {
     return join(this.sys, ...names);
   }
 
+  /** A whole file. Those of /proc have no size and come in pieces of a page, so they are read to their end into one buffer. */
   bytes(path: string): Uint8Array | Refusal {
-    return answered(() => readFileSync(path));
+    return answered(() => {
+      const fd = openSync(path, 'r');
+      try {
+        return this.toTheEnd(fd);
+      } finally {
+        closeSync(fd);
+      }
+    });
   }
 
   text(path: string): string | Refusal {
@@ -80,6 +92,20 @@ export class HostFiles {
         kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other',
       };
     });
+  }
+
+  private toTheEnd(fd: number): Uint8Array {
+    let length = 0;
+    for (;;) {
+      if (length === this.room.length) {
+        const room = new Uint8Array(2 * length);
+        room.set(this.room);
+        this.room = room;
+      }
+      const read = readSync(fd, this.room, length, this.room.length - length, null);
+      if (read === 0) return this.room.slice(0, length);
+      length += read;
+    }
   }
 
   open(path: string): OpenFile | Refusal {

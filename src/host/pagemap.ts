@@ -7,12 +7,14 @@
  * Promises  1. One row for each entry that is present or in a swap area, and for no other: guards, markers of userfaultfd
  *              and pages under way from frame to frame have none (the last are read again first).
  *           2. VMAs that lie near each other cost one read together. No word becomes an object or a BigInt.
- *           3. A read that ends early says so: the caller never takes the rest for empty.
- * Linux     6.18 fs/proc/task_mmu.c: pagemap_read pte_to_pagemap_entry; include/linux/swap.h: SWP_PTE_MARKER
+ *           3. A reservation of terabytes costs what is in it (PAGEMAP_SCAN, or smaps of what nobody may touch).
+ *           4. A read that ends early says so: the caller never takes the rest for empty.
+ * Linux     6.18 fs/proc/task_mmu.c: pagemap_read pte_to_pagemap_entry do_pagemap_scan; include/linux/swap.h: SWP_PTE_MARKER
  */
 import type { SnapshotBuilder } from './builder.ts';
 import { type OpenFile, Refusal } from './host_files.ts';
 import type { MapsLine } from './maps_text.ts';
+import { mmCalls, type PageRange } from './mm_calls.ts';
 import {
   ENTRY_EXCLUSIVE,
   ENTRY_FILE,
@@ -25,6 +27,8 @@ import {
 } from './snapshot.ts';
 
 const WORD_BYTES = 8;
+/** From 8 GiB on a VMA is asked about before it is read: reading a hole of a tebibyte costs more than a second. */
+const HUGE_PAGES = 2 ** 21;
 /** 512 KiB of words: 256 MiB of address space a read. */
 const BLOCK_WORDS = 65_536;
 /** A hole of so many pages is cheaper read than passed over. */
@@ -53,6 +57,14 @@ export interface PagemapSeen {
   otherEntries: number;
 }
 
+/** What the reader of a process has to do with its VMAs. */
+export interface VmaSink {
+  /** Before the entries of each. */
+  add(line: MapsLine, isSeen: boolean): void;
+  /** Is there surely nothing in this huge one? Asked only where PAGEMAP_SCAN is not. */
+  isEmpty(line: MapsLine): boolean;
+}
+
 export class PagemapReader {
   private readonly bytes = new Uint8Array(BLOCK_WORDS * WORD_BYTES);
   private readonly words = new Int32Array(this.bytes.buffer);
@@ -61,13 +73,13 @@ export class PagemapReader {
   private firstPage = 0;
   private endPage = 0;
 
-  /** Adds each VMA of `lines` with its entries. A refusal: the rows so far are worth nothing. */
+  /** Each VMA of `lines`, and its entries behind it. A refusal: the rows so far are worth nothing. */
   read(
     file: OpenFile,
     lines: readonly MapsLine[],
     builder: SnapshotBuilder,
-    add: (line: MapsLine, seen: boolean) => void,
-  ) {
+    { add, isEmpty }: VmaSink,
+  ): PagemapSeen | Refusal {
     const seen: PagemapSeen = { hiddenFrames: 0, otherEntries: 0 };
     this.firstPage = 0;
     this.endPage = 0;
@@ -75,15 +87,21 @@ export class PagemapReader {
       const line = lines[row]!;
       const hasPages = line.endPage <= TASK_END_PAGE;
       add(line, hasPages);
-      for (let page = line.startPage; hasPages && page < line.endPage; ) {
-        if (page >= this.endPage || page < this.firstPage) {
-          const refusal = this.load(file, page, spanEnd(lines, row, page));
-          if (refusal !== null) return refusal;
+      if (!hasPages) continue;
+      for (const [start, end] of partsToRead(file, line, isEmpty))
+        for (let page = start; page < end; ) {
+          if (page >= this.endPage || page < this.firstPage) {
+            const refusal = this.load(
+              file,
+              page,
+              isHuge(line) ? Math.min(end, page + BLOCK_WORDS) : spanEnd(lines, row, page),
+            );
+            if (refusal !== null) return refusal;
+          }
+          const stop = Math.min(end, this.endPage);
+          this.decode(file, builder, page, stop, line.startPage, seen);
+          page = stop;
         }
-        const end = Math.min(line.endPage, this.endPage);
-        this.decode(file, builder, page, end, line.startPage, seen);
-        page = end;
-      }
     }
     return seen;
   }
@@ -172,6 +190,17 @@ function entryBits(high: number): number {
     ((high & SOFT_DIRTY) === 0 ? 0 : ENTRY_SOFT_DIRTY) |
     ((high & UFFD_WP) === 0 ? 0 : ENTRY_UFFD_WP)
   );
+}
+
+function isHuge(line: MapsLine): boolean {
+  return line.endPage - line.startPage >= HUGE_PAGES;
+}
+
+/** The pages of a VMA that may have entries. */
+function partsToRead(file: OpenFile, line: MapsLine, isEmpty: VmaSink['isEmpty']): readonly PageRange[] {
+  const whole: PageRange[] = [[line.startPage, line.endPage]];
+  if (!isHuge(line)) return whole;
+  return mmCalls()?.populated(file.fd, line.startPage, line.endPage) ?? (isEmpty(line) ? [] : whole);
 }
 
 /** Where a read that begins at `page` in VMA `row` shall end: behind the last VMA that lies near enough. */

@@ -21,8 +21,9 @@ import { MapNames } from './map_names.ts';
 import { type MapsLine, parseMaps } from './maps_text.ts';
 import type { MissingList } from './missing.ts';
 import { PagemapReader } from './pagemap.ts';
-import { SmapsColumns } from './smaps_columns.ts';
-import { VMA_SEEN } from './snapshot.ts';
+import { SharedMms } from './shared_mm.ts';
+import { parseSmaps, SmapsColumns } from './smaps_columns.ts';
+import { VMA_EXEC, VMA_READ, VMA_SEEN, VMA_WRITE } from './snapshot.ts';
 import { PF_KTHREAD, parseStat, type StatText } from './stat_text.ts';
 import { parseStatus } from './status_text.ts';
 import type { TakeOptions } from './take_options.ts';
@@ -46,6 +47,7 @@ export class ProcessReader {
   private readonly names = new NameCache();
   private readonly mapNames: MapNames;
   private readonly pagemap = new PagemapReader();
+  private readonly mms: SharedMms;
   private readonly smaps: SmapsColumns | null;
 
   constructor(
@@ -61,6 +63,7 @@ export class ProcessReader {
     this.cgroups = cgroups;
     this.missing = missing;
     this.mapNames = new MapNames(files, builder);
+    this.mms = new SharedMms(files, builder);
     this.smaps = options.smaps === true ? new SmapsColumns(builder) : null;
   }
 
@@ -108,10 +111,16 @@ export class ProcessReader {
     if (maps instanceof Refusal && !isGone(maps)) refused.push({ what: 'maps', why: maps.errno });
     const facts = this.facts(pid, stat, lines.length > 0 || bytes === null, refused);
     if (facts === null) return 'gone';
+    const firstEntry = this.builder.entriesSoFar.count;
     this.builder.addProcess(facts);
-    const isWhole = this.addVmas(pid, lines, refused);
+    let sharesWith = lines.length === 0 ? null : this.mms.askKernel(pid, lines);
+    const isWhole = sharesWith !== null || this.addVmas(pid, lines, refused);
+    if (sharesWith === null && bytes !== null && lines.length > 0)
+      sharesWith = this.mms.compareRows(pid, lines, bytes, firstEntry);
     const outcome = this.outcome(pid, stat, bytes, isWhole);
     if (outcome === 'gone') this.builder.dropProcess();
+    else if (sharesWith !== null) this.builder.shareMm(sharesWith);
+    else if (outcome === 'steady' && bytes !== null && lines.length > 0) this.mms.add(pid, lines, bytes, firstEntry);
     return outcome;
   }
 
@@ -158,7 +167,10 @@ export class ProcessReader {
       return !(open instanceof Refusal && isGone(open)) && this.addSmaps(pid, firstVma, lines, refused);
     }
     try {
-      const seen = this.pagemap.read(open, lines, this.builder, (line, isSeen) => this.addVma(pid, line, isSeen));
+      const seen = this.pagemap.read(open, lines, this.builder, {
+        add: (line, isSeen) => this.addVma(pid, line, isSeen),
+        isEmpty: (line) => this.isEmpty(pid, line),
+      });
       if (seen instanceof Refusal) {
         this.builder.dropVmas(firstVma);
         for (const line of lines) this.addVma(pid, line, false);
@@ -177,6 +189,17 @@ export class ProcessReader {
     const { startPage, endPage, pgoff } = line;
     const perms = line.perms | (isSeen ? VMA_SEEN : 0);
     this.builder.addVma({ startPage, endPage, pgoff, perms, ...this.mapNames.nameOf(pid, line) });
+  }
+
+  /** Of a huge VMA, where the kernel has no better way to say it: nobody may touch it, and nothing is in it. */
+  private isEmpty(pid: number, line: MapsLine): boolean {
+    if ((line.perms & (VMA_READ | VMA_WRITE | VMA_EXEC)) !== 0) return false;
+    const bytes = this.file(pid, 'smaps');
+    if (bytes instanceof Refusal) return false;
+    const vma = parseSmaps(bytes, this.names).find(
+      (entry) => entry.line.startPage === line.startPage && entry.line.endPage === line.endPage,
+    );
+    return vma?.fields.get('Rss') === 0 && vma.fields.get('Swap') === 0;
   }
 
   private addSmaps(pid: number, firstVma: number, lines: readonly MapsLine[], refused: Refused[]): boolean {

@@ -26,6 +26,15 @@ export class ReverseMap {
     this.rows = rows;
   }
 
+  /** One more than the highest frame that is known. */
+  get frameCount(): number {
+    return this.first.length - 1;
+  }
+
+  countOf(pfn: number): number {
+    return pfn < 0 || pfn + 1 >= this.first.length ? 0 : this.first[pfn + 1]! - this.first[pfn]!;
+  }
+
   entriesOf(pfn: number): Uint32Array {
     if (pfn < 0 || pfn + 1 >= this.first.length) return this.rows.subarray(0, 0);
     return this.rows.subarray(this.first[pfn], this.first[pfn + 1]);

@@ -97,15 +97,25 @@ export interface HostFile {
 export interface CachedFile {
   /** Row in `files`. */
   readonly file: number;
+  readonly kind: CachedKind;
   readonly sizeBytes: number;
   readonly cachedPages: number;
-  readonly dirtyPages: number;
-  readonly writebackPages: number;
-  readonly evictedPages: number;
-  readonly recentlyEvictedPages: number;
+  /** These four are null where only mincore(2) could be asked: a kernel before 6.5, or overlayfs. */
+  readonly dirtyPages: number | null;
+  readonly writebackPages: number | null;
+  /** Of shared memory: swapped out. */
+  readonly evictedPages: number | null;
+  readonly recentlyEvictedPages: number | null;
   /** First page and number of pages of each resident range, in order; null where nobody asked. */
   readonly ranges: readonly (readonly [firstPage: number, pages: number])[] | null;
+  /** Processes that have it open or run it; who maps it stands in `vmas`. */
+  readonly openBy: readonly number[];
+  /** Other rows of `files` that are the same file: an overlay of it, another name under which maps shows it. */
+  readonly otherFiles: readonly number[];
 }
+
+/** Of a disk's file system; of tmpfs, memfd and the like (Shmem in meminfo); a block device's own (Buffers). */
+export type CachedKind = 'file' | 'shmem' | 'device';
 
 export interface HostProcess {
   readonly pid: number;
@@ -164,7 +174,7 @@ export interface Changes {
   readonly processesReread: number;
   /** … and still moved at the last try: their rows may be a mix. Pids. */
   readonly processesUnsteady: readonly number[];
-  /** Entries whose frame was another thing when we looked at kpageflags: in a mapping and yet free. */
+  /** Entries whose frame was another thing when we looked at /proc/kpage*: in a page table, and yet free or mapped by nobody. */
   readonly entriesStale: number;
 }
 

@@ -106,15 +106,22 @@ function line(files: HostFiles, name: string): string {
 }
 
 const KPF_BUDDY = 1 << 10;
-const KPF_NOPAGE = 1 << 20;
+/** Frames that are in page tables without being counted: the kernel's own, the zero page, and what is no memory. */
+const UNCOUNTED = (1 << 20) | (1 << 24);
+const KPF_RESERVED_HIGH = 1;
 
-/** Entries in whose frame was, a moment later, a free page. */
+/** Entries in whose frame was, a moment later, a free page, or one that nobody maps. */
 function staleEntries({ count, value, bits }: EntryTable, frames: FrameTable): number {
-  const isFree = frames.wordsLow.map((low) => ((low & KPF_BUDDY) !== 0 && (low & KPF_NOPAGE) === 0 ? 1 : 0));
+  const { word, mapcount, wordsLow, wordsHigh } = frames;
+  const isFree = wordsLow.map((low) => (low & KPF_BUDDY) >>> 10);
+  const isCounted = wordsLow.map((low, row) =>
+    (low & UNCOUNTED) === 0 && (wordsHigh[row]! & KPF_RESERVED_HIGH) === 0 ? 1 : 0,
+  );
   let stale = 0;
   for (let row = 0; row < count; row++) {
-    if ((bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) !== ENTRY_PRESENT || value[row]! >= frames.count) continue;
-    stale += isFree[frames.word[value[row]!]!]!;
+    const pfn = value[row]!;
+    if ((bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) !== ENTRY_PRESENT || pfn >= frames.count) continue;
+    stale += mapcount[pfn] === 0 ? isCounted[word[pfn]!]! : isFree[word[pfn]!]!;
   }
   return stale;
 }

@@ -13,7 +13,7 @@ import type { MemCgroup } from '../mm/memcg.ts';
 import { updateHiwaterRss } from '../mm/mm.ts';
 import { swapon } from '../mm/swap/swapfile.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
-import type { Recording } from '../trace/source.ts';
+import type { Recording } from '../trace/bodies.ts';
 import type { Survey } from '../trace/survey.ts';
 import { counted, countersOf } from './counters.ts';
 import { estimateTime } from './estimate.ts';

@@ -31,6 +31,7 @@ import type { WritebackPart } from './parts.ts';
 import { reclaim_2_4 } from './reclaim/vmscan_2_4.ts';
 import { state_2_4 } from './state_2_4.ts';
 import type { Pfn } from './units.ts';
+import { PGPGOUT } from './vmstat.ts';
 import { clearPageDirtyForIo, cutAtEnd, forgetInode, setPageWriteback } from './writeback.ts';
 import { PAGECACHE_TAG_DIRTY, xaToPfn } from './xarray.ts';
 
@@ -38,6 +39,7 @@ const NS_PER_TICK = 10_000_000;
 const HZ = 100;
 /** Buffers that are written at a time (NRSYNC). */
 const NRSYNC = 32;
+const KIB_PER_PAGE = 4;
 /** Requests in a device's queue; whoever wants one more waits (QUEUE_NR_REQUESTS). */
 const QUEUE_NR_REQUESTS = 128;
 
@@ -234,6 +236,8 @@ export class Bdflush {
   run(machine: Machine): void {
     const task = machine.current;
     machine.current = machine.idle;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'flusher_begin');
+    const before = machine.events[PGPGOUT]!;
     if (this.woken) {
       this.woken = false;
       this.runBdflush(machine);
@@ -243,6 +247,8 @@ export class Bdflush {
       this.runKupdate(machine);
       this.schedule(machine);
     }
+    const pages = (machine.events[PGPGOUT]! - before) / KIB_PER_PAGE;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'flusher_end', pages);
     machine.current = task;
   }
 

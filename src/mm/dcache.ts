@@ -90,6 +90,10 @@ export class VfsCache implements ShrinkerOps {
     this.pagesPinInodes = pagesPinInodes;
   }
 
+  get scanName(): string {
+    return 'super_cache_scan';
+  }
+
   /** A new dentry (of the inode that it holds), or a new inode (of that mapping), with one user. null: no memory. */
   create(
     machine: Machine,

@@ -190,16 +190,20 @@ function runFlusher(machine: Machine): void {
   writeback.wakeAt = Number.POSITIVE_INFINITY;
   const task = machine.current;
   machine.current = machine.idle;
+  if (machine.trace.on) machine.trace.emit(clock.now, 'flusher_begin');
+  let pages = 0;
   if (writeback.startAll) {
     writeback.startAll = false;
-    writeInodes(machine, clock.now, Number.POSITIVE_INFINITY, false);
+    pages += writeInodes(machine, clock.now, Number.POSITIVE_INFINITY, false);
   }
   const interval = sysctl.dirtyWritebackCentisecs * NS_PER_CENTISEC;
   if (interval > 0 && clock.now - writeback.lastOldFlush >= interval) {
     writeback.lastOldFlush = clock.now;
-    writeInodes(machine, clock.now - sysctl.dirtyExpireCentisecs * NS_PER_CENTISEC, Number.POSITIVE_INFINITY, false);
+    const expired = clock.now - sysctl.dirtyExpireCentisecs * NS_PER_CENTISEC;
+    pages += writeInodes(machine, expired, Number.POSITIVE_INFINITY, false);
   }
-  writeInodes(machine, clock.now, chunkSize(machine), true);
+  pages += writeInodes(machine, clock.now, chunkSize(machine), true);
+  if (machine.trace.on) machine.trace.emit(clock.now, 'flusher_end', pages);
   machine.current = task;
   startFlusher(machine);
 }
@@ -210,18 +214,21 @@ function chunkSize(machine: Machine): number {
   return Math.floor((pages + MIN_WRITEBACK_PAGES) / MIN_WRITEBACK_PAGES) * MIN_WRITEBACK_PAGES;
 }
 
-/** Writes inodes that have been dirty since `dirtiedBefore` or longer, oldest first; in the background only while over the limit. */
-function writeInodes(machine: Machine, dirtiedBefore: number, chunk: number, background: boolean): void {
+/** Writes inodes dirty since `dirtiedBefore` or longer, oldest first, in the background only while over the limit; how many pages. */
+function writeInodes(machine: Machine, dirtiedBefore: number, chunk: number, background: boolean): number {
   const inodes = machine.writeback.dirtyInodes;
+  let pages = 0;
   let i = 0;
   while (i < inodes.length) {
     const inode = inodes[i]!;
-    if (inode.dirtiedWhenNs > dirtiedBefore) return;
+    if (inode.dirtiedWhenNs > dirtiedBefore) return pages;
     // The next one may belong to a cgroup that is over its own limit.
     const written = background && !overBackground(machine, inode) ? 0 : writeInode(machine, inode, chunk);
     if (!inode.mapping.pages.marked(PAGECACHE_TAG_DIRTY)) forgetInode(machine, inode);
     else if (!background || written === 0) i += 1;
+    pages += written;
   }
+  return pages;
 }
 
 /** How many pages were started. */

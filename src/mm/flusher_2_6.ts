@@ -71,8 +71,12 @@ class PdflushThread implements Daemon {
   run(machine: Machine): void {
     const was = machine.current;
     machine.current = machine.idle;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'flusher_begin');
+    const { completions } = pdflushOf(machine);
     if (this.work === BACKGROUND) backgroundWriteout(machine, this);
     else if (this.work === KUPDATE) wbKupdate(machine, this);
+    const pages = pdflushOf(machine).completions - completions;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'flusher_end', pages);
     machine.current = was;
   }
 }

@@ -50,6 +50,7 @@ const MAX_FAULT_RETRIES = 64;
  */
 export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): number {
   const task = machine.current;
+  if (machine.trace.on) traceException(machine, mm, vpn, flags);
   for (let tries = 0; tries < MAX_FAULT_RETRIES; tries++) {
     if (task.killed) return SIGKILL * 256;
     let vma = findVma(machine, mm, vpn);
@@ -74,6 +75,17 @@ export function faultIn(machine: Machine, mm: Mm, vpn: Vpn, flags: number): numb
   }
   task.killed = true;
   return SIGKILL * 256;
+}
+
+/** The bits that x86 pushes: an entry was there, write, by the program, instruction fetch. */
+function traceException(machine: Machine, mm: Mm, vpn: Vpn, flags: number): void {
+  const slot = machine.pageTables.slotOf(mm.pageTables, vpn);
+  const code =
+    (slot !== NO_SLOT && machine.pageTables.isPresent(slot) ? 1 : 0) |
+    ((flags & FAULT_FLAG_WRITE) !== 0 ? 2 : 0) |
+    ((flags & FAULT_FLAG_USER) !== 0 ? 4 : 0) |
+    ((flags & FAULT_FLAG_INSTRUCTION) !== 0 ? 16 : 0);
+  machine.trace.emit(machine.clock.now, 'exception_page_fault', vpn * 4096, code);
 }
 
 function startsAgain(result: number): boolean {
@@ -101,8 +113,12 @@ export function handleMmFault(machine: Machine, vma: Vma, vpn: Vpn, flags: numbe
     countMemcgEvents(vma.vmMm.memcg, PGFAULT, 1);
   }
   if ((result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) === 0) {
-    if ((result & VM_FAULT_MAJOR) !== 0 || (flags & FAULT_FLAG_TRIED) !== 0) task.majFlt += 1;
-    else task.minFlt += 1;
+    if ((result & VM_FAULT_MAJOR) === 0 && (flags & FAULT_FLAG_TRIED) === 0) {
+      task.minFlt += 1;
+    } else {
+      task.majFlt += 1;
+      if (machine.trace.on) machine.trace.emit(machine.clock.now, 'major_fault', vpn * 4096);
+    }
   }
   return result;
 }

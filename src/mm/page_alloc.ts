@@ -56,7 +56,7 @@ export function gfpMigratetype(gfp: Gfp): number {
 /** 2**order pages, or NO_PFN. Of a higher order, the first is the head and has the reference, the others are tails. */
 export function allocPages(m: Machine, gfp: Gfp, order: number): Pfn {
   const pfn = m.physical.allocPages(m.current.nofs ? gfp & ~__GFP_FS : gfp, order);
-  if (m.trace.on && pfn !== NO_PFN) m.trace.emit(m.clock.now, 'mm_page_alloc', pfn, order, gfpMigratetype(gfp));
+  if (m.trace.on && pfn !== NO_PFN) m.trace.emit(m.clock.now, 'mm_page_alloc', pfn, order, gfpMigratetype(gfp), gfp);
   return pfn;
 }
 

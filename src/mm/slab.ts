@@ -53,6 +53,8 @@ export interface ShrinkerOps {
   readonly seeks: number;
   /** Objects per call; 0: SHRINK_BATCH. */
   readonly batch: number;
+  /** The kernel's name of `scan`. On the prototype, for it is no state. */
+  readonly scanName?: string;
   /** Has objects of each cgroup apart; if not, only the root is asked. */
   readonly memcgAware: boolean;
   /** How many objects could be dropped. */
@@ -246,6 +248,10 @@ function doShrinkSlab(
     ops.seeks > 0 ? Math.floor((Math.floor(freeable / 2 ** priority) * 4) / ops.seeks) : Math.floor(freeable / 2);
   const batch = ops.batch || SHRINK_BATCH;
   let total = Math.min(Math.floor(before / 2 ** priority) + share, 2 * freeable);
+  const { trace, clock } = machine;
+  const number = trace.on ? machine.slab.shrinkers.indexOf(shrinker) : -1;
+  if (trace.on)
+    trace.emit(clock.now, 'mm_shrink_slab_start', number, nid, before, gfp, freeable, share, total, priority);
   let scanned = 0;
   let freed = 0;
   while (total >= batch || total >= freeable) {
@@ -257,7 +263,9 @@ function doShrinkSlab(
     total -= count;
     scanned += count;
   }
-  deferred.set(key, Math.min(Math.max(before + share - scanned, 0), 2 * freeable));
+  const after = Math.min(Math.max(before + share - scanned, 0), 2 * freeable);
+  deferred.set(key, after);
+  if (trace.on) trace.emit(clock.now, 'mm_shrink_slab_end', number, nid, before, after, freed, total);
   return freed;
 }
 

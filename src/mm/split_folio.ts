@@ -190,6 +190,10 @@ export class DeferredSplitShrinker implements ShrinkerOps {
   readonly batch = 0;
   readonly memcgAware = true;
 
+  get scanName(): string {
+    return 'deferred_split_scan';
+  }
+
   count(machine: Machine, nid: number, memcg: MemCgroup): number {
     let folios = 0;
     for (const head of machine.deferredSplit) if (isOf(machine, head, nid, memcg)) folios += 1;

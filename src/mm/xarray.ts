@@ -507,6 +507,10 @@ export class ShadowNodes implements ShrinkerOps {
   readonly memcgAware: boolean = true;
   private readonly lists: ShadowList[] = [];
 
+  get scanName(): string {
+    return 'scan_shadow_nodes';
+  }
+
   /** Called after each change of a node's counts (workingset_update_node). */
   update(node: XaNode): void {
     const onlyShadows = node.count > 0 && node.count === node.nrValues;

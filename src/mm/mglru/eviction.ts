@@ -149,7 +149,9 @@ function scanFolios(
   if (machine.trace.on) {
     const lru = type === LRU_GEN_FILE ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON;
     const { now } = machine.clock;
-    machine.trace.emit(now, 'mm_vmscan_lru_isolate', sc.reclaimIdx, MAX_LRU_BATCH, scanned, skipped, isolated, lru);
+    const { reclaimIdx, order } = sc;
+    const batch = MAX_LRU_BATCH;
+    machine.trace.emit(now, 'mm_vmscan_lru_isolate', reclaimIdx, batch, scanned, skipped, isolated, lru, order, 0);
   }
   if (rules.watchesDirty && type === LRU_GEN_FILE) sc.fileTaken += isolated;
   return isolated > 0 || remaining === 0 ? scanned : 0;
@@ -306,5 +308,6 @@ function traceShrink({ machine }: MultiGen, sc: ScanControl, { pgdat }: Lruvec, 
     stat.unmapFail,
     sc.priority,
     sc.scannedType,
+    -1,
   );
 }

@@ -67,6 +67,8 @@ import { lruNoteCost } from './workingset.ts';
 
 /** kswapd gives a node up after so many runs without progress. */
 export const MAX_RECLAIM_RETRIES = 16;
+/** isolate_mode_t */
+const ISOLATE_UNMAPPED = 2;
 const JIFFY_NS = 4_000_000;
 const WRITEBACK_TIMEOUT_NS = 100_000_000;
 
@@ -97,7 +99,7 @@ class Vmscan implements Reclaim {
     sc.order = order;
     sc.reclaimIdx = gfpZone(gfp);
     sc.mayWritepage = !machine.sysctl.laptopMode;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_begin', order);
+    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, order, sc.mayWritepage, sc.gfp, -1);
     const freed = this.asReclaimer(sc, pgdat);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_end', freed);
     return freed;
@@ -108,7 +110,7 @@ class Vmscan implements Reclaim {
     sc.start(Math.max(pages, SWAP_CLUSTER_MAX), this.gfpContext(gfp) | __GFP_HIGHMEM | __GFP_MOVABLE, memcg);
     sc.maySwap = maySwap;
     sc.mayWritepage = !machine.sysctl.laptopMode;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_memcg_reclaim_begin', 0);
+    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, 0, sc.mayWritepage, sc.gfp, memcg.id);
     const freed = this.asReclaimer(sc, machine.nodes[0]!);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_memcg_reclaim_end', freed);
     return freed;
@@ -211,8 +213,9 @@ class Vmscan implements Reclaim {
   /** Waits a while for I/O to end; what is due on the clock happens meanwhile. */
   private throttle(pgdat: PgData, ns: number, reason: number): void {
     const { machine } = this;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_throttled', pgdat.nid, ns / 1000, reason);
     machine.advance(ns);
+    const usec = ns / 1000;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_throttled', pgdat.nid, usec, reason, usec);
   }
 
   // one node
@@ -453,7 +456,10 @@ class Vmscan implements Reclaim {
     sc.isolatedScanned = total;
     sc.isolatedTaken = taken;
     if (machine.trace.on) {
-      machine.trace.emit(machine.clock.now, 'mm_vmscan_lru_isolate', sc.reclaimIdx, pages, total, skipped, taken, lru);
+      const { now } = machine.clock;
+      const mode = sc.mayUnmap ? 0 : ISOLATE_UNMAPPED;
+      const { reclaimIdx, order } = sc;
+      machine.trace.emit(now, 'mm_vmscan_lru_isolate', reclaimIdx, pages, total, skipped, taken, lru, order, mode);
     }
   }
 
@@ -506,6 +512,7 @@ class Vmscan implements Reclaim {
         stat.unmapFail,
         sc.priority,
         file,
+        -1,
       );
     }
     return reclaimed;
@@ -572,7 +579,9 @@ class Vmscan implements Reclaim {
     if (pgdat.kswapdFailures >= MAX_RECLAIM_RETRIES) return;
     if (this.pgdatBalanced(pgdat, order, pgdat.kswapdHighestZone) && !hasBoost(pgdat)) return;
     pgdat.kswapdAwake = true;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', pgdat.nid, order);
+    if (machine.trace.on) {
+      machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', pgdat.nid, order, zone.type, gfp);
+    }
     machine.clock.schedule(machine.clock.now, EVENT_KSWAPD, pgdat.nid, 0);
   }
 
@@ -580,9 +589,9 @@ class Vmscan implements Reclaim {
     const { machine } = this;
     const was = machine.current;
     machine.current = this.kswapdTask;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, pgdat.kswapdOrder);
     const order = pgdat.kswapdOrder;
     const highest = pgdat.kswapdHighestZone;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, order, highest);
     pgdat.kswapdOrder = 0;
     pgdat.kswapdHighestZone = 0;
     this.balancePgdat(pgdat, order, highest);

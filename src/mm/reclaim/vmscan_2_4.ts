@@ -97,7 +97,7 @@ export class Vmscan_2_4 implements Reclaim {
     const was = current.memalloc;
     current.memalloc = true;
     machine.events[ALLOCSTALL]! += 1;
-    if (trace.on) trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_begin', order);
+    if (trace.on) trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_begin', order, 1, allowed);
     const progress = this.tryToFree(pgdat.zonelists[gfpZone(gfp)]![0]!, allowed);
     if (trace.on) trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_end', this.freed);
     current.memalloc = was;
@@ -206,12 +206,13 @@ export class Vmscan_2_4 implements Reclaim {
 
   // kswapd
 
-  wakeupKswapd(zone: Zone, _gfp: Gfp, order: number): void {
+  wakeupKswapd(zone: Zone, gfp: Gfp, order: number): void {
     const { machine } = this;
     zone.needBalance = true;
     if (this.kswapdAwake) return;
     this.kswapdAwake = true;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', zone.pgdat.nid, order);
+    const { nid } = zone.pgdat;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', nid, order, zone.type, gfp);
     machine.clock.schedule(machine.clock.now, EVENT_KSWAPD, 0, 0);
   }
 
@@ -220,7 +221,7 @@ export class Vmscan_2_4 implements Reclaim {
     const { machine } = this;
     const was = machine.current;
     machine.current = this.kswapdTask;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', 0, 0);
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', 0, 0, 0);
     machine.events[PAGEOUTRUN]! += 1;
     const asleep = this.balanceAll();
     if (asleep) machine.clock.schedule(machine.clock.now + SECOND_NS, EVENT_KSWAPD, 0, 0);

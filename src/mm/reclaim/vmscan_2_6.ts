@@ -57,6 +57,9 @@ import { IcacheShrinker, newShrinkers_2_6, type Shrinker_2_6, shrinkSlab_2_6 } f
 
 /** HZ/10. */
 const NAP_NS = 100_000_000;
+const ISOLATE_INACTIVE = 0;
+const ISOLATE_ACTIVE = 1;
+const ISOLATE_BOTH = 2;
 /** A zone is near the end when it was scanned so often without a page freed, and given up after twice as often. */
 const NEAR_OOM_SCANS = 3;
 const UNRECLAIMABLE_SCANS = 6;
@@ -142,7 +145,7 @@ export class Vmscan_2_6 implements Reclaim {
   tryToFreePages(pgdat: PgData, order: number, gfp: Gfp): number {
     const { machine } = this;
     const sc = this.takeControl(gfp, order, false);
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_begin', order);
+    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, order, sc.mayWritepage, gfp, -1);
     machine.events[ALLOCSTALL]! += 1;
     const progress = this.doTryToFreePages(sc, pgdat.zonelists[gfpZone(gfp)]!);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_end', progress);
@@ -362,6 +365,7 @@ export class Vmscan_2_6 implements Reclaim {
         0,
         0,
         0,
+        zone.type,
       );
     }
   }
@@ -394,7 +398,9 @@ export class Vmscan_2_6 implements Reclaim {
     sc.isolatedScanned = scan;
     sc.isolatedTaken = taken;
     if (machine.trace.on) {
-      machine.trace.emit(machine.clock.now, 'mm_vmscan_lru_isolate', at.zone.type, pages, scan, 0, taken, list);
+      const { now } = machine.clock;
+      const mode = both ? ISOLATE_BOTH : list === LRU_ACTIVE ? ISOLATE_ACTIVE : ISOLATE_INACTIVE;
+      machine.trace.emit(now, 'mm_vmscan_lru_isolate', at.zone.type, pages, scan, 0, taken, list, sc.order, mode);
     }
   }
 
@@ -439,14 +445,15 @@ export class Vmscan_2_6 implements Reclaim {
 
   // kswapd
 
-  wakeupKswapd(zone: Zone, _gfp: Gfp, order: number): void {
+  wakeupKswapd(zone: Zone, gfp: Gfp, order: number): void {
     const { machine } = this;
     const { pgdat } = zone;
     if (zoneWatermarkOk_2_6(zone, order, zone.wmarkLow, 0, 0)) return;
     pgdat.kswapdOrder = Math.max(pgdat.kswapdOrder, order);
     if (pgdat.kswapdAwake) return;
     pgdat.kswapdAwake = true;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', pgdat.nid, order);
+    const { nid } = pgdat;
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', nid, order, zone.type, gfp);
     machine.clock.schedule(machine.clock.now, EVENT_KSWAPD, pgdat.nid, 0);
   }
 
@@ -469,7 +476,7 @@ export class Vmscan_2_6 implements Reclaim {
     const { machine } = this;
     const order = pgdat.kswapdOrder;
     pgdat.kswapdOrder = 0;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, order);
+    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, order, 0);
     const run = new KswapdRun(this.takeControl(GFP_KERNEL, order, true), order);
     this.runs[pgdat.nid] = run;
     this.restart(run);

@@ -86,6 +86,9 @@ const COSTLY_ORDER = 3;
 const BALANCE_GAP_RATIO = 100;
 const HUNDRED_MS = 100_000_000;
 const SECOND = 1_000_000_000;
+/** isolate_mode_t */
+const ISOLATE_CLEAN = 1;
+const ISOLATE_UNMAPPED = 2;
 const JIFFY_NS = 4_000_000;
 
 /** What a node's kswapd does. */
@@ -138,7 +141,7 @@ class ZoneVmscan implements Reclaim {
     sc.order = order;
     sc.reclaimIdx = gfpZone(gfp);
     sc.mayWritepage = !machine.sysctl.laptopMode;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_begin', order);
+    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, order, sc.mayWritepage, sc.gfp, -1);
     const freed = this.asReclaimer(sc, pgdat);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_direct_reclaim_end', freed);
     return freed;
@@ -149,7 +152,7 @@ class ZoneVmscan implements Reclaim {
     sc.start(SWAP_CLUSTER_MAX, this.gfpContext(gfp) | __GFP_HIGHMEM | __GFP_MOVABLE, memcg);
     sc.maySwap = maySwap;
     sc.mayWritepage = !machine.sysctl.laptopMode;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_memcg_reclaim_begin', 0);
+    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, 0, sc.mayWritepage, sc.gfp, memcg.id);
     const freed = this.asReclaimer(sc, machine.nodes[0]!);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_memcg_reclaim_end', freed);
     return freed;
@@ -409,7 +412,10 @@ class ZoneVmscan implements Reclaim {
     sc.isolatedScanned = scan;
     sc.isolatedTaken = taken;
     if (machine.trace.on) {
-      machine.trace.emit(machine.clock.now, 'mm_vmscan_lru_isolate', lruvec.zone!.type, pages, scan, 0, taken, lru);
+      const { now } = machine.clock;
+      const mode = (sc.mayUnmap ? 0 : ISOLATE_UNMAPPED) | (sc.mayWritepage ? 0 : ISOLATE_CLEAN);
+      const { type } = lruvec.zone!;
+      machine.trace.emit(now, 'mm_vmscan_lru_isolate', type, pages, scan, 0, taken, lru, sc.order, mode);
     }
   }
 
@@ -483,6 +489,7 @@ class ZoneVmscan implements Reclaim {
       stat.unmapFail,
       sc.priority,
       file,
+      zone.type,
     );
   }
 
@@ -600,7 +607,8 @@ class ZoneVmscan implements Reclaim {
     }
     if (this.threads[pgdat.nid]!.state === AWAKE) return;
     if (this.zoneBalanced(zone, order, 0, 0)) return;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', pgdat.nid, order);
+    if (machine.trace.on)
+      machine.trace.emit(machine.clock.now, 'mm_vmscan_wakeup_kswapd', pgdat.nid, order, zone.type, gfp);
     this.wake(pgdat, order, classzone);
   }
 
@@ -646,7 +654,8 @@ class ZoneVmscan implements Reclaim {
     pgdat.kswapdAwake = true;
     thread.order = Math.max(thread.order, pgdat.kswapdOrder);
     pgdat.kswapdOrder = 0;
-    if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, thread.order);
+    if (machine.trace.on)
+      machine.trace.emit(machine.clock.now, 'mm_vmscan_kswapd_wake', pgdat.nid, thread.order, thread.classzone);
     this.balancePgdat(pgdat, thread);
     // Somebody asked for larger blocks meanwhile.
     const again = pgdat.kswapdOrder > thread.order;
