@@ -107,6 +107,8 @@ export interface WhoAnswer {
   readonly slot: SlotAnswer | null;
   /** Looked so often: again each time something had changed meanwhile. */
   readonly tries: number;
+  /** Entries and regions that came, went or changed meanwhile, and stand in the answer as they are at its end. */
+  readonly moved: number;
   /** What changed during the last look, and so may be of two moments. Empty: nothing. */
   readonly changed: readonly string[];
   readonly missing: readonly Missing[];

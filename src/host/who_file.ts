@@ -125,15 +125,15 @@ function rangeMapper(snapshot: HostSnapshot, vma: number, first: number): RangeM
   return { pid, comm, ...region, address: region.start + (first - snapshot.vmas.pgoff[vma]!) * PAGE };
 }
 
-/** Rows of the files that have this name, those that are there first; `inode` finds one that has other names, too. */
+/** Rows of the files that have one of these names, those that are there first; `inode` finds one that has other names, too. */
 export function filesNamed(
   { files }: HostSnapshot,
-  path: string,
+  names: readonly string[],
   inode: { readonly device: string; readonly inode: string } | null,
 ): number[] {
   const rows = files.flatMap((file, row) => {
     const isIt = inode !== null && file.device === inode.device && file.inode === inode.inode;
-    return isIt || file.path === path ? [row] : [];
+    return isIt || names.includes(file.path) ? [row] : [];
   });
   return rows.sort((a, b) => Number(files[a]!.deleted) - Number(files[b]!.deleted));
 }

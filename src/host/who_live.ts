@@ -36,8 +36,9 @@ import {
 } from './who.ts';
 import { halvesOf, isSamePage, Look, type PageWord, type ProcessLook, pidsOf, useOneMm } from './who_walk.ts';
 
-/** What changes under us is looked at again so often. */
-const TRIES = 4;
+/** What changes under us is looked at again so often: from the start, and in each of these in short rounds. */
+const TRIES = 3;
+const ROUNDS = 8;
 
 /** Who maps what stands at this address of this process. Null: no such process. */
 export function whoLiveAddress(files: HostFiles, pid: number, address: number): WhoAnswer | null {
@@ -79,26 +80,56 @@ export function whoLiveFrame(files: HostFiles, pfn: number): WhoAnswer | null {
   });
 }
 
-/** Who maps this page of a file. `frame` is null if nobody does. */
-export function whoLiveFile(files: HostFiles, file: Inode, offset: number): WhoAnswer {
+/** Who maps this page of a file: by inode, and by the names that maps may have for it. `frame` is null if nobody does. */
+export function whoLiveFile(files: HostFiles, wanted: WantedFile, offset: number): WhoAnswer | null {
   const pgoff = Math.floor(offset / PAGE);
-  const answer = tried(files, (search) => {
-    for (const { process, page } of search.placesOfFile(file, pgoff)) {
-      const word = process.word(page);
-      // A private copy is another page.
-      if (word?.state === 'frame' && word.isFile) {
+  return tried(files, (search) => {
+    let isMapped = false;
+    for (const process of search.look.processes) {
+      for (const line of process.maps()) {
+        if (!isOfFile(line, wanted)) continue;
+        isMapped = true;
+        const page = pageAt(line, pgoff);
+        const word = page < 0 ? null : process.word(page);
+        // A private copy is another page.
+        if (word?.state !== 'frame' || !word.isFile) continue;
         return { place: null, frame: search.frame(word.pfn, { process, page }), slot: null };
       }
     }
-    return { place: null, frame: null, slot: null };
+    return wanted.inode === null && !isMapped ? null : { place: null, frame: null, slot: null };
   });
-  return answer!;
+}
+
+/** Processes that have regions of the file. */
+export function pidsWithFile(files: HostFiles, wanted: WantedFile): number[] {
+  const look = new Look(files, new MissingList());
+  try {
+    return look.processes
+      .filter((process) => process.maps().some((line) => isOfFile(line, wanted)))
+      .map(({ pid }) => pid);
+  } finally {
+    look.close();
+  }
 }
 
 /** As maps shows it. */
 export interface Inode {
   readonly device: string;
   readonly inode: string;
+}
+
+export interface WantedFile {
+  /** Null if no file of this name is there. */
+  readonly inode: Inode | null;
+  readonly names: readonly string[];
+}
+
+function isOfFile({ device, inode, name }: MapsLine, wanted: WantedFile): boolean {
+  if (inode === '0') return false;
+  if (wanted.inode !== null && inode === wanted.inode.inode && device === wanted.inode.device) return true;
+  return (
+    wanted.names.includes(name) || (wanted.inode === null && wanted.names.some((each) => name === `${each} (deleted)`))
+  );
 }
 
 type Found = Pick<WhoAnswer, 'place' | 'frame' | 'slot'>;
@@ -110,7 +141,7 @@ function tried(files: HostFiles, ask: (search: Search) => Found | null): WhoAnsw
       const found = ask(search);
       if (search.changed.length > 0 && tries < TRIES) continue;
       if (found === null) return null;
-      return { ...found, tries, changed: search.changed, missing: search.missing.list() };
+      return { ...found, tries, moved: search.moved, changed: search.changed, missing: search.missing.list() };
     } finally {
       search.close();
     }
@@ -128,6 +159,8 @@ class Search {
   readonly missing = new MissingList();
   readonly look: Look;
   readonly changed: string[] = [];
+  /** Entries and regions that came, went or changed while we looked, and stand in the answer as they are now. */
+  moved = 0;
   private readonly kpage = new Map<string, OpenFile | Refusal>();
   private entries: Entry[] = [];
   private readonly seen = new Set<string>();
@@ -145,14 +178,11 @@ class Search {
     const before = this.kpageWord('kpagecount', pfn);
     if (word === null && hint === null) return null;
     this.find(pfn, word, before, hint);
-    const mapcount = this.kpageWord('kpagecount', pfn);
+    const mapcount = this.settle(pfn, word, hint);
     const wordAfter = this.kpageWord('kpageflags', pfn);
-    if (mapcount !== before) this.changed.push(`its count went from ${before} to ${mapcount}`);
     if (word !== null && wordAfter !== null && isAnon(word) !== isAnon(wordAfter))
       this.changed.push('it became another page');
-    this.readAgain(halvesOf({ pfn }));
-    const agrees = mapcount === null || this.count() === mapcount;
-    if (!agrees && word !== null && !hasKpf(word, KPF_ZERO_PAGE)) this.findNewProcesses();
+    this.readRegionsAgain();
     return answerOf({
       pfn,
       zoneinfo: this.procText('zoneinfo'),
@@ -173,7 +203,8 @@ class Search {
     const halves = halvesOf(word);
     this.findAtAddress(page, halves);
     this.findEverywhere(halves, isPrivate, null);
-    this.readAgain(halves);
+    if (this.dropGone(halves) > 0) this.changed.push('the page came back from swap');
+    this.readRegionsAgain();
     const path = swapAreas(this.procText('swaps') ?? '')[word.area] ?? null;
     return { area: word.area, path, offset: word.offset, holders: this.mappers() };
   }
@@ -216,7 +247,7 @@ class Search {
     const pgoff = line.pgoff + hint.page - line.startPage;
     if (line.inode !== '0') {
       for (const { process, page } of this.placesOfFile(line, pgoff)) this.addIf(process, page, halves);
-    } else this.findAtName(line, hint.page - line.startPage, halves);
+    } else this.findAtName(line, hint.page - line.startPage, halves, this.look.processes);
     if (this.isComplete(mapcount)) return;
     // Files of an overlay have numbers of their own and the pages of the file below.
     for (const process of this.look.processes) {
@@ -228,12 +259,12 @@ class Search {
   }
 
   /** Regions of the kernel's own making, such as [vdso]: by name. */
-  private findAtName({ name }: MapsLine, place: number, halves: Halves): void {
+  private findAtName({ name }: MapsLine, place: number, halves: Halves, processes: readonly ProcessLook[]): void {
     if (name === '') return;
-    for (const process of this.look.processes) {
+    for (const process of processes) {
       for (const line of process.maps()) {
-        if (line.name === name && line.startPage + place < line.endPage)
-          this.addIf(process, line.startPage + place, halves);
+        const page = line.startPage + place;
+        if (line.name === name && page < line.endPage) this.addIf(process, page, halves);
       }
     }
   }
@@ -278,7 +309,7 @@ class Search {
 
   /** False: it was known. */
   private add(process: ProcessLook, page: number): boolean {
-    const key = `${process.pid} ${page}`;
+    const key = keyOf(process, page);
     if (this.seen.has(key)) return false;
     this.seen.add(key);
     this.entries.push({ process, page });
@@ -310,29 +341,69 @@ class Search {
 
   // looking again
 
-  private readAgain([low, high]: Halves): void {
-    const still: Entry[] = [];
-    for (const { process, page } of this.entries) {
-      const line = process.lineAt(page);
-      const again = process.lineAgain(page);
-      if (line === null || again === null || !process.hasFrame(page, low, high)) {
-        this.changed.push(`${process.pid} no longer maps it`);
-        continue;
-      }
-      still.push({ process, page });
-      if (again.startPage !== line.startPage || again.endPage !== line.endPage || again.inode !== line.inode) {
-        this.changed.push(`${process.pid} changed the region that maps it`);
+  /**
+   * Until as many entries stand at one moment as the kernel counts then, or nothing moves any more. Each round is short: entries
+   * that went are dropped, and only processes that are new or young are looked at. Gives the count.
+   */
+  private settle(pfn: number, word: number | null, hint: Entry | null): number | null {
+    const halves = halvesOf({ pfn });
+    for (let round = 1; ; round++) {
+      const before = this.kpageWord('kpagecount', pfn);
+      const went = this.dropGone(halves);
+      const found = this.count();
+      const after = this.kpageWord('kpagecount', pfn);
+      if (before === after && (after === null || after === found)) return after;
+      if (word !== null && hasKpf(word, KPF_ZERO_PAGE)) return after;
+      const { young, came, ended } = this.look.refresh();
+      const known = this.entries.length;
+      this.findIn(young, word, halves, hint);
+      const added = this.entries.length - known;
+      if (before === after && went + added + came + ended === 0) return after;
+      if (round === ROUNDS) {
+        if (before !== after) this.changed.push(`its count went from ${before} to ${after}`);
+        if (went + added > 0) this.changed.push(`${went} entries went and ${added} came`);
+        if (came + ended > 0) this.changed.push(`${came} processes came and ${ended} went`);
+        return after;
       }
     }
-    this.entries = still;
   }
 
-  private findNewProcesses(): void {
-    const known = new Set(this.look.processes.map(({ pid }) => pid));
-    const now = pidsOf(this.files);
-    const come = now.filter((pid) => !known.has(pid)).length;
-    const gone = this.look.processes.length + come - now.length;
-    if (come + gone > 0) this.changed.push(`${come} processes came and ${gone} went`);
+  /** The same stages in few processes: where the page may have come to meanwhile. */
+  private findIn(young: readonly ProcessLook[], word: number | null, halves: Halves, hint: Entry | null): void {
+    const at = this.entries[0] ?? hint;
+    if (at === null) return;
+    const line = at.process.lineAt(at.page);
+    const isOfFile = line !== null && line.inode !== '0' && (word === null || !isAnon(word));
+    const pages = new Set(this.entries.map(({ page }) => page));
+    for (const process of young) {
+      if (isOfFile)
+        for (const page of placesIn(process, line, line.pgoff + at.page - line.startPage))
+          this.addIf(process, page, halves);
+      else if (line !== null && line.name.startsWith('[v'))
+        this.findAtName(line, at.page - line.startPage, halves, young);
+      else for (const page of pages) this.addIf(process, page, halves);
+    }
+  }
+
+  private dropGone([low, high]: Halves): number {
+    const still = this.entries.filter(({ process, page }) => process.hasFrame(page, low, high));
+    const went = this.entries.length - still.length;
+    if (went > 0) {
+      this.entries = still;
+      this.seen.clear();
+      for (const { process, page } of still) this.seen.add(keyOf(process, page));
+    }
+    this.moved += went;
+    return went;
+  }
+
+  /** Mappings after the pages: a region that was cut, grown or given other rights meanwhile stands as it is now. */
+  private readRegionsAgain(): void {
+    for (const { process, page } of this.entries) {
+      if (!process.readAgain()) continue;
+      if (process.lineAt(page) === null) this.changed.push(`${process.pid} unmapped it`);
+      else this.moved += 1;
+    }
   }
 
   // the parts of the answer
@@ -404,6 +475,10 @@ class Search {
     this.look.close();
     for (const file of this.kpage.values()) if (!(file instanceof Refusal)) file.close();
   }
+}
+
+function keyOf({ pid }: ProcessLook, page: number): string {
+  return `${pid} ${page}`;
 }
 
 type Halves = readonly [low: number, high: number];

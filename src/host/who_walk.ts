@@ -63,12 +63,13 @@ export function isSamePage(a: PageWord | null, b: PageWord): boolean {
 /** All processes, as /proc lists them. */
 export class Look {
   readonly files: HostFiles;
-  readonly processes: ProcessLook[];
+  processes: ProcessLook[];
   readonly names = new NameCache();
   readonly block = new Uint8Array(BLOCK_WORDS * WORD_BYTES);
   readonly words = new Int32Array(this.block.buffer);
   private readonly missing: MissingList;
   private readonly refused = new Set<string>();
+  private readonly replaced: ProcessLook[] = [];
 
   constructor(files: HostFiles, missing: MissingList) {
     this.files = files;
@@ -87,10 +88,34 @@ export class Look {
     this.missing.add(what, errno);
   }
 
+  /** The processes of this moment. `young` are new, or made a short while ago: these may have become another program since. */
+  refresh(): { readonly young: readonly ProcessLook[]; readonly came: number; readonly ended: number } {
+    const known = new Map(this.processes.map((process) => [process.pid, process]));
+    const pids = pidsOf(this.files);
+    const firstYoung = pids.length - YOUNG;
+    const young: ProcessLook[] = [];
+    let came = 0;
+    const before = this.processes.length;
+    this.processes = pids.map((pid, at) => {
+      const old = known.get(pid);
+      if (old !== undefined && at < firstYoung) return old;
+      if (old === undefined) came += 1;
+      else this.replaced.push(old);
+      const process = new ProcessLook(this, pid);
+      young.push(process);
+      return process;
+    });
+    for (const [pid, process] of known) if (!pids.includes(pid)) this.replaced.push(process);
+    return { young, came, ended: before + came - pids.length };
+  }
+
   close(): void {
-    for (const process of this.processes) process.close();
+    for (const process of [...this.processes, ...this.replaced]) process.close();
   }
 }
+
+/** Numbers of processes grow: the last ones are the youngest, but for a wrap. */
+const YOUNG = 16;
 
 export function pidsOf(files: HostFiles): number[] {
   const names = files.list(files.inProc());
@@ -177,10 +202,13 @@ export class ProcessLook {
     return lineAt(this.maps(), page);
   }
 
-  /** As it stands now. */
-  lineAgain(page: number): MapsLine | null {
+  /** Reads maps once more. True: they say something else now. */
+  readAgain(): boolean {
     const again = this.readMaps();
-    return Buffer.compare(again, this.mapsText()) === 0 ? this.lineAt(page) : lineAt(parseMaps(again), page);
+    if (Buffer.compare(again, this.mapsText()) === 0) return false;
+    this.mapsBytes = again;
+    this.lines = undefined;
+    return true;
   }
 
   comm(): string {
