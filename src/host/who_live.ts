@@ -34,7 +34,7 @@ import {
   swapAreas,
   type WhoAnswer,
 } from './who.ts';
-import { halvesOf, isSamePage, Look, type PageWord, type ProcessLook, pidsOf, useOneMm } from './who_walk.ts';
+import { halvesOf, isSamePage, Look, type PageWord, type ProcessLook, useOneMm } from './who_walk.ts';
 
 /** What changes under us is looked at again so often: from the start, and in each of these in short rounds. */
 const TRIES = 3;
