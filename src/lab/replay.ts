@@ -182,8 +182,8 @@ export class Replay {
   }
 
   /** Who runs, and faults of all that ever ran as getrusage counts them. */
-  get running(): Process {
-    return this.current.process;
+  get running(): ReplayProcess {
+    return this.current;
   }
   get faults(): { minor: number; major: number } {
     let minor = 0;

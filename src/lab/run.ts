@@ -62,6 +62,7 @@ export function runRecording(
   survey: Survey,
   options: RunOptions,
   onProgress?: (share: number) => void,
+  onReplay?: (replay: Replay) => void,
 ): TimedResult {
   const { machine, memcg } = buildMachine(options);
   const { generation, clock } = machine;
@@ -87,6 +88,7 @@ export function runRecording(
     updateHiwaterRss(mm);
     rssPeak = Math.max(rssPeak, mm.hiwaterRss);
   };
+  onReplay?.(replay);
   replay.run();
   const seconds = (performance.now() - started) / 1000;
   const counters = counted(countersOf(machine, memcg), before);
