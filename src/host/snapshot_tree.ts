@@ -58,7 +58,7 @@ const KIB_PER_PAGE = 4;
 export function* snapshotTree(snapshot: HostSnapshot): Generator<ProcNode> {
   yield* hostFiles(snapshot);
   yield* frameFiles(snapshot);
-  for (const process of snapshot.processes) yield* processFiles(snapshot, process);
+  for (const process of snapshot.processes) yield* processFiles(snapshot, withMemory(snapshot, process));
   const first = snapshot.processes[0];
   // Whoever reads the files is none of these processes; tools that ask for themselves meet the first one.
   if (first !== undefined) yield { kind: 'link', path: 'self', uid: 0, target: String(first.pid) };
@@ -185,6 +185,13 @@ function* processFiles(snapshot: HostSnapshot, process: HostProcess): Generator<
 
 function vmasOf({ firstVma, endVma }: HostProcess): number[] {
   return Array.from({ length: endVma - firstVma }, (_, i) => firstVma + i);
+}
+
+/** With the rows of the address space that it uses, whosever they are. */
+function withMemory(snapshot: HostSnapshot, process: HostProcess): HostProcess {
+  const { sharesMmWith } = process;
+  const owner = sharesMmWith === undefined ? undefined : snapshot.processes.find(({ pid }) => pid === sharesMmWith);
+  return owner === undefined ? process : { ...process, firstVma: owner.firstVma, endVma: owner.endVma };
 }
 
 /** Numbers of `uname -r`; what is no release prints like the newest that we know. */
