@@ -34,6 +34,8 @@ export interface CacheOptions {
 export interface CacheAnswer extends Pick<HostSnapshot, 'files' | 'missing'> {
   /** Null if nothing could be asked; `missing` says why. */
   readonly cache: HostSnapshot['cache'];
+  /** /proc/meminfo when all had been asked; null if it cannot be read. */
+  readonly meminfo: string | null;
   /** Inodes that were asked; those of directories of which nothing is cached have no row. */
   readonly askedFiles: number;
   /** Of `paths`, those that could not be read at all. */
@@ -48,7 +50,7 @@ export async function cachedFiles(
   const calls = await loadSyscalls();
   if (typeof calls === 'string') {
     const missing: Missing[] = [{ what: 'cachestat', why: calls, count: 1 }];
-    return { files: snapshot.files, cache: null, missing, askedFiles: 0, refused: [] };
+    return { files: snapshot.files, cache: null, missing, meminfo: null, askedFiles: 0, refused: [] };
   }
   const asker = new CacheAsker(host, calls, snapshot.files, options.ranges === true);
   const sources = new CacheSources(asker, host, snapshot, options.remote === true);
@@ -71,5 +73,7 @@ export async function cachedFiles(
     const outcome = askPath(asker, path, { allFilesystems: options.allFilesystems === true, progress });
     return outcome instanceof Refusal ? [{ path, why: outcome.errno }] : [];
   });
-  return { files: asker.files, ...asker.answer(), askedFiles: asker.askedFiles, refused };
+  const meminfo = host.text(host.inProc('meminfo'));
+  const rest = { meminfo: meminfo instanceof Refusal ? null : meminfo, refused };
+  return { files: asker.files, ...asker.answer(), ...rest, askedFiles: asker.askedFiles };
 }

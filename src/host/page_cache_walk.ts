@@ -80,7 +80,11 @@ class Walk {
     if (handle instanceof Refusal) return handle;
     const inode = calls.statOf(handle);
     const fd =
-      inode instanceof Refusal ? inode : this.isOurs(handle, inode) ? calls.reopen(handle, true) : ('not ours' as const);
+      inode instanceof Refusal
+        ? inode
+        : this.isOurs(handle, inode)
+          ? calls.reopen(handle, true)
+          : ('not ours' as const);
     calls.close(handle);
     if (fd instanceof Refusal) return fd;
     if (fd === 'not ours') return null;

@@ -39,6 +39,7 @@ import { addrOf, PAGE_SIZE, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_CREAT, O_DIRECTORY, O_EXCL } from '../syscalls/uapi.ts';
+import { decoderOf, type Recording } from '../trace/bodies.ts';
 import {
   EVENT_ACCESSES,
   EVENT_CLOCK,
@@ -49,7 +50,6 @@ import {
   EVENT_TEXT,
   EVENT_TICK,
 } from '../trace/decode.ts';
-import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import * as nr from '../trace/x86_64.ts';
 import { OF_FILES, POSITIONED, VECTORS, WRITES } from './call_kinds.ts';
@@ -182,8 +182,8 @@ export class Replay {
   }
 
   /** Who runs, and faults of all that ever ran as getrusage counts them. */
-  get running(): Process {
-    return this.current.process;
+  get running(): ReplayProcess {
+    return this.current;
   }
   get faults(): { minor: number; major: number } {
     let minor = 0;

@@ -13,7 +13,7 @@ import type { MemCgroup } from '../mm/memcg.ts';
 import { updateHiwaterRss } from '../mm/mm.ts';
 import { swapon } from '../mm/swap/swapfile.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
-import type { Recording } from '../trace/source.ts';
+import type { Recording } from '../trace/bodies.ts';
 import type { Survey } from '../trace/survey.ts';
 import { counted, countersOf } from './counters.ts';
 import { estimateTime } from './estimate.ts';
@@ -62,6 +62,7 @@ export function runRecording(
   survey: Survey,
   options: RunOptions,
   onProgress?: (share: number) => void,
+  onReplay?: (replay: Replay) => void,
 ): TimedResult {
   const { machine, memcg } = buildMachine(options);
   const { generation, clock } = machine;
@@ -87,6 +88,7 @@ export function runRecording(
     updateHiwaterRss(mm);
     rssPeak = Math.max(rssPeak, mm.hiwaterRss);
   };
+  onReplay?.(replay);
   replay.run();
   const seconds = (performance.now() - started) / 1000;
   const counters = counted(countersOf(machine, memcg), before);

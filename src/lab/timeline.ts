@@ -12,7 +12,7 @@
 import { type Checkpoint, Checkpoints } from '../mm/checkpoint.ts';
 import { isTypedArray } from '../mm/snapshot.ts';
 import type { TracepointName } from '../mm/tracepoints.ts';
-import type { Recording } from '../trace/source.ts';
+import type { Recording } from '../trace/bodies.ts';
 import type { Survey } from '../trace/survey.ts';
 import type { Replay } from './replay.ts';
 
