@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { procWorld } from '../../test/host/proc_world.ts';
 import type { Inode } from '../mm/fs.ts';
-import type { Machine } from '../mm/machine.ts';
+import { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { isSince } from '../mm/release.ts';
 import type { Pfn, Vpn } from '../mm/units.ts';
@@ -18,7 +18,7 @@ import { parseKbFields } from './fields_text.ts';
 import { HostFiles } from './host_files.ts';
 import { writeProc } from './proc_write.ts';
 import { ENTRY_PRESENT, ENTRY_SWAP, ENTRY_SWAP_TYPE_SHIFT, type HostSnapshot } from './snapshot.ts';
-import { snapshotTree } from './snapshot_tree.ts';
+import { snapshotGaps, snapshotTree } from './snapshot_tree.ts';
 import { takeSnapshot } from './take.ts';
 
 const room = mkdtempSync(join(tmpdir(), 'revmap-proc-'));
@@ -158,3 +158,48 @@ test('a snapshot without smaps: Rss, Pss, what is private and what is in swap ar
     expect(sum('Shared_Clean') + sum('Shared_Dirty')).toBe(rollup.get('Shared_Clean')! + rollup.get('Shared_Dirty')!);
   }
 });
+
+test('what a snapshot does not have is no file: frames nobody asked for, smaps of one process', () => {
+  const { machine } = procWorld('6.18');
+  const whole = readBack(exported(machine));
+  const { firstVma, endVma } = whole.processes[1]!;
+  const smaps = new Map(
+    [...whole.smaps!].map(([name, column]) => [name, column.slice().fill(Number.NaN, firstVma, endVma)]),
+  );
+  const tree = new Map([...snapshotTree({ ...whole, frames: null, smaps })].map((node) => [node.path, node.kind]));
+  expect(['1/smaps', '2/smaps', '3/smaps', '2/maps', '2/pagemap', 'kpageflags'].map((path) => tree.has(path))).toEqual([
+    true,
+    false,
+    true,
+    true,
+    true,
+    false,
+  ]);
+  const mapped = takeSnapshot(new HostFiles(exported(machine)), { frames: 'mapped' });
+  expect(snapshotGaps(mapped).map(({ what }) => what)).toContain('kpageflags, kpagecount');
+  const flags = [...snapshotTree(mapped)].find(({ path }) => path === 'kpageflags')!;
+  if (flags.kind !== 'words') throw new Error('kpageflags is no file of words');
+  const [block] = [...flags.blocks()];
+  const words = block!.words;
+  const used = new Set([...mapped.entries.value].filter((_, row) => (mapped.entries.bits[row]! & ENTRY_PRESENT) !== 0));
+  words.forEach((word, pfn) => {
+    if (word !== 0n && word !== BigInt(kpageFlags(machine, pfn as Pfn))) expect.unreachable(`frame ${pfn}`);
+    if (used.has(pfn) && word === 0n) expect.unreachable(`frame ${pfn} is mapped`);
+  });
+});
+
+for (const { why, name, want } of [
+  { why: 'a file of /proc', name: 'meminfo', want: true },
+  { why: 'one in a folder', name: 'sys/vm/swappiness', want: true },
+  { why: 'a way up', name: '../evil', want: false },
+  { why: 'a way up in the middle', name: 'sys/../../evil', want: false },
+  { why: 'an absolute path', name: '/etc/evil', want: false },
+  { why: 'a file of a process', name: '1/maps2', want: false },
+  { why: 'a byte that ends names', name: 'mem\0info', want: false },
+  { why: 'nothing', name: '', want: false },
+])
+  test(`the name of a text in a snapshot is not believed: ${why}`, () => {
+    const snapshot = readBack(exported(new Machine({ kernel: '6.18', ramBytes: 32 * 2 ** 20 })));
+    const texts = new Map([[name, 'text']]);
+    expect([...snapshotTree({ ...snapshot, texts })].some(({ path }) => path === name)).toBe(want);
+  });
