@@ -24,11 +24,11 @@ export interface MapName {
 
 export class MapNames {
   private readonly files: HostFiles;
-  private readonly builder: SnapshotBuilder;
+  private readonly builder: Pick<SnapshotBuilder, 'file'>;
   /** By the last column: most names are one file. */
   private readonly known = new Map<string, (MapName & Pick<MapsLine, 'device' | 'inode'>)[]>();
 
-  constructor(files: HostFiles, builder: SnapshotBuilder) {
+  constructor(files: HostFiles, builder: Pick<SnapshotBuilder, 'file'>) {
     this.files = files;
     this.builder = builder;
   }
@@ -36,10 +36,11 @@ export class MapNames {
   nameOf(pid: number, line: MapsLine): MapName {
     if (line.inode === '0') return { file: NO_ROW, name: line.name };
     const { device, inode } = line;
-    const alike = this.known.get(line.name) ?? [];
-    for (const known of alike) if (known.inode === inode && known.device === device) return known;
+    const alike = this.known.get(line.name);
+    for (const known of alike ?? []) if (known.inode === inode && known.device === device) return known;
     const settled = { device, inode, ...this.settled(pid, line) };
-    this.known.set(line.name, [...alike, settled]);
+    if (alike === undefined) this.known.set(line.name, [settled]);
+    else alike.push(settled);
     return settled;
   }
 
