@@ -11,7 +11,7 @@ import { CacheAsker } from './page_cache_asker.ts';
 import { CacheSources } from './page_cache_sources.ts';
 import { askPath } from './page_cache_walk.ts';
 import type { HostSnapshot, Missing } from './snapshot.ts';
-import { loadSyscalls } from './syscalls.ts';
+import { loadSyscalls, type Syscalls } from './syscalls.ts';
 
 export interface CacheOptions {
   /** Whose files: of all processes, of these, or of none. Default all. */
@@ -34,21 +34,25 @@ export interface CacheOptions {
 export interface CacheAnswer extends Pick<HostSnapshot, 'files' | 'missing'> {
   /** Null if nothing could be asked; `missing` says why. */
   readonly cache: HostSnapshot['cache'];
+  /** /proc/meminfo when all had been asked; null if it cannot be read. */
+  readonly meminfo: string | null;
   /** Inodes that were asked; those of directories of which nothing is cached have no row. */
   readonly askedFiles: number;
   /** Of `paths`, those that could not be read at all. */
   readonly refused: readonly { readonly path: string; readonly why: string }[];
 }
 
+/** `askedOf` is the kernel, or why it cannot be asked; tests put something between. */
 export async function cachedFiles(
   host: HostFiles,
   snapshot: HostSnapshot,
   options: CacheOptions = {},
+  askedOf: Syscalls | string | null = null,
 ): Promise<CacheAnswer> {
-  const calls = await loadSyscalls();
+  const calls = askedOf ?? (await loadSyscalls());
   if (typeof calls === 'string') {
     const missing: Missing[] = [{ what: 'cachestat', why: calls, count: 1 }];
-    return { files: snapshot.files, cache: null, missing, askedFiles: 0, refused: [] };
+    return { files: snapshot.files, cache: null, missing, meminfo: null, askedFiles: 0, refused: [] };
   }
   const asker = new CacheAsker(host, calls, snapshot.files, options.ranges === true);
   const sources = new CacheSources(asker, host, snapshot, options.remote === true);
@@ -71,5 +75,7 @@ export async function cachedFiles(
     const outcome = askPath(asker, path, { allFilesystems: options.allFilesystems === true, progress });
     return outcome instanceof Refusal ? [{ path, why: outcome.errno }] : [];
   });
-  return { files: asker.files, ...asker.answer(), askedFiles: asker.askedFiles, refused };
+  const meminfo = host.text(host.inProc('meminfo'));
+  const rest = { meminfo: meminfo instanceof Refusal ? null : meminfo, refused };
+  return { files: asker.files, ...asker.answer(), ...rest, askedFiles: asker.askedFiles };
 }

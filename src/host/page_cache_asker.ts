@@ -11,6 +11,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { type HostFiles, Refusal } from './host_files.ts';
+import { MissingList } from './missing.ts';
 import { layersOf, Mounts } from './page_cache_mounts.ts';
 import type { CachedFile, CachedKind, HostFile, Missing } from './snapshot.ts';
 import { AT_FDCWD, type CacheCounts, cPath, type Inode, type Syscalls } from './syscalls.ts';
@@ -38,8 +39,9 @@ export interface AskedFile {
   /** By mincore, where `counts` is null. */
   readonly residentPages: number;
   readonly ranges: readonly Range[] | null;
-  readonly openBy: Set<number>;
-  readonly otherRows: Set<number>;
+  /** In the order of asking: process by process. */
+  readonly openBy: number[];
+  readonly otherRows: number[];
 }
 
 /** First page, and how many. */
@@ -76,7 +78,7 @@ export class CacheAsker {
   private readonly byIdentity = new Map<string, AskedFile | 'nothing cached'>();
   private readonly asked: AskedFile[] = [];
   private readonly rowsByIdentity = new Map<string, number>();
-  private readonly missing = new Map<string, { what: string; why: string; count: number }>();
+  private readonly missing = new MissingList();
   private readonly magics = new Map<string, number>();
   private readonly ownsAll: boolean;
 
@@ -117,7 +119,8 @@ export class CacheAsker {
   known(inode: Inode, { path, row, isWanted }: Place): AskedFile | 'nothing cached' | null {
     const known = this.byIdentity.get(identityOf(inode, path));
     if (known === undefined || (known === 'nothing cached' && isWanted)) return null;
-    if (known !== 'nothing cached' && row !== null && row !== known.row) known.otherRows.add(row);
+    if (known !== 'nothing cached' && row !== null && row !== known.row && !known.otherRows.includes(row))
+      known.otherRows.push(row);
     return known;
   }
 
@@ -137,7 +140,7 @@ export class CacheAsker {
       const counts = this.opened(handle, (fd) => this.calls.cachestat(fd));
       if (counts instanceof Refusal) return counts;
       const row = this.files.push({ device, inode: '0', path, deleted: false }) - 1;
-      this.add({ ...NEW, row, kind: 'device', counts, openBy: new Set(), otherRows: new Set() });
+      this.add({ ...NEW, row, kind: 'device', counts, openBy: [], otherRows: [] });
       return null;
     } finally {
       this.calls.close(handle);
@@ -147,18 +150,15 @@ export class CacheAsker {
   /** What is known without asking: a segment of System V shared memory that nobody has attached. */
   addUnasked(file: HostFile, kind: CachedKind, sizeBytes: number, counts: CacheCounts): void {
     const row = this.files.push(file) - 1;
-    this.add({ ...NEW, row, kind, sizeBytes, counts, openBy: new Set(), otherRows: new Set() });
+    this.add({ ...NEW, row, kind, sizeBytes, counts, openBy: [], otherRows: [] });
   }
 
   note(what: string, why: string, count = 1): void {
-    const key = `${what}\0${why}`;
-    const known = this.missing.get(key);
-    if (known === undefined) this.missing.set(key, { what, why, count });
-    else known.count += count;
+    this.missing.add(what, why, count);
   }
 
   answer(): { cache: CachedFile[]; missing: Missing[] } {
-    return { cache: this.asked.map(cachedFileOf), missing: [...this.missing.values()] };
+    return { cache: this.asked.map(cachedFileOf), missing: this.missing.list() };
   }
 
   /** Whether files below a directory can have pages at all. */
@@ -229,8 +229,8 @@ export class CacheAsker {
       counts,
       residentPages,
       ranges,
-      openBy: new Set(),
-      otherRows: new Set(),
+      openBy: [],
+      otherRows: [],
     };
     this.byIdentity.set(identityOf(inode, place.path), file);
     return this.add(file);
@@ -245,7 +245,8 @@ export class CacheAsker {
       if (!this.isToldTheTruth(fd, inode)) return counts.errno === 'EPERM' ? counts : new Refusal('EPERM');
       const resident = this.calls.resident(fd, inode.sizeBytes, onRange);
       if (resident instanceof Refusal) return resident;
-      this.note(isOverlay ? 'cachestat of overlays' : 'cachestat', isOverlay ? 'no layer is seen' : counts.errno);
+      if (isOverlay) this.note('cachestat of overlays', 'no layer is seen, so by mincore');
+      else this.note('cachestat', `${counts.errno}, so by mincore`);
       return { counts: null, residentPages: resident, ranges };
     }
     const told = { counts, residentPages: counts.cachedPages, ranges };
@@ -343,8 +344,8 @@ function cachedFileOf(file: AskedFile): CachedFile {
     evictedPages: counts?.evictedPages ?? null,
     recentlyEvictedPages: counts?.recentlyEvictedPages ?? null,
     ranges: file.ranges,
-    openBy: [...file.openBy].sort((a, b) => a - b),
-    otherFiles: [...file.otherRows].sort((a, b) => a - b),
+    openBy: file.openBy,
+    otherFiles: file.otherRows,
   };
 }
 

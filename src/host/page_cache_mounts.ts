@@ -6,6 +6,7 @@
  * Linux     Documentation/filesystems/proc.rst 3.5 (mountinfo); Documentation/filesystems/overlayfs.rst
  */
 import { type HostFiles, Refusal } from './host_files.ts';
+import { below } from './path_below.ts';
 
 export interface Mount {
   readonly id: number;
@@ -121,13 +122,6 @@ export function layersOf(mounts: readonly Mount[], device: string, path: string)
   if (mount === undefined) return [];
   const inside = `${mount.root === '/' ? '' : mount.root}${below(mount.point, path)}`;
   return layerFolders(mount.options).map((folder) => `${folder}${inside}`);
-}
-
-/** `/x` below `/` or `/m`; null if it is elsewhere. */
-export function below(folder: string, path: string): string | null {
-  if (folder === '/') return path;
-  if (path === folder) return '';
-  return path.startsWith(`${folder}/`) ? path.slice(folder.length) : null;
 }
 
 function layerFolders(options: readonly string[]): string[] {

@@ -166,7 +166,7 @@ export class CacheSources {
     const place: Place = { pid, folder: null, path: shown, row: null, isWanted: true };
     const outcome = this.asker.known(inode, place) ?? this.asker.look(AT_FDCWD, way, true, place);
     if (outcome instanceof Refusal) this.noteUnlessGone('open files', outcome);
-    else if (typeof outcome !== 'string') outcome.openBy.add(pid);
+    else if (typeof outcome !== 'string' && outcome.openBy.at(-1) !== pid) outcome.openBy.push(pid);
   }
 
   private noteUnlessGone(what: string, { errno }: Refusal): void {

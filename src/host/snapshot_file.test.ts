@@ -53,19 +53,21 @@ test('a snapshot is read as it was written: as bytes, packed, and as a page woul
 });
 
 const [SAMPLE] = fc.sample(
-  anySnapshot().filter(({ entries, frames, cache }) => entries.count > 9 && frames !== null && cache !== null),
+  anySnapshot().filter(
+    ({ entries, frames, cache }) => entries.count > 9 && (frames?.count ?? 0) > 9 && (cache?.length ?? 0) > 1,
+  ),
   { numRuns: 1, seed: 6 },
 );
 const REFUSED = /^InputError: f: [^\n]{1,400}$/;
 
 test('a file cut off anywhere says so, packed or not', async () => {
   const bytes = whole(SAMPLE!);
-  for (let length = 0; length < bytes.length; length++) {
+  for (let length = 0; length < bytes.length; length += length < 40 ? 1 : 7) {
     const said = length === 0 ? 'f: is empty' : `f: byte ${length}: the file was cut off`;
     expect(() => decodeSnapshot(bytes.subarray(0, length), 'f')).toThrow(said);
   }
   const packed = gzipSync(bytes);
-  for (let length = 2; length < packed.length; length += 7) {
+  for (let length = 2; length < packed.length; length += 31) {
     await expect(read(packed.subarray(0, length))).rejects.toThrow('the gzip file was cut off');
   }
   await expect(read(new Uint8Array(0))).rejects.toThrow('f: is empty');
@@ -75,8 +77,8 @@ test('no flipped bit passes', async () => {
   const bytes = whole(SAMPLE!);
   const packed = gzipSync(bytes);
   for (const [what, step] of [
-    [bytes, 3],
-    [packed, 11],
+    [bytes, 7],
+    [packed, 23],
   ] as const) {
     for (let at = 0; at < what.length; at += step) {
       const damaged = Uint8Array.from(what);
@@ -117,7 +119,11 @@ for (const { why, header, columns, want } of [
   { why: 'no kernel', header: { kernel: undefined }, want: 'header: kernel is not a text' },
   { why: 'another page size', header: { pageSize: 16384 }, want: 'header: pageSize is not 4096' },
   { why: 'a time before time', header: { tookMs: -1 }, want: 'header: tookMs is not a number from 0 on' },
-  { why: 'half a process', header: { processes: [['comm']] }, want: 'header: processes[0] is not a list of 4' },
+  {
+    why: 'half a process',
+    header: { processes: processes.map(() => ['comm']) },
+    want: 'header: processes[0] is not a list of 4',
+  },
   { why: 'a string that is none', header: { strings: ['', 1] }, want: 'header: strings[1] is not a text' },
   { why: 'rows beyond memory', header: { rows: { ...rowsOf(), frames: 2 ** 31 } }, want: 'may ask for' },
   { why: 'rows beyond numbers', header: { rows: { ...rowsOf(), frames: 1e300 } }, want: 'header: rows.frames is not' },
@@ -166,7 +172,7 @@ for (const { why, header, columns, want } of [
 }
 
 function rowsOf() {
-  return { vmas: vmas.count, entries: entries.count, frames: 0, words: 0, cached: null, ranges: 0 };
+  return { vmas: vmas.count, entries: entries.count, frames: 0, words: 0, ranges: 0 };
 }
 
 test('refused: another version, another kind of file, bytes behind the end', async () => {

@@ -15,6 +15,7 @@ import { crc32 } from './crc32.ts';
 import { Fields } from './json_fields.ts';
 import {
   type CachedFile,
+  type CachedKind,
   type EntryTable,
   type FrameTable,
   type HostProcess,
@@ -37,7 +38,9 @@ const MEMORY_PER_BYTE = 8192;
 
 /** How a snapshot's processes are one column for each field. */
 const PROCESS_COLUMNS = ['pid', 'parentPid', 'startTicks', 'uid', 'threads'] as const;
-const CACHE_COLUMNS = ['cachedPages', 'dirtyPages', 'writebackPages', 'evictedPages', 'recentlyEvictedPages'] as const;
+/** Null where nobody could say. */
+const CACHE_COLUMNS = ['dirtyPages', 'writebackPages', 'evictedPages', 'recentlyEvictedPages'] as const;
+const CACHED_KINDS: readonly CachedKind[] = ['file', 'shmem', 'device'];
 
 type Column = readonly [name: string, code: Code, values: Numbers];
 
@@ -86,7 +89,6 @@ function headerOf(snapshot: HostSnapshot, statusNames: readonly string[], rollup
       entries: snapshot.entries.count,
       frames: frames?.count ?? null,
       words: frames?.wordsLow.length ?? 0,
-      cached: cache?.length ?? null,
       ranges: cache?.reduce((sum, { ranges }) => sum + (ranges?.length ?? 0), 0) ?? 0,
     },
     processes: snapshot.processes.map(({ comm, state, cgroup, command }) => [comm, state, cgroup, command]),
@@ -95,6 +97,7 @@ function headerOf(snapshot: HostSnapshot, statusNames: readonly string[], rollup
     smaps: smaps === null ? null : [...smaps.keys()],
     vmFlags: snapshot.vmFlags !== null,
     files: snapshot.files.map(({ device, inode, path, deleted }) => [device, inode, path, deleted]),
+    cached: cache?.map(({ kind, openBy, otherFiles }) => [kind, openBy, otherFiles]) ?? null,
     cgroups: snapshot.cgroups.map(({ inode, path, texts }) => [inode, path, [...texts]]),
     strings: snapshot.strings,
     missing: snapshot.missing.map(({ what, why, count }) => [what, why, count]),
@@ -211,7 +214,8 @@ function cacheColumns(cache: readonly CachedFile[]): Column[] {
     // A sparse file may claim more bytes than a column's number holds.
     column('sizePages', ({ sizeBytes }) => Math.floor(sizeBytes / 4096)),
     column('sizeRest', ({ sizeBytes }) => sizeBytes % 4096),
-    ...CACHE_COLUMNS.map((name) => column(name, (cached) => cached[name])),
+    column('cachedPages', ({ cachedPages }) => cachedPages),
+    ...CACHE_COLUMNS.map((name) => column(name, (cached) => known(cached[name] ?? undefined))),
     column('ranges', ({ ranges }) => known(ranges?.length)),
     ['range.first', 'steps', ranges.map(([first]) => first)],
     ['range.pages', 'runs', ranges.map(([, pages]) => pages)],
@@ -228,7 +232,6 @@ export function decodeSnapshot(bytes: Uint8Array, name: string, packedBytes: num
     entries: count.at('entries').whole(U32),
     frames: count.at('frames').isNull ? null : count.at('frames').whole(U32),
     words: count.at('words').whole(2 ** 16),
-    cached: count.at('cached').isNull ? null : count.at('cached').whole(U32),
     ranges: count.at('ranges').whole(U32),
   };
   const smapsNames = header.at('smaps').isNull ? null : header.at('smaps').texts();
@@ -281,7 +284,7 @@ export function decodeSnapshot(bytes: Uint8Array, name: string, packedBytes: num
     strings,
     smaps: smapsNames === null ? null : readSmaps(file, smapsNames, rows.vmas),
     vmFlags: header.at('vmFlags').flag() ? file.u32('vma.vmFlags', 'runs', rows.vmas, strings.length) : null,
-    cache: rows.cached === null ? null : readCache(file, rows.cached, rows.ranges, files.length),
+    cache: header.at('cached').isNull ? null : readCache(header, file, rows.ranges, files.length),
     missing: header
       .at('missing')
       .list()
@@ -538,35 +541,37 @@ function readSmaps(file: Columns, names: readonly string[], vmas: number): Map<s
   );
 }
 
-function readCache(file: Columns, count: number, ranges: number, files: number): CachedFile[] {
+function readCache(header: Fields, file: Columns, ranges: number, files: number): CachedFile[] {
+  const named = header.at('cached').list();
+  const count = named.length;
   const fileRows = file.u32('cache.file', 'steps', count, files);
   const sizePages = file.numbers('cache.sizePages', 'runs', count);
   const sizeRest = file.u16('cache.sizeRest', 'runs', count, 4096);
-  const columns = CACHE_COLUMNS.map((name) => file.numbers(`cache.${name}`, 'runs', count));
-  const [cachedPages, dirtyPages, writebackPages, evictedPages, recentlyEvictedPages] = columns as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
+  const cachedPages = file.numbers('cache.cachedPages', 'runs', count);
+  const columns = CACHE_COLUMNS.map((name) => [name, file.numbers(`cache.${name}`, 'runs', count)] as const);
   const rangeCounts = file.numbers('cache.ranges', 'runs', count, ranges + 2);
   const firsts = file.numbers('range.first', 'steps', ranges);
   const pages = file.numbers('range.pages', 'runs', ranges);
   let next = 0;
-  const cache = Array.from({ length: count }, (_, i): CachedFile => {
+  const cache = named.map((row, i): CachedFile => {
+    const [kind, openBy, otherFiles] = row.row(3);
+    const counts = mapOf(columns, i);
+    const countOf = (name: (typeof CACHE_COLUMNS)[number]) => counts.get(name) ?? null;
     const first = next;
     next += Math.max(0, rangeCounts[i]! - 1);
     const rows = Array.from({ length: Math.min(next, ranges) - first }, (_, k) => first + k);
     return {
       file: fileRows[i]!,
+      kind: CACHED_KINDS.find((known) => known === kind!.text()) ?? kind!.refuse('file, shmem or device'),
       sizeBytes: sizePages[i]! * 4096 + sizeRest[i]!,
       cachedPages: cachedPages[i]!,
-      dirtyPages: dirtyPages[i]!,
-      writebackPages: writebackPages[i]!,
-      evictedPages: evictedPages[i]!,
-      recentlyEvictedPages: recentlyEvictedPages[i]!,
+      dirtyPages: countOf('dirtyPages'),
+      writebackPages: countOf('writebackPages'),
+      evictedPages: countOf('evictedPages'),
+      recentlyEvictedPages: countOf('recentlyEvictedPages'),
       ranges: rangeCounts[i] === 0 ? null : rows.map((row) => [firsts[row]!, pages[row]!] as const),
+      openBy: openBy!.list().map((pid) => pid.whole()),
+      otherFiles: otherFiles!.list().map((other) => other.whole(files - 1)),
     };
   });
   if (next !== ranges) file.refuse('cache.ranges', count, `would be range ${next} of ${ranges}`);

@@ -44,10 +44,13 @@ const vma = fc.record({
 const cached = fc.record({
   sizeBytes: fc.oneof(fc.nat(), fc.constant(2 ** 63 - 1024)),
   cachedPages: fc.nat(99),
-  dirtyPages: fc.nat(9),
-  writebackPages: fc.nat(9),
-  evictedPages: fc.nat(9),
-  recentlyEvictedPages: fc.nat(9),
+  kind: fc.constantFrom('file' as const, 'shmem' as const, 'device' as const),
+  dirtyPages: fc.option(fc.nat(9)),
+  writebackPages: fc.option(fc.nat(9)),
+  evictedPages: fc.option(fc.nat(9)),
+  recentlyEvictedPages: fc.option(fc.nat(9)),
+  openBy: fc.array(fc.nat(2 ** 22), { maxLength: 2 }),
+  otherFiles: fc.array(fc.constant(0), { maxLength: 2 }),
   ranges: fc.option(fc.array(fc.tuple(fc.nat(99), fc.nat(9)), { maxLength: 3 })),
 });
 const frame = fc.tuple(fc.nat(7), fc.nat(3), fc.constantFrom(0, 1, 0xffff));
