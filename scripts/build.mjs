@@ -38,6 +38,25 @@ export const bundleOptions = {
   logLevel: 'warning',
 };
 
+/** How the engine and the readers of our files are bundled for a browser. @type {import('esbuild').BuildOptions} */
+export const browserOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'chrome120',
+  minifySyntax: true,
+  logLevel: 'warning',
+  plugins: [
+    {
+      name: 'no files in a browser',
+      setup(build) {
+        build.onResolve({ filter: /\/body_file\.ts$/ }, () => ({ path: join(root, 'src/trace/body_file_browser.ts') }));
+      },
+    },
+  ],
+};
+
 /** The bundles, and with `types` their declarations. Without, those of the last build stay. */
 export async function buildAll({ types = false } = {}) {
   const started = new Date(); // a source saved while we build is newer than the stamp

@@ -1,5 +1,5 @@
 /** `revmap run FILE`: one machine or one policy, one limit, what it counted. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { replayDoubts } from '../lab/doubts.ts';
 import { KERNEL_POLICY } from '../lab/grid.ts';
 import { formatSize } from '../lab/options.ts';
@@ -7,6 +7,15 @@ import { policyOf } from '../lab/policy_file.ts';
 import { countPolicy } from '../lab/policy_run.ts';
 import type { RunResult, TimedResult } from '../lab/result.ts';
 import { runRecording } from '../lab/run.ts';
+import {
+  DEFAULT_TRACE_EVENTS,
+  TRACE_FORMATS,
+  type TraceFormat,
+  type TraceOptions,
+  TraceOut,
+  traceEventsNamed,
+  traceFormatOf,
+} from '../lab/trace_out.ts';
 import { POLICIES } from '../policy/index.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
@@ -18,6 +27,7 @@ import {
   formatOption,
   type MachineFlags,
   machineOptions,
+  wholeNumber,
 } from './arguments.ts';
 import { policyName } from './grid_arguments.ts';
 import { unseenOf } from './info.ts';
@@ -27,6 +37,11 @@ interface RunFlags extends MachineFlags, FileFlags {
   limit?: number;
   policy: string;
   json?: boolean;
+  traceOut?: string;
+  traceFormat?: TraceFormat;
+  traceEvents: string;
+  traceFrom: number;
+  traceTo: number;
 }
 
 export function addRun(program: Command): void {
@@ -43,6 +58,11 @@ export function addRun(program: Command): void {
       KERNEL_POLICY,
     )
     .option('--json', 'the result as JSON')
+    .option('--trace-out <file>', 'write what happens: .txt, .ftrace, .dat (trace-cmd), .pftrace (docs/tracing.md)')
+    .addOption(new Option('--trace-format <form>', 'of that file, whatever its name').choices(TRACE_FORMATS))
+    .option('--trace-events <list>', 'which events, as system:event with * and ?', traceEvents, DEFAULT_TRACE_EVENTS)
+    .option('--trace-from <step>', 'from this page event on', wholeNumber(0, MOST_STEPS), 0)
+    .option('--trace-to <step>', 'to this page event', wholeNumber(0, MOST_STEPS), Number.POSITIVE_INFINITY)
     .action(async (file: string | undefined, flags: RunFlags) => {
       if (flags.policy === LIST) {
         if (flags.json === true) printJson(listed());
@@ -51,14 +71,24 @@ export function addRun(program: Command): void {
       }
       if (file === undefined) return command.error("error: missing required argument 'file'");
       if (flags.policy !== KERNEL_POLICY) {
+        if (flags.traceOut !== undefined) return command.error('error: --trace-out needs a kernel, not a policy');
         await runOnePolicy(file, flags);
         return;
       }
+      const traced = traceOptions(command, flags);
       const recording = await openRecording(file, flags.format ?? null);
       const survey = surveyRecording(recording);
+      const trace = traced === null ? null : new TraceOut(traced);
       const progress = new Progress();
       const options = { ...machineOptions(flags), limitBytes: flags.limit ?? null };
-      const result = runRecording(recording, survey, options, (share) => progress.show(share, recording.header.name));
+      const show = (share: number): void => progress.show(share, recording.header.name);
+      let result: TimedResult;
+      try {
+        result = runRecording(recording, survey, options, show, (replay) => trace?.watch(replay, recording.header));
+        trace?.finish();
+      } finally {
+        trace?.abandon();
+      }
       progress.done();
       closeRecording(recording);
       if (flags.json === true) printJson(result);
@@ -67,6 +97,28 @@ export function addRun(program: Command): void {
 }
 
 const LIST = 'list';
+const MOST_STEPS = 999_999_999;
+
+/** The list as it is, if it names something. */
+function traceEvents(list: string): string {
+  try {
+    traceEventsNamed(list);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return list;
+}
+
+function traceOptions(command: Command, flags: RunFlags): TraceOptions | null {
+  const { traceOut: path, traceEvents: events, traceFrom: from, traceTo: to } = flags;
+  if (path === undefined) return null;
+  const format = flags.traceFormat ?? traceFormatOf(path);
+  if (format === null) {
+    const known = '.txt, .ftrace, .dat, .pftrace or .perfetto-trace';
+    return command.error(`error: --trace-out '${path}' tells no form: name it ${known}, or give --trace-format`);
+  }
+  return { path, format, events, from, to };
+}
 
 function policyOrList(text: string): string {
   return text === LIST ? LIST : policyName(text);

@@ -17,7 +17,7 @@ import { type CgroupName, cgroupName } from './cgroup_names.ts';
 import { costsOfGroups } from './group_costs.ts';
 import { kindOfWord, WORD_ANON, WORD_TAIL, WORD_USER } from './kpf.ts';
 import { type ExitCost, exitOf, hasMemory, type ProcessCosts } from './ps.ts';
-import { type FrameTable, type HostCgroup, type HostProcess, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
+import { type FrameTable, type HostCgroup, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
 
 const PAGE = 4096;
 /** Version 1 says "no limit" with the largest number of pages. */
@@ -43,7 +43,9 @@ export interface CgroupCost {
   name: string;
   pod: string | null;
   processes: number;
-  sum_pss_bytes: number | null;
+  /** Of them, those whose pages nobody let us see: they are in none of the figures of pages. */
+  not_seen: number;
+  sum_pss_bytes: number;
   /** Mapped by its processes, each frame once; by nobody else. Null where pages were not read. */
   rss_bytes: number | null;
   unique_bytes: number | null;
@@ -62,7 +64,8 @@ export interface CgroupCost {
   exit: ExitCost | null;
   with_children: {
     processes: number;
-    sum_pss_bytes: number | null;
+    not_seen: number;
+    sum_pss_bytes: number;
     rss_bytes: number | null;
     unique_bytes: number | null;
     swap_bytes: number | null;
@@ -87,7 +90,8 @@ export interface CgroupsAnswer {
 interface Node {
   readonly path: string;
   readonly cgroup: HostCgroup | null;
-  readonly members: HostProcess[];
+  /** Rows of processes. */
+  readonly members: number[];
 }
 
 /** Rows without processes and without a charge are left out, unless `all`. */
@@ -101,9 +105,9 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
   const below = costsOfGroups(ownership, nodeOf, parents);
   const charges = chargesOf(snapshot.frames, snapshot.cgroups.length);
   const elsewhere = elsewhereOf(costs, nodes, nodeOf);
-  const pssOf = new Map(costs.rows.map((row) => [row.pid, row.same_memory_as_pid === null ? row.pss_bytes : 0]));
-  const isKnown = snapshot.frames !== null && !ownership.hasHidden;
-  const subtree = subtrees(nodes, parents, pssOf);
+  const isKnown = !ownership.hasHidden && costs.seen.includes(true);
+  const sums = nodes.map(({ members }) => sumsOf(costs, members));
+  const subtree = subtrees(sums, parents);
   const rows = nodes.map(({ path, cgroup, members }, row): CgroupCost => {
     const charged = chargedBytes(cgroup);
     const chargedOwn = withoutChildren(row, nodes, parents);
@@ -111,8 +115,7 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
     return {
       path,
       ...cgroupName(path),
-      processes: members.length,
-      sum_pss_bytes: sumOrNull(members.map(({ pid }) => pssOf.get(pid) ?? null)),
+      ...sums[row]!,
       rss_bytes: isKnown ? own[row]!.rssBytes : null,
       unique_bytes: isKnown ? own[row]!.uniqueBytes : null,
       mapped_charged_elsewhere_bytes: elsewhere === null ? null : elsewhere.mapped[row]!,
@@ -123,7 +126,13 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
       charged: frames === null ? null : { ...frames, rest_bytes: restOf(frames, chargedOwn) },
       charged_swap_bytes: chargedSwap(cgroup),
       limit_bytes: limitOf(cgroup),
-      exit: isKnown ? exitOf(own[row]!, members, true) : null,
+      exit: isKnown
+        ? exitOf(
+            own[row]!,
+            members.map((member) => snapshot.processes[member]!),
+            true,
+          )
+        : null,
       with_children: {
         ...subtree[row]!,
         rss_bytes: isKnown ? below[row]!.rssBytes : null,
@@ -133,7 +142,9 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
       parent: parents[row]! < 0 ? null : nodes[parents[row]!]!.path,
     };
   });
-  const shown = all ? rows : rows.filter((row) => row.processes > 0 || (row.charged_own_bytes ?? 0) > 0);
+  const shown = all
+    ? rows
+    : rows.filter((row) => row.processes > 0 || (row.charged_own_bytes ?? row.charged_bytes ?? 0) > 0);
   const [everything] = costsOfGroups(
     ownership,
     nodeOf.map((node) => (node < 0 ? -1 : 0)),
@@ -144,7 +155,7 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
     cgroups: shown,
     total: {
       processes: shown.reduce((sum, row) => sum + row.processes, 0),
-      sum_pss_bytes: shown.reduce((sum, row) => sum + (row.sum_pss_bytes ?? 0), 0),
+      sum_pss_bytes: shown.reduce((sum, row) => sum + row.sum_pss_bytes, 0),
       charged_own_bytes: shown.reduce((sum, row) => sum + (row.charged_own_bytes ?? 0), 0),
       sum_unique_bytes: sumUnique,
       between_cgroups_bytes: isKnown ? everything!.uniqueBytes - sumUnique : null,
@@ -156,16 +167,18 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
 function nodesOf({ cgroups, processes }: HostSnapshot): Node[] {
   const nodes = new Map<string, Node>();
   for (const cgroup of cgroups) nodes.set(cgroup.path, { path: cgroup.path, cgroup, members: [] });
-  for (const process of processes) {
+  for (const [row, process] of processes.entries()) {
     if (!hasMemory(process)) continue;
     const node = nodes.get(process.cgroup) ?? { path: process.cgroup, cgroup: null, members: [] };
-    node.members.push(process);
+    node.members.push(row);
     nodes.set(process.cgroup, node);
   }
   return [...nodes.values()];
 }
 
+/** What is not below the mount (`inode:7`, '') has nobody above it. */
 function parentRow(path: string, rowOfPath: ReadonlyMap<string, number>): number {
+  if (!path.startsWith('/')) return -1;
   for (let at = path; at !== '/' && at !== ''; ) {
     at = at.slice(0, at.lastIndexOf('/'));
     const row = rowOfPath.get(at === '' ? '/' : at);
@@ -174,20 +187,31 @@ function parentRow(path: string, rowOfPath: ReadonlyMap<string, number>): number
   return -1;
 }
 
-function subtrees(nodes: readonly Node[], parents: Int32Array, pssOf: ReadonlyMap<number, number | null>) {
-  const subtree = nodes.map(() => ({ processes: 0, sum_pss_bytes: 0 as number | null }));
-  for (const [row, { members }] of nodes.entries()) {
+interface Sums {
+  processes: number;
+  not_seen: number;
+  sum_pss_bytes: number;
+}
+
+function sumsOf({ rows, seen }: ProcessCosts, members: readonly number[]): Sums {
+  const own = members.filter((member) => rows[member]!.same_memory_as_pid === null);
+  return {
+    processes: members.length,
+    not_seen: members.filter((member) => !seen[member]).length,
+    sum_pss_bytes: own.reduce((sum, member) => sum + (rows[member]!.pss_bytes ?? 0), 0),
+  };
+}
+
+function subtrees(sums: readonly Sums[], parents: Int32Array): Sums[] {
+  const subtree = sums.map(() => ({ processes: 0, not_seen: 0, sum_pss_bytes: 0 }));
+  for (const [row, sum] of sums.entries()) {
     for (let above = row; above >= 0; above = parents[above]!) {
-      const of = subtree[above]!;
-      of.processes += members.length;
-      of.sum_pss_bytes = sumOrNull([of.sum_pss_bytes, ...members.map(({ pid }) => pssOf.get(pid) ?? null)]);
+      subtree[above]!.processes += sum.processes;
+      subtree[above]!.not_seen += sum.not_seen;
+      subtree[above]!.sum_pss_bytes += sum.sum_pss_bytes;
     }
   }
   return subtree;
-}
-
-function sumOrNull(figures: readonly (number | null)[]): number | null {
-  return figures.reduce((sum, figure) => (sum === null || figure === null ? null : sum + figure), 0 as number | null);
 }
 
 type FrameCharges = Omit<Charged, 'rest_bytes'>;
@@ -257,6 +281,7 @@ function chargedBytes(cgroup: HostCgroup | null): number | null {
 
 /** Version 1 counts memory and swap together. */
 function chargedSwap(cgroup: HostCgroup | null): number | null {
+  if (cgroup?.path === '/') return null;
   const swap = numberIn(cgroup, 'memory.swap.current');
   if (swap !== null) return swap;
   const both = numberIn(cgroup, 'memory.memsw.usage_in_bytes');
@@ -269,9 +294,9 @@ function limitOf(cgroup: HostCgroup | null): number | null {
   return limit === null || limit >= NO_LIMIT_FROM ? null : limit;
 }
 
-/** The root of version 2 has no memory.current. */
+/** The root is not charged: version 2 does not show it, and what version 1 shows there has no kernel memory in it. */
 function withoutChildren(row: number, nodes: readonly Node[], parents: Int32Array): number | null {
-  const charged = chargedBytes(nodes[row]!.cgroup);
+  const charged = nodes[row]!.path === '/' ? null : chargedBytes(nodes[row]!.cgroup);
   if (charged === null) return null;
   let below = 0;
   for (let child = 0; child < nodes.length; child++) {

@@ -25,6 +25,7 @@ import type { FrameTable, HostSnapshot } from './snapshot.ts';
 /** A huge page, and a pageblock, of x86. */
 export const HUGE_ORDER = 9;
 const BLOCK_FRAMES: number = 1 << HUGE_ORDER;
+const FREE = KIND.free;
 /** The buddy system's largest block: order 10, 4 MiB. */
 const MAX_ORDER = 10;
 
@@ -154,12 +155,12 @@ function countBlocks({ kind, zones, spans }: FrameKinds, zone: number, orders: n
   const counted = new Array<number>(Math.max(orders, MAX_ORDER + 1)).fill(0);
   for (const { first, end } of joined(spans.filter((span) => span.zone === zone))) {
     for (let pfn = first; pfn < end; ) {
-      if (kind[pfn] !== KIND.free) {
+      if (kind[pfn] !== FREE) {
         pfn += 1;
         continue;
       }
       const from = pfn;
-      while (pfn < end && kind[pfn] === KIND.free) pfn += 1;
+      while (pfn < end && kind[pfn] === FREE) pfn += 1;
       cutIntoBlocks(from, pfn, zones.length === 0 ? MAX_ORDER : orders - 1, counted);
     }
   }
@@ -227,11 +228,11 @@ function* blocksOf(spans: FrameKinds['spans']): Generator<Span & { readonly whol
 const MOVABLE: readonly boolean[] = FRAME_KINDS.map(({ movable }) => movable);
 
 function isBlocker(place: number): boolean {
-  return !MOVABLE[place] && place !== KIND.free;
+  return !MOVABLE[place] && place !== FREE;
 }
 
 function classOf(inBlock: Uint32Array, frames: FrameTable, first: number): BlockClass {
-  if (inBlock[KIND.free] === BLOCK_FRAMES) return 'free';
+  if (inBlock[FREE] === BLOCK_FRAMES) return 'free';
   if (inBlock[KIND.hole]! + inBlock[KIND.not_read]! > 0) return 'partial';
   if (inBlock[KIND.deferred] === BLOCK_FRAMES) return 'deferred';
   if (inBlock.some((count, place) => count > 0 && isBlocker(place))) return 'blocked';
@@ -269,18 +270,22 @@ function noteBlockers(
   if (blocking <= FEW_FRAMES) sums.nearlyMovable += 1;
 }
 
+const HEAD_OR_TAIL = KPF_COMPOUND_HEAD | KPF_COMPOUND_TAIL;
+
 /** Compound pages by what is in them: a head and the tails behind it. */
 function largeFolios({ frames, kind }: FrameKinds): LargeFolios[] {
   const { word, wordsLow, count } = frames;
+  const isHead = wordsLow.map((low) => Number((low & HEAD_OR_TAIL) === KPF_COMPOUND_HEAD));
+  const isTail = wordsLow.map((low) => Number((low & HEAD_OR_TAIL) === KPF_COMPOUND_TAIL));
   const byKind = new Map<number, number[]>();
   for (let pfn = 0; pfn < count; ) {
-    if ((wordsLow[word[pfn]!]! & KPF_COMPOUND_HEAD) === 0 || kind[pfn] === KIND.not_read) {
+    if (isHead[word[pfn]!] === 0) {
       pfn += 1;
       continue;
     }
     const head = pfn;
     do pfn += 1;
-    while (pfn < count && (wordsLow[word[pfn]!]! & (KPF_COMPOUND_HEAD | KPF_COMPOUND_TAIL)) === KPF_COMPOUND_TAIL);
+    while (pfn < count && isTail[word[pfn]!] === 1);
     // Two that changed while we read may look like one that is too long: it counts by its largest power of two.
     const order = 31 - Math.clz32(pfn - head);
     const orders = byKind.get(kind[head]!) ?? [];

@@ -10,18 +10,18 @@ import { expandedFlags, flagBit } from './frame_words.ts';
 import { ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
 
 export interface FrameFilter {
-  readonly kinds?: readonly FrameKind[];
+  readonly kinds?: readonly FrameKind[] | undefined;
   /** Names as page-types has them, or the beginning of one; `~dirty` is not dirty. */
-  readonly flags?: readonly string[];
+  readonly flags?: readonly string[] | undefined;
   /** `Normal`, or `0:Normal` for that of node 0. */
-  readonly zones?: readonly string[];
+  readonly zones?: readonly string[] | undefined;
   /** A path, and all below it; `none` for frames that no cgroup is charged for. */
-  readonly cgroups?: readonly string[];
-  readonly lists?: readonly LruList[];
+  readonly cgroups?: readonly string[] | undefined;
+  readonly lists?: readonly LruList[] | undefined;
   /** Frames that one of these maps. */
-  readonly pids?: readonly number[];
+  readonly pids?: readonly number[] | undefined;
   /** First, and behind the last. */
-  readonly range?: readonly [first: number, end: number];
+  readonly range?: readonly [first: number, end: number] | undefined;
 }
 
 /** 1 for each frame that is chosen; null if all are. A string says which part of the question names nothing. */
@@ -131,8 +131,9 @@ function byPid(chosen: Uint8Array, snapshot: HostSnapshot, pids: readonly number
   const { processes, vmas, entries } = snapshot;
   const mapped = new Uint8Array(chosen.length);
   for (const pid of pids) {
-    const process = processes.find((p) => p.pid === pid);
-    if (process === undefined) return `no process ${pid}`;
+    const asked = processes.find((p) => p.pid === pid);
+    if (asked === undefined) return `no process ${pid}`;
+    const process = processes.find((p) => p.pid === asked.sharesMmWith) ?? asked;
     const end = vmas.firstEntry[process.endVma]!;
     for (let row = vmas.firstEntry[process.firstVma]!; row < end; row++) {
       if ((entries.bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT) mapped[entries.value[row]!] = 1;

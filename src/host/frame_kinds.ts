@@ -189,9 +189,10 @@ export class FrameKinds {
     const kindOf = Uint8Array.from(frames.wordsLow, (low, row) => KIND[kindOfWord(low, frames.wordsHigh[row]!)]);
     const { word, mapcount, count } = frames;
     const kind = new Uint8Array(count);
+    const { file, file_mapped } = KIND;
     for (let pfn = 0; pfn < count; pfn++) {
       const of = kindOf[word[pfn]!]!;
-      kind[pfn] = of === KIND.file && mapcount[pfn]! > 0 ? KIND.file_mapped : of;
+      kind[pfn] = of === file && mapcount[pfn]! > 0 ? file_mapped : of;
     }
     this.kind = kind;
     // SINCE 6.11: a frame without struct page has the word 0, and no longer KPF_NOPAGE.
@@ -214,13 +215,14 @@ export class FrameKinds {
   private deferredOf(zone: ZoneText): Span[] {
     const { kind, frames } = this;
     const { word, wordsLow, wordsHigh } = frames;
+    const { hole } = KIND;
     const end = Math.min(zone.startPfn + zone.spanned, frames.count);
     let first = end;
     let present = 0;
     for (; first > zone.startPfn; first--) {
       const row = word[first - 1]!;
       if (wordsLow[row] !== 0 || wordsHigh[row] !== 0) break;
-      if (kind[first - 1] !== KIND.hole) present += 1;
+      if (kind[first - 1] !== hole) present += 1;
     }
     return present >= SECTION_FRAMES && present <= zone.present - zone.managed ? [{ first, end }] : [];
   }

@@ -8,7 +8,7 @@
  */
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeName } from './text.ts';
+import { decodeName, encodeName } from './text.ts';
 
 /** Room for a file, to begin with. */
 const ROOM_BYTES = 65_536;
@@ -52,7 +52,7 @@ export class HostFiles {
   /** A whole file. Those of /proc have no size and come in pieces of a page, so they are read to their end into one buffer. */
   bytes(path: string): Uint8Array | Refusal {
     return answered(() => {
-      const fd = openSync(path, 'r');
+      const fd = openSync(raw(path), 'r');
       try {
         return this.toTheEnd(fd);
       } finally {
@@ -67,24 +67,24 @@ export class HostFiles {
   }
 
   list(path: string): string[] | Refusal {
-    return answered(() => readdirSync(path));
+    return answered(() => readdirSync(raw(path), { encoding: 'buffer' }).map((name) => decodeName(name)));
   }
 
   directories(path: string): string[] | Refusal {
     return answered(() =>
-      readdirSync(path, { withFileTypes: true })
+      readdirSync(raw(path), { encoding: 'buffer', withFileTypes: true })
         .filter((entry) => entry.isDirectory())
-        .map((entry) => entry.name),
+        .map((entry) => decodeName(entry.name)),
     );
   }
 
   link(path: string): string | Refusal {
-    return answered(() => decodeName(readlinkSync(path, { encoding: 'buffer' })));
+    return answered(() => decodeName(readlinkSync(raw(path), { encoding: 'buffer' })));
   }
 
   stat(path: string): FileStat | Refusal {
     return answered(() => {
-      const stat = statSync(path, { bigint: true });
+      const stat = statSync(raw(path), { bigint: true });
       return {
         device: deviceName(stat.dev),
         inode: String(stat.ino),
@@ -109,7 +109,7 @@ export class HostFiles {
   }
 
   open(path: string): OpenFile | Refusal {
-    return answered(() => new OpenFile(openSync(path, 'r')));
+    return answered(() => new OpenFile(openSync(raw(path), 'r')));
   }
 }
 
@@ -136,6 +136,11 @@ function deviceName(dev: bigint): string {
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
   return `${major.toString(16).padStart(2, '0')}:${minor.toString(16).padStart(2, '0')}`;
+}
+
+/** Names that are no UTF-8 go to the kernel as the bytes that they are. */
+function raw(path: string): string | Buffer {
+  return /[\udc80-\udcff]/.test(path) ? Buffer.from(encodeName(path)) : path;
 }
 
 function answered<T>(ask: () => T): T | Refusal {

@@ -3,7 +3,7 @@
  *
  * Linux     6.18 include/uapi/linux/kernel-page-flags.h
  */
-import type { FrameTable } from './snapshot.ts';
+import { type FrameTable, KPF_NOT_READ } from './snapshot.ts';
 
 const KPF_UPTODATE = 1 << 3;
 const KPF_LRU = 1 << 5;
@@ -33,10 +33,10 @@ const BITS: readonly (readonly [kpf: number, word: number])[] = [
   [KPF_LRU | KPF_UPTODATE, WORD_USER],
 ];
 
-/** WORD_ bits of each row of the table's words. */
+/** WORD_ bits of each row of the table's words; 0 for frames that were not read. */
 export function kindOfWord(frames: FrameTable | null): Uint8Array {
   if (frames === null) return new Uint8Array(0);
   return Uint8Array.from(frames.wordsLow, (low) =>
-    BITS.reduce((kind, [kpf, word]) => ((low & kpf) === 0 ? kind : kind | word), 0),
+    low === KPF_NOT_READ ? 0 : BITS.reduce((kind, [kpf, word]) => ((low & kpf) === 0 ? kind : kind | word), 0),
   );
 }

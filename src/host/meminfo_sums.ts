@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
     fields: ['MemFree'],
     kinds: ['free', 'deferred'],
     counts: 'free blocks, and what no zone has yet',
-    differs: 'reserved at boot in what no zone has yet; before 4.6 only the first page of a free block has the mark',
+    differs: 'reserved in what no zone has yet; before 4.6 only the first page of a free block has the mark',
   },
   {
     fields: ['AnonPages'],
@@ -122,7 +122,7 @@ const RULES: readonly Rule[] = [
   ...(['inactive_anon', 'active_anon', 'inactive_file', 'active_file'] as const).map((list): Rule => {
     const [state, what] = list.split('_') as [string, string];
     const field = `${state[0]!.toUpperCase()}${state.slice(1)}(${what})`;
-    return { fields: [field], fits: on(list), counts: `on the list ${list}`, differs: BATCH };
+    return { fields: [field], fits: on(list), counts: `what has the marks of ${list}`, differs: BATCH };
   }),
   { fields: ['Unevictable'], fits: on('unevictable'), counts: 'on no list that reclaim scans', differs: BATCH },
   {

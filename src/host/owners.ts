@@ -16,9 +16,8 @@
  *           3. `complete` is false where the kernel counts mappers that the snapshot does not show.
  */
 import { kindOfWord, WORD_ANON, WORD_HEAD, WORD_HUGETLB, WORD_SWAPBACKED, WORD_TAIL, WORD_ZERO } from './kpf.ts';
-import { isHidden, slotOf, wasSeen } from './pss.ts';
+import { isHidden, mmOwners, seenOf, slotOf } from './pss.ts';
 import { ReverseMap } from './reverse.ts';
-import { sameMemory } from './same_memory.ts';
 import {
   ENTRY_EXCLUSIVE,
   ENTRY_FILE,
@@ -67,8 +66,6 @@ export interface OwnedSlots {
 export interface Ownership {
   readonly memory: readonly OwnedMemory[];
   readonly slots: readonly OwnedSlots[];
-  /** For each process the first that has the same address space. */
-  readonly firstOfMemory: Uint32Array;
   /** Pages of processes whose frames were hidden: only "mapped once" is known of them. */
   readonly hasHidden: boolean;
 }
@@ -83,14 +80,18 @@ class OwnerCounter {
   private readonly snapshot: HostSnapshot;
   private readonly reverse: ReverseMap;
   private readonly wordKinds: Uint8Array;
-  private readonly firstOfMemory: Uint32Array;
+  /** For each process with rows, who uses its address space: itself, mostly. */
+  private readonly users: readonly (readonly number[])[];
   /** The process, and the VMA, of each row of `entries`. */
   private readonly processOf: Uint32Array;
   private readonly vmaOf: Uint32Array;
   private readonly fileHolders: readonly (readonly number[] | null)[];
-  /** Every process with memory of its own was looked at. */
+  /** No process that was not looked at has slots of swap; without frames, every process was. */
+  private readonly sawAllSlots: boolean;
   private readonly sawAll: boolean;
   private readonly memory = new Map<string, OwnedMemory>();
+  /** The same of one process each: most frames are. */
+  private readonly single = new Map<number, OwnedMemory>();
   private readonly slots = new Map<string, OwnedSlots>();
   private hasHidden = false;
 
@@ -98,7 +99,7 @@ class OwnerCounter {
     this.snapshot = snapshot;
     this.reverse = new ReverseMap(snapshot);
     this.wordKinds = kindOfWord(snapshot.frames);
-    this.firstOfMemory = sameMemory(snapshot);
+    this.users = usersOf(snapshot);
     const { processes, vmas, entries } = snapshot;
     this.processOf = new Uint32Array(entries.count);
     this.vmaOf = new Uint32Array(entries.count);
@@ -108,20 +109,21 @@ class OwnerCounter {
         this.vmaOf.fill(vma, vmas.firstEntry[vma], vmas.firstEntry[vma + 1]);
       }
     });
-    this.fileHolders = holdersOfDeleted(snapshot);
-    this.sawAll = processes.every((p) => p.isKernelThread || !p.status.has('VmRSS') || wasSeen(snapshot, p));
+    this.fileHolders = holdersOfDeleted(snapshot, this.users);
+    const seen = seenOf(snapshot);
+    this.sawAll = processes.every((p, row) => seen[row] || p.isKernelThread || !p.status.has('VmRSS'));
+    this.sawAllSlots = processes.every(
+      (p, row) => seen[row] || p.isKernelThread || (p.status.get('VmSwap') ?? 0) === 0,
+    );
   }
 
   count(): Ownership {
     const { reverse } = this;
-    for (let pfn = 0; pfn < reverse.frameCount; ) {
-      if (reverse.countOf(pfn) === 0 && !this.isHead(pfn)) pfn += 1;
-      else pfn = this.addFolio(pfn);
-    }
+    for (let pfn = 0; pfn < reverse.frameCount; ) pfn = reverse.countOf(pfn) === 0 ? pfn + 1 : this.addFolioOf(pfn);
     this.addSlots();
     this.addHidden();
-    const { memory, slots, firstOfMemory, hasHidden } = this;
-    return { memory: [...memory.values()], slots: [...slots.values()], firstOfMemory, hasHidden };
+    const { memory, slots, hasHidden } = this;
+    return { memory: [...memory.values()], slots: [...slots.values()], hasHidden };
   }
 
   private word(pfn: number): number {
@@ -129,20 +131,20 @@ class OwnerCounter {
     return frames === null || pfn >= frames.count ? 0 : this.wordKinds[frames.word[pfn]!]!;
   }
 
-  private isHead(pfn: number): boolean {
-    return (this.word(pfn) & WORD_HEAD) !== 0;
-  }
-
-  /** Adds the folio that begins at `pfn`; the frame behind it. */
-  private addFolio(pfn: number): number {
+  /** Adds the folio of a frame that is mapped, none of whose frames before it is; the frame behind it. */
+  private addFolioOf(pfn: number): number {
     const word = this.word(pfn);
-    let end = pfn + 1;
-    if ((word & (WORD_HEAD | WORD_TAIL)) !== 0) {
-      while (end < this.reverse.frameCount && (this.word(end) & (WORD_TAIL | WORD_HEAD)) === WORD_TAIL) end += 1;
+    if ((word & (WORD_HEAD | WORD_TAIL)) === 0) {
+      if ((word & WORD_ZERO) === 0) this.addFrame(pfn, word, this.chargedTo(pfn));
+      return pfn + 1;
     }
+    let head = pfn;
+    while (head > 0 && (this.word(head) & WORD_TAIL) !== 0) head -= 1;
+    let end = pfn + 1;
+    while ((this.word(end) & WORD_TAIL) !== 0) end += 1;
     if ((word & (WORD_ZERO | WORD_HUGETLB)) !== 0) return end;
-    if (end > pfn + 1 && (word & WORD_ANON) !== 0) this.addLargeAnonymous(pfn, end);
-    else for (let frame = pfn; frame < end; frame++) this.addFrame(frame, word, this.chargedTo(pfn));
+    if ((word & WORD_ANON) !== 0) this.addLargeAnonymous(head, end);
+    else for (let frame = pfn; frame < end; frame++) this.addFrame(frame, this.word(head), this.chargedTo(head));
     return end;
   }
 
@@ -161,8 +163,7 @@ class OwnerCounter {
     const kind = this.kind(word, rows[0]!, file);
     const isDeleted = kind === DELETED_FILE || kind === DELETED_SHMEM;
     const holders = isDeleted ? (this.fileHolders[file] ?? owners) : owners;
-    const goes = complete && (!isDeleted || this.sawAll);
-    this.owned(owners, holders, kind, chargedTo, complete, goes).bytes += PAGE;
+    this.owned(owners, holders, kind, chargedTo, complete, complete).bytes += PAGE;
   }
 
   /** All its pages are freed together: nobody may map any of them. */
@@ -183,7 +184,8 @@ class OwnerCounter {
       const rows = this.reverse.entriesOf(frame);
       if (rows.length === 0 || this.mapcount(frame, rows) === 0) continue;
       const isComplete = this.isComplete(frame, rows);
-      const owners = this.ownersOf(rows);
+      const some = this.ownersOf(rows);
+      const owners = some.length === holders.length ? holders : some;
       const found = this.owned(owners, holders, ANONYMOUS_MEMORY, chargedTo, isComplete, complete);
       found.bytes += PAGE;
       found.unmappedBytes += unmapped;
@@ -209,24 +211,21 @@ class OwnerCounter {
     return pfn < frames.count ? frames.mapcount[pfn]! : 0;
   }
 
-  /** Whether the rows are all that the kernel counts. Of two processes with one page table, one is counted. */
+  /** Whether the rows are all that the kernel counts. */
   private isComplete(pfn: number, rows: Uint32Array): boolean {
-    const { frames } = this.snapshot;
-    if (frames === null) return this.sawAll;
-    let seen = 0;
-    for (const row of rows) {
-      const process = this.processOf[row]!;
-      if (this.firstOfMemory[process] === process) seen += 1;
-    }
-    return seen >= this.mapcount(pfn, rows);
+    return this.snapshot.frames === null ? this.sawAll : rows.length >= this.mapcount(pfn, rows);
   }
 
-  /** Rows are sorted by process: each process once. */
-  private ownersOf(rows: ArrayLike<number>): number[] {
+  /** Rows are sorted by process: each process once, and all that use its address space. */
+  private ownersOf(rows: ArrayLike<number>): readonly number[] {
+    if (rows.length === 1) return this.users[this.processOf[rows[0]!]!]!;
     const owners: number[] = [];
+    let last = -1;
     for (let i = 0; i < rows.length; i++) {
       const process = this.processOf[rows[i]!]!;
-      if (owners.at(-1) !== process) owners.push(process);
+      if (process === last) continue;
+      last = process;
+      for (const user of this.users[process]!) owners.push(user);
     }
     return owners;
   }
@@ -239,6 +238,10 @@ class OwnerCounter {
     ownersComplete: boolean,
     holdersComplete: boolean,
   ): OwnedMemory {
+    const isOwn = holders === owners && ownersComplete === holdersComplete && owners.length === 1;
+    const quick = isOwn ? quickKey(owners[0]!, kind, chargedTo, ownersComplete) : -1;
+    const known = isOwn ? this.single.get(quick) : undefined;
+    if (known !== undefined) return known;
     const own = `${kind}${ownersComplete ? 'o' : ''}${holdersComplete ? 'h' : ''}${chargedTo} ${owners.join(',')}`;
     const key = holders === owners ? own : `${own} ${holders.join(',')}`;
     let found = this.memory.get(key);
@@ -246,20 +249,21 @@ class OwnerCounter {
       found = { owners, holders, kind, chargedTo, ownersComplete, holdersComplete, bytes: 0, unmappedBytes: 0 };
       this.memory.set(key, found);
     }
+    if (isOwn) this.single.set(quick, found);
     return found;
   }
 
   private addSlots(): void {
     const { entries } = this.snapshot;
-    const holders = new Map<number, number[]>();
+    const rowsOf = new Map<number, number[]>();
     for (let row = 0; row < entries.count; row++) {
       if ((entries.bits[row]! & ENTRY_SWAP) === 0 || isHidden(entries, row)) continue;
       const slot = slotOf(entries, row);
-      const known = holders.get(slot);
-      if (known === undefined) holders.set(slot, [this.processOf[row]!]);
-      else if (known.at(-1) !== this.processOf[row]!) known.push(this.processOf[row]!);
+      const known = rowsOf.get(slot);
+      if (known === undefined) rowsOf.set(slot, [row]);
+      else known.push(row);
     }
-    for (const owners of holders.values()) this.ownedSlots(owners, this.sawAll).bytes += PAGE;
+    for (const rows of rowsOf.values()) this.ownedSlots(this.ownersOf(rows), this.sawAllSlots).bytes += PAGE;
   }
 
   private ownedSlots(owners: readonly number[], complete: boolean): OwnedSlots {
@@ -279,7 +283,7 @@ class OwnerCounter {
       if (!isHidden(entries, row)) continue;
       this.hasHidden = true;
       const bits = entries.bits[row]!;
-      const owners = [this.processOf[row]!];
+      const owners = this.users[this.processOf[row]!]!;
       if ((bits & ENTRY_PRESENT) === 0) {
         this.ownedSlots(owners, false).bytes += PAGE;
         continue;
@@ -291,10 +295,13 @@ class OwnerCounter {
       const kind = isFile ? this.fileKind(isInMemory(this.snapshot.files[file]), file) : ANONYMOUS_MEMORY;
       const isDeleted = kind === DELETED_FILE || kind === DELETED_SHMEM;
       const holders = isDeleted ? (this.fileHolders[file] ?? owners) : owners;
-      const goes = isOnce && (!isDeleted || this.sawAll);
-      this.owned(owners, holders, kind, NO_CGROUP, isOnce, goes).bytes += PAGE;
+      this.owned(owners, holders, kind, NO_CGROUP, isOnce, isOnce).bytes += PAGE;
     }
   }
+}
+
+function quickKey(process: number, kind: MemoryKind, chargedTo: number, complete: boolean): number {
+  return ((process * 8 + kind) * 2 ** 16 + chargedTo) * 2 + (complete ? 1 : 0);
 }
 
 /** System V segments are shown as deleted files, but stay until somebody removes them. */
@@ -312,15 +319,24 @@ function isInMemory(file: HostFile | undefined): boolean {
   return file !== undefined && /^\/(memfd:|dev\/zero|dev\/shm\/|SYSV)/.test(file.path);
 }
 
+function usersOf(snapshot: HostSnapshot): number[][] {
+  const users: number[][] = snapshot.processes.map(() => []);
+  for (const [row, owner] of mmOwners(snapshot).entries()) users[owner]!.push(row);
+  return users;
+}
+
 /** For each deleted file who maps any of it. */
-function holdersOfDeleted({ files, processes, vmas }: HostSnapshot): (readonly number[] | null)[] {
+function holdersOfDeleted(
+  { files, processes, vmas }: HostSnapshot,
+  users: readonly (readonly number[])[],
+): (readonly number[] | null)[] {
   const holders = files.map((file) =>
     goesWithItsMappings(file) && !isDescriptor(file.path) ? ([] as number[]) : null,
   );
   processes.forEach(({ firstVma, endVma }, row) => {
     for (let vma = firstVma; vma < endVma; vma++) {
       const of = vmas.file[vma] === NO_ROW ? null : holders[vmas.file[vma]!]!;
-      if (of !== null && of.at(-1) !== row) of.push(row);
+      if (of !== null && !of.includes(row)) of.push(...users[row]!);
     }
   });
   return holders;

@@ -227,7 +227,7 @@ test('ps: two processes with one page table are shown both, counted once, and ne
     madeUpHost({
       processes: [
         { pid: 1, areas },
-        { pid: 2, parentPid: 1, areas, memoryOf: 1 },
+        { pid: 2, parentPid: 1, sharesMmWith: 1 },
       ],
     }),
   );

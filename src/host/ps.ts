@@ -9,7 +9,7 @@
  */
 import { costsOfGroups, costsOfProcesses, type GroupCost, sharersOf } from './group_costs.ts';
 import { type Ownership, ownershipOf } from './owners.ts';
-import { type Sizes, sizesOf, wasSeen } from './pss.ts';
+import { mmOwners, type Sizes, seenOf, sizesOf } from './pss.ts';
 import type { HostProcess, HostSnapshot, Missing } from './snapshot.ts';
 import { type SwapShown, swapShown } from './swap_shown.ts';
 
@@ -82,13 +82,15 @@ export interface ProcessCost {
 
 export interface PsTotal {
   processes: number;
-  /** Sums of rows. RSS and USS only of rows that have them. */
+  /** Of them, those whose pages nobody let us see: figures below are without them, where the kernel does not say them. */
+  not_seen: number;
+  /** Sums of rows. */
   sum_rss_bytes: number;
   sum_pss_bytes: number;
   sum_uss_bytes: number;
-  /** Frames that any of the rows maps, each once; null where frames are hidden. */
+  /** Frames that any of the seen rows maps, each once; null where frames are hidden. */
   mapped_bytes: number | null;
-  /** … that processes which are not shown map too. */
+  /** … that others map too: processes that are not among the rows, or not seen. */
   mapped_by_others_too_bytes: number | null;
 }
 
@@ -96,7 +98,8 @@ export interface PsTreeNode {
   pid: number;
   /** The process and all below it, each frame once. */
   processes: number;
-  sum_pss_bytes: number | null;
+  not_seen: number;
+  sum_pss_bytes: number;
   rss_bytes: number | null;
   unique_bytes: number | null;
   swap_bytes: number | null;
@@ -124,6 +127,8 @@ export class ProcessCosts {
   readonly ownership: Ownership;
   readonly rows: readonly ProcessCost[];
   private readonly rowOfPid = new Map<number, number>();
+  /** Whether the page map of each was read. */
+  readonly seen: readonly boolean[];
 
   constructor(snapshot: HostSnapshot) {
     this.snapshot = snapshot;
@@ -131,16 +136,18 @@ export class ProcessCosts {
     const { processes, changes } = snapshot;
     for (const [row, { pid }] of processes.entries()) this.rowOfPid.set(pid, row);
     const sizes = sizesOf(snapshot);
+    const owners = mmOwners(snapshot);
+    this.seen = seenOf(snapshot);
     const costs = costsOfProcesses(this.ownership, processes.length);
     const sharers = sharersOf(this.ownership, processes.length, 1);
     const unsteady = new Set(changes.processesUnsteady);
     this.rows = processes.map((process, row) => {
       const most = sharers[row]![0];
-      const first = this.ownership.firstOfMemory[row]!;
+      const first = owners[row]!;
       return {
         ...factsOf(process),
         ...figuresOf(process, sizes[row]!),
-        exit: wasSeen(snapshot, process) ? exitOf(costs[row]!, [process], sizes[row] !== null) : null,
+        exit: this.seen[row] ? exitOf(costs[row]!, [process], sizes[row] !== null) : null,
         shares_most_with: most === undefined ? null : this.sharing(most.process, most.bytes),
         same_memory_as_pid: first === row ? null : processes[first]!.pid,
         unsteady: unsteady.has(process.pid),
@@ -183,6 +190,7 @@ export class ProcessCosts {
     const nodes: PsTreeNode[] = processes.map(({ pid }) => ({
       pid,
       processes: 0,
+      not_seen: 0,
       sum_pss_bytes: 0,
       rss_bytes: null,
       unique_bytes: null,
@@ -190,29 +198,31 @@ export class ProcessCosts {
       exit: null,
       children: [],
     }));
-    const below: HostProcess[][] = processes.map(() => []);
+    const below: number[][] = processes.map(() => []);
     for (const [row, process] of processes.entries()) {
       if (!hasMemory(process)) continue;
       for (let above = row; above >= 0; above = parents[above]!) {
         const node = nodes[above]!;
         node.processes += 1;
-        if (this.rows[row]!.same_memory_as_pid === null) {
-          const pss = this.rows[row]!.pss_bytes;
-          node.sum_pss_bytes = pss === null || node.sum_pss_bytes === null ? null : node.sum_pss_bytes + pss;
-        }
-        below[above]!.push(process);
+        if (!this.seen[row]) node.not_seen += 1;
+        if (this.rows[row]!.same_memory_as_pid === null) node.sum_pss_bytes += this.rows[row]!.pss_bytes ?? 0;
+        below[above]!.push(row);
       }
     }
-    const isKnown = this.snapshot.frames !== null && !this.ownership.hasHidden;
+    const { hasHidden } = this.ownership;
     const roots: PsTreeNode[] = [];
     for (const [row, node] of nodes.entries()) {
       if (node.processes === 0) continue;
       const cost = costs[row]!;
-      if (isKnown && below[row]!.every((p) => wasSeen(this.snapshot, p))) {
+      if (!hasHidden && node.not_seen < node.processes) {
         node.rss_bytes = cost.rssBytes;
         node.unique_bytes = cost.uniqueBytes;
         node.swap_bytes = cost.swapBytes;
-        node.exit = exitOf(cost, below[row]!, true);
+        node.exit = exitOf(
+          cost,
+          below[row]!.map((member) => processes[member]!),
+          true,
+        );
       }
       const parent = parents[row]!;
       if (parent < 0) roots.push(node);
@@ -227,9 +237,10 @@ export class ProcessCosts {
     const own = rows.filter((row) => row.same_memory_as_pid === null);
     const nodeOf = wanted.map((is) => (is ? 0 : -1));
     const [all] = costsOfGroups(ownership, nodeOf, [-1]);
-    const isKnown = rows.every((row) => row.source === 'pages');
+    const isKnown = rows.some((row) => row.source === 'pages');
     return {
       processes: rows.length,
+      not_seen: wanted.filter((is, i) => is && !this.seen[i]).length,
       sum_rss_bytes: sumOf(rows, (row) => row.rss_bytes),
       sum_pss_bytes: sumOf(own, (row) => row.pss_bytes),
       sum_uss_bytes: sumOf(own, (row) => row.uss_bytes),
@@ -342,7 +353,8 @@ function differences(sizes: Sizes, kernel: KernelSizes | null): string[] {
 }
 
 export function exitOf(cost: GroupCost, processes: readonly HostProcess[], knowsSlots: boolean): ExitCost {
-  const tables = processes.map((process) => bytesOf(process.status, 'VmPTE'));
+  const own = processes.filter(({ sharesMmWith }) => sharesMmWith === undefined);
+  const tables = own.map((process) => bytesOf(process.status, 'VmPTE'));
   return {
     freed_bytes: cost.freedBytes,
     freed_with_file_bytes: cost.freedWithFileBytes,

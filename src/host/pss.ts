@@ -50,13 +50,28 @@ export interface Sizes {
 /** Of each process, by its row; null where its pages were not read, or the kernel hid the frames' numbers. */
 export function sizesOf(snapshot: HostSnapshot): (Sizes | null)[] {
   const counter = new SizeCounter(snapshot);
-  return snapshot.processes.map((process) => (wasSeen(snapshot, process) ? counter.sizes(process) : null));
+  const sizes = snapshot.processes.map((process) => (wasSeen(snapshot, process) ? counter.sizes(process) : null));
+  return Array.from(mmOwners(snapshot), (owner) => sizes[owner]!);
 }
 
 /** Whether its page map was read: else nothing is known about its entries. A thread of the kernel has none to read. */
-export function wasSeen({ vmas }: HostSnapshot, { firstVma, endVma }: HostProcess): boolean {
+function wasSeen({ vmas }: HostSnapshot, { firstVma, endVma }: HostProcess): boolean {
   for (let vma = firstVma; vma < endVma; vma++) if ((vmas.perms[vma]! & VMA_SEEN) !== 0) return true;
   return false;
+}
+
+/** For each process whether its page map was read, be it as another's. */
+export function seenOf(snapshot: HostSnapshot): boolean[] {
+  const seen = snapshot.processes.map((process) => wasSeen(snapshot, process));
+  return Array.from(mmOwners(snapshot), (owner) => seen[owner]!);
+}
+
+/** For each process (vfork, CLONE_VM) the row of the one that has the rows of their address space: itself, mostly. */
+export function mmOwners({ processes }: HostSnapshot): Uint32Array {
+  const rows = new Map(processes.map(({ pid }, row) => [pid, row]));
+  return Uint32Array.from(processes, ({ sharesMmWith }, row) =>
+    sharesMmWith === undefined ? row : (rows.get(sharesMmWith) ?? row),
+  );
 }
 
 class SizeCounter {

@@ -75,9 +75,9 @@ function sharedByRollups({ processes, entries, vmas }: HostSnapshot): readonly [
   let largest = 0;
   let sum = 0;
   let known = false;
-  for (const { firstVma, endVma, rollup } of processes) {
+  for (const { firstVma, endVma, rollup, sharesMmWith } of processes) {
     const shown = rollup?.get('Swap');
-    if (shown === undefined) continue;
+    if (shown === undefined || sharesMmWith !== undefined) continue;
     known = true;
     const own = swapped({ bits: entries.bits }, vmas.firstEntry[firstVma]!, vmas.firstEntry[endVma]!);
     const shared = Math.max(0, shown * KB - own);

@@ -88,7 +88,15 @@ function hostTexts(files: HostFiles, missing: MissingList): Map<string, string> 
     if (!(text instanceof Refusal)) texts.set(name, text);
     else missing.add(name, text.errno);
   }
+  const iomem = files.text(files.inProc('iomem'));
+  if (!(iomem instanceof Refusal)) texts.set('iomem', onlySystemRam(iomem));
   return texts;
+}
+
+/** Which frames are memory. The other lines tell where the kernel's code lies: nobody asks for that here. */
+function onlySystemRam(iomem: string): string {
+  const lines = iomem.split('\n').filter((line) => /^[0-9a-f]+-[0-9a-f]+ : System RAM$/.test(line));
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** One of /proc/sys/kernel, '' if it is not there. */

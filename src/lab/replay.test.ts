@@ -463,7 +463,7 @@ test('format 2: threads share memory and run in the order in which they ran', as
   expect(replay.run(4)).toBe(true);
   // The second thread has mapped it, the first one goes on, and both are one process.
   expect(replay.living().length).toBe(1);
-  const two = replay.machine.tasks.filter((task) => task.mm === replay.running.mm).length;
+  const two = replay.machine.tasks.filter((task) => task.mm === replay.running.process.mm).length;
   expect(two).toBe(2);
   replay.run();
   expect([replay.events, replay.unseenPages, replay.processCount, replay.unstarted]).toEqual([6, 0, 1, 0]);

@@ -4,6 +4,7 @@
  * Owns      the file beside the one that is being made.
  * Promises  1. Under the name that was asked for stands the old file or the whole new one, never a part. `-` is standard output.
  *           2. A name that ends with .gz is packed, in members of PIECE_BYTES: memory does not grow with the file.
+ *           3. What stands in front may be written again, in the same length; packed it is a member of its own, stored as it is.
  */
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -23,12 +24,22 @@ export class OutputFile {
   private readonly piece = Buffer.alloc(PIECE_BYTES);
   private length = 0;
   private isOpen = true;
+  private isFronted = false;
 
   constructor(path: string) {
     this.path = path;
     this.isPacked = path.endsWith('.gz');
     this.part = `${path}.${process.pid}.part`;
     this.fd = path === '-' ? STDOUT : openSync(this.part, 'wx', 0o666);
+  }
+
+  /** The file's first bytes: before anything else, and once more at the end. Not to standard output. */
+  front(bytes: Uint8Array | string): void {
+    const stored = this.isPacked ? gzipSync(bytes, { level: 0 }) : Buffer.from(bytes);
+    // A first write moves the file's position; the second, at a place that is named, does not.
+    if (this.isFronted) writeSync(this.fd, stored, 0, stored.length, 0);
+    else writeAll(this.fd, stored);
+    this.isFronted = true;
   }
 
   /** A record's place: `length` bytes, to be filled at once. */

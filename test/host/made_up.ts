@@ -42,8 +42,6 @@ export interface MadeUpArea {
 export interface MadeUpProcess extends Partial<HostProcess> {
   readonly pid: number;
   readonly areas?: readonly MadeUpArea[];
-  /** It has the address space of this pid: its entries are not counted again. */
-  readonly memoryOf?: number;
 }
 
 export interface MadeUpHost {
@@ -62,8 +60,7 @@ export interface MadeUpHost {
 export function madeUpHost(host: MadeUpHost): HostSnapshot {
   const count = host.frames ?? 1024;
   const mapcounts = new Map<number, number>(Object.entries(host.unseen ?? {}).map(([pfn, n]) => [Number(pfn), n]));
-  for (const { areas = [], memoryOf } of host.processes) {
-    if (memoryOf !== undefined) continue;
+  for (const { areas = [] } of host.processes) {
     for (const pfn of areas.flatMap((area) => area.pages)) {
       if (typeof pfn === 'number') mapcounts.set(pfn, (mapcounts.get(pfn) ?? 0) + 1);
     }

@@ -25,7 +25,7 @@ import { bdiWriteCongested, congestionWait } from '../backing_dev.ts';
 import { EVENT_KSWAPD } from '../clock.ts';
 import { SCAN_NS } from '../costs.ts';
 import { folioMapcount, folioPages } from '../folio.ts';
-import { __GFP_FS, __GFP_HIGHMEM, __GFP_IO, __GFP_MOVABLE, GFP_KERNEL, type Gfp } from '../gfp.ts';
+import { __GFP_FS, __GFP_HARDWALL, __GFP_HIGHMEM, __GFP_IO, __GFP_MOVABLE, GFP_KERNEL, type Gfp } from '../gfp.ts';
 import {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
@@ -152,7 +152,7 @@ class ZoneVmscan implements Reclaim {
     sc.start(SWAP_CLUSTER_MAX, this.gfpContext(gfp) | __GFP_HIGHMEM | __GFP_MOVABLE, memcg);
     sc.maySwap = maySwap;
     sc.mayWritepage = !machine.sysctl.laptopMode;
-    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, 0, sc.mayWritepage, sc.gfp, memcg.id);
+    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, 0, sc.mayWritepage, sc.gfp | __GFP_HARDWALL, memcg.id);
     const freed = this.asReclaimer(sc, machine.nodes[0]!);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_memcg_reclaim_end', freed);
     return freed;
