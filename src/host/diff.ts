@@ -229,12 +229,13 @@ function byFlag({ frames: { word, count, wordsLow, wordsHigh } }: FrameKinds): M
 const NOBODY = '';
 
 function byOwner({ cgroups }: HostSnapshot, { frames: { cgroup, count } }: FrameKinds): Map<string, number> {
-  const sums = new Float64Array(NO_CGROUP + 1);
-  for (let pfn = 0; pfn < count; pfn++) sums[cgroup[pfn]!]! += 1;
+  // The last row is NO_CGROUP, and what the list of cgroups does not know.
+  const sums = new Float64Array(cgroups.length + 1);
+  for (let pfn = 0; pfn < count; pfn++) sums[Math.min(cgroup[pfn]!, cgroups.length)]! += 1;
   const owners = new Map<string, number>();
   sums.forEach((frames, row) => {
     const path = cgroups[row]?.path ?? NOBODY;
-    if (frames > 0) owners.set(path, (owners.get(path) ?? 0) + frames);
+    owners.set(path, (owners.get(path) ?? 0) + frames);
   });
   return owners;
 }

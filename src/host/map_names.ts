@@ -24,10 +24,10 @@ export interface MapName {
 
 export class MapNames {
   private readonly files: HostFiles;
-  private readonly builder: SnapshotBuilder;
+  private readonly builder: Pick<SnapshotBuilder, 'file'>;
   private readonly known = new Map<string, MapName>();
 
-  constructor(files: HostFiles, builder: SnapshotBuilder) {
+  constructor(files: HostFiles, builder: Pick<SnapshotBuilder, 'file'>) {
     this.files = files;
     this.builder = builder;
   }

@@ -245,7 +245,8 @@ export class CacheAsker {
       if (!this.isToldTheTruth(fd, inode)) return counts.errno === 'EPERM' ? counts : new Refusal('EPERM');
       const resident = this.calls.resident(fd, inode.sizeBytes, onRange);
       if (resident instanceof Refusal) return resident;
-      this.note(isOverlay ? 'cachestat of overlays' : 'cachestat', isOverlay ? 'no layer is seen' : counts.errno);
+      if (isOverlay) this.note('cachestat of overlays', 'no layer is seen, so by mincore');
+      else this.note('cachestat', `${counts.errno}, so by mincore`);
       return { counts: null, residentPages: resident, ranges };
     }
     const told = { counts, residentPages: counts.cachedPages, ranges };
