@@ -84,7 +84,7 @@ export interface PsTotal {
   processes: number;
   /** Of them, those whose pages nobody let us see: figures below are without them, where the kernel does not say them. */
   not_seen: number;
-  /** Sums of rows. */
+  /** Sums of rows, each address space once. */
   sum_rss_bytes: number;
   sum_pss_bytes: number;
   sum_uss_bytes: number;
@@ -241,7 +241,7 @@ export class ProcessCosts {
     return {
       processes: rows.length,
       not_seen: wanted.filter((is, i) => is && !this.seen[i]).length,
-      sum_rss_bytes: sumOf(rows, (row) => row.rss_bytes),
+      sum_rss_bytes: sumOf(own, (row) => row.rss_bytes),
       sum_pss_bytes: sumOf(own, (row) => row.pss_bytes),
       sum_uss_bytes: sumOf(own, (row) => row.uss_bytes),
       mapped_bytes: isKnown ? all!.rssBytes : null,
