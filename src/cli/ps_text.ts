@@ -8,7 +8,7 @@
  */
 import pc from 'picocolors';
 import type { CgroupCost, CgroupsAnswer } from '../host/cgroups.ts';
-import type { ProcessCost, PsAnswer, PsTreeNode, Sharing } from '../host/ps.ts';
+import { type ProcessCost, type PsAnswer, type PsTreeNode, type Sharing, sumOfKnown } from '../host/ps.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
 
@@ -101,9 +101,9 @@ function drawn<T>(rows: readonly T[], shape: Shape<T>, width: number, sums: bool
   const said = columns.filter((column, i) => i < always || rows.some((row) => (column.figure(row) ?? 0) !== 0));
   const cells = said.map((column) => {
     const numbers = rows.map((row) => (isRepeated(row) ? null : number(column, row)));
-    const sum = column.hasNoSum ? null : numbers.reduce<number>((total, n) => total + (n ?? 0), 0);
+    const sum = column.hasNoSum ? '' : shown(sumOfKnown(numbers));
     const texts = column.isPlain ? numbers.map((n) => (n === null ? '–' : String(n))) : numbers.map(shown);
-    return { head: column.head, texts, sum: sum === null ? '' : grouped(sum) };
+    return { head: column.head, texts, sum };
   });
   const keys = rows.map((row) => String(first.figure(row) ?? ''));
   const wide = cells.map(({ head, texts, sum }) => Math.max(head.length, sum.length, ...texts.map((t) => t.length)));
