@@ -75,6 +75,8 @@ export async function cachedFiles(
     const outcome = askPath(asker, path, { allFilesystems: options.allFilesystems === true, progress });
     return outcome instanceof Refusal ? [{ path, why: outcome.errno }] : [];
   });
+  progress('who has them open');
+  for (const { pid } of snapshot.processes) if (pids?.has(pid) !== true) sources.noteOpeners(pid);
   const meminfo = host.text(host.inProc('meminfo'));
   const rest = { meminfo: meminfo instanceof Refusal ? null : meminfo, refused };
   return { files: asker.files, ...asker.answer(), ...rest, askedFiles: asker.askedFiles };

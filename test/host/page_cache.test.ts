@@ -237,6 +237,14 @@ test.skipIf(missing !== null)(named('a file that is deleted and open, by whom', 
   expect(file).toMatchObject({ deleted: true, cachedPages: 7, openBy: [holder.pid] });
 });
 
+test.skipIf(missing !== null)(named('a file that is named: who has it open', missing), async () => {
+  const path = fileOf('kept', 7);
+  const holder = await child('sh', ['-c', 'exec 3<"$1" 4<"$1"; echo ready; read x', 'sh', path]);
+  const answer = await cachedFiles(new HostFiles(), snapshotOf(holder.pid), { pids: null, paths: [path] });
+  await holder.end();
+  expect(found(answer)).toMatchObject([{ path, cachedPages: 7, openBy: [holder.pid] }]);
+});
+
 const noCompiler = missing ?? lacks('cc');
 
 test.skipIf(noCompiler !== null)(
