@@ -152,7 +152,8 @@ async function liveSnapshot(flags: SnapshotFlags): Promise<HostSnapshot> {
   return flags.files ? withCache(snapshot, pids) : snapshot;
 }
 
-async function withCache(snapshot: HostSnapshot, pids: readonly number[] | undefined): Promise<HostSnapshot> {
+/** With what the page cache holds of each file: `diff` asks a host the same as the snapshot it is compared with. */
+export async function withCache(snapshot: HostSnapshot, pids: readonly number[] | undefined): Promise<HostSnapshot> {
   const progress = new Progress();
   const show = (asked: number) => progress.say(`${plural(asked, 'file')} asked`);
   try {
