@@ -1,7 +1,7 @@
 /**
- * Bundles: what we ship, run and measure. One module per program, so that constants are inlined.
+ * Bundles: what we ship, run and measure. Constants are inlined, across files too.
  *
- *   dist/cli.js      the command                 src/cli/main.ts
+ *   dist/cli.js      the command                 src/cli/main.ts, and dist/command*.js: what each of its commands needs
  *   dist/worker.js   a worker of a sweep         src/lab/worker.ts
  *   dist/check_worker.js   one of a check        src/lab/check/worker.ts
  *   dist/index.js    the library `revmap`        src/index.ts
@@ -10,16 +10,20 @@
  *   dist/shared*.js  what these three share, so that a Machine is the same class in all
  *   dist/types/      their declarations
  *
- * Promises  A running revmap never sees half a build: files appear under a private name and are renamed into place.
+ * Promises  A running revmap never sees half a build: files appear under a private name and are renamed into place, those
+ *           that name others last; what it may still be loading stays for ten minutes.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
+
+/** A revmap that began before a build loads its pieces in less. */
+const OLD_MS = 600_000;
 
 /** How every bundle is made, the benches too. @type {import('esbuild').BuildOptions} */
 export const bundleOptions = {
@@ -34,13 +38,38 @@ export const bundleOptions = {
   logLevel: 'warning',
 };
 
+/** How the engine and the readers of our files are bundled for a browser. @type {import('esbuild').BuildOptions} */
+export const browserOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'chrome120',
+  minifySyntax: true,
+  logLevel: 'warning',
+  plugins: [
+    {
+      name: 'no files in a browser',
+      setup(build) {
+        build.onResolve({ filter: /\/body_file\.ts$/ }, () => ({ path: join(root, 'src/trace/body_file_browser.ts') }));
+      },
+    },
+  ],
+};
+
 /** The bundles, and with `types` their declarations. Without, those of the last build stay. */
 export async function buildAll({ types = false } = {}) {
   const started = new Date(); // a source saved while we build is newer than the stamp
   mkdirSync(dist, { recursive: true });
   const outdir = mkdtempSync(join(dist, '.new-'));
   try {
-    await build({ ...bundleOptions, outdir, entryPoints: { cli: 'src/cli/main.ts' } });
+    await build({
+      ...bundleOptions,
+      outdir,
+      entryPoints: { cli: 'src/cli/main.ts' },
+      splitting: true,
+      chunkNames: 'command-[hash]',
+    });
     await build({ ...bundleOptions, outdir, entryPoints: { worker: 'src/lab/worker.ts' } });
     await build({ ...bundleOptions, outdir, entryPoints: { check_worker: 'src/lab/check/worker.ts' } });
     await build({
@@ -51,7 +80,7 @@ export async function buildAll({ types = false } = {}) {
       chunkNames: 'shared-[hash]',
     });
     if (types) buildTypes(join(outdir, 'types'));
-    moveIntoPlace(outdir);
+    moveIntoPlace(outdir, types ? 0 : OLD_MS);
   } finally {
     rmSync(outdir, { recursive: true });
   }
@@ -67,14 +96,23 @@ function buildTypes(outDir) {
   if (status !== 0) throw new Error('the declarations were not built');
 }
 
-/** Replaces what has a new form and removes what no longer has one. @param {string} outdir */
-function moveIntoPlace(outdir) {
+/**
+ * Replaces what has a new form and removes what no longer has one and is as old as that.
+ * @param {string} outdir
+ * @param {number} oldMs
+ */
+function moveIntoPlace(outdir, oldMs) {
   const made = readdirSync(outdir);
+  const isPiece = (/** @type {string} */ name) => /^(command|shared)-/.test(name);
   for (const old of readdirSync(dist)) {
+    const path = join(dist, old);
     const kept = made.includes(old) || old.startsWith('.') || old === 'types';
-    if (!kept || (old === 'types' && made.includes(old))) rmSync(join(dist, old), { recursive: true });
+    const inUse = isPiece(old) && Date.now() - statSync(path).mtimeMs < oldMs;
+    if ((!kept && !inUse) || (old === 'types' && made.includes(old))) rmSync(path, { recursive: true });
   }
-  for (const name of made) renameSync(join(outdir, name), join(dist, name));
+  for (const name of made.sort((a, b) => Number(isPiece(b)) - Number(isPiece(a)))) {
+    renameSync(join(outdir, name), join(dist, name));
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

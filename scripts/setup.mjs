@@ -1,20 +1,17 @@
 /**
  * Makes a clone ready to run: the right Node, the packages the lockfile names, a bundle no older than its sources.
  *
- * Promises  1. It runs before anything is installed: it imports nothing but Node.
+ * Promises  1. It runs before anything is installed: it imports nothing but Node and ready.mjs.
  *           2. What is already in place is left alone, so it may run before every command.
  *           3. It speaks on stderr only, one line for each thing it does. Output of revmap stays clean in a pipe.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleIsStale, installedPackages, root } from './ready.mjs';
 
-export const root = fileURLToPath(new URL('..', import.meta.url));
-const stamp = join(root, 'dist', '.built');
-
-/** What a bundle depends on, besides node_modules. */
-const sources = ['src', 'package.json', 'package-lock.json', 'scripts/build.mjs'];
+export { root };
 
 /** Everything `bin/revmap`, `npm start` and `npm test` need. */
 export async function makeReady() {
@@ -82,9 +79,8 @@ function isInPath(program) {
 
 /** npm keeps a copy of what it installed; it must hold every package of our lockfile, in the same version. */
 function packagesAreInstalled() {
-  const copy = join(root, 'node_modules', '.package-lock.json');
-  if (!existsSync(copy)) return false;
-  const installed = packagesOf(copy);
+  if (!existsSync(installedPackages)) return false;
+  const installed = packagesOf(installedPackages);
   for (const [path, wanted] of Object.entries(packagesOf(join(root, 'package-lock.json')))) {
     // '' is revmap itself; an optional package may belong to another operating system.
     if (path === '' || wanted.optional) continue;
@@ -99,24 +95,6 @@ function packagesAreInstalled() {
  */
 function packagesOf(lockfile) {
   return JSON.parse(readFileSync(lockfile, 'utf8')).packages;
-}
-
-function bundleIsStale() {
-  if (!existsSync(stamp)) return true;
-  const built = statSync(stamp).mtimeMs;
-  return sources.some((source) => changedSince(built, join(root, source)));
-}
-
-/**
- * A folder's own time counts as well: it shows that a file was deleted.
- * @param {number} time
- * @param {string} path
- * @returns {boolean}
- */
-function changedSince(time, path) {
-  const info = statSync(path);
-  if (info.mtimeMs > time) return true;
-  return info.isDirectory() && readdirSync(path).some((name) => changedSince(time, join(path, name)));
 }
 
 /** @param {string} what */

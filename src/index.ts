@@ -15,7 +15,8 @@ export {
   simulate,
 } from './policy/index.ts';
 export { buddyinfo } from './proc/buddyinfo.ts';
-export { kpageCount, kpageFlagNames, kpageFlags } from './proc/kpage.ts';
+export { kpageCount, kpageFlags } from './proc/kpage.ts';
+export { kpageFlagNames } from './proc/kpage_flags.ts';
 export { lruGen } from './proc/lru_gen.ts';
 export { maps } from './proc/maps.ts';
 export { meminfo } from './proc/meminfo.ts';

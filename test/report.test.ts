@@ -4,23 +4,16 @@
  * Skipped where there is no Chromium (`npm test` installs one where root may).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeReady } from '../scripts/setup.mjs';
+import { CHROMIUM, CHROMIUM_ARGS } from './browser/chromium.ts';
 
 const root = join(import.meta.dirname, '..');
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const folder = mkdtempSync(join(tmpdir(), 'revmap-report-'));
 const single = join(folder, 'single.html');
 const grid = join(folder, 'grid.html');
@@ -59,7 +52,7 @@ describe.skipIf(CHROMIUM === undefined)('report in Chromium (skipped: there is n
       sweep('--kernel', '3.16,6.1', '--limits', '5', '--report', grid),
     ];
     for (const { status, stderr } of made) expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ARGS });
+    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: CHROMIUM_ARGS });
   });
 
   afterEach(async () => {

@@ -7,21 +7,31 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { addCheck } from './check.ts';
-import { addCompare } from './compare.ts';
-import { addConvert } from './convert.ts';
-import { addCurve } from './curve.ts';
-import { addDemo } from './demo.ts';
-import { addFuzz } from './fuzz.ts';
-import { addInfo } from './info.ts';
-import { addMeasure } from './measure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
-import { addQuery } from './query.ts';
-import { addRecord } from './record.ts';
-import { addRun } from './run.ts';
-import { addSweep } from './sweep.ts';
-import { addWho } from './who.ts';
-import { addWorker } from './worker.ts';
+
+/** Each in a file of its own, which is loaded when it is asked for: `who` has no use for the engine. In the order of --help. */
+const COMMANDS: readonly (readonly [name: string, add: (program: Command) => Promise<void>])[] = [
+  ['record', async (program) => (await import('./record.ts')).addRecord(program)],
+  ['run', async (program) => (await import('./run.ts')).addRun(program)],
+  ['sweep', async (program) => (await import('./sweep.ts')).addSweep(program)],
+  ['worker', async (program) => (await import('./worker.ts')).addWorker(program)],
+  ['curve', async (program) => (await import('./curve.ts')).addCurve(program)],
+  ['query', async (program) => (await import('./query.ts')).addQuery(program)],
+  ['compare', async (program) => (await import('./compare.ts')).addCompare(program)],
+  ['info', async (program) => (await import('./info.ts')).addInfo(program)],
+  ['convert', async (program) => (await import('./convert.ts')).addConvert(program)],
+  ['who', async (program) => (await import('./who.ts')).addWho(program)],
+  ['ps', async (program) => (await import('./ps.ts')).addPs(program)],
+  ['files', async (program) => (await import('./files.ts')).addFiles(program)],
+  ['frames', async (program) => (await import('./frames.ts')).addFrames(program)],
+  ['diff', async (program) => (await import('./diff.ts')).addDiff(program)],
+  ['snapshot', async (program) => (await import('./snapshot.ts')).addSnapshot(program)],
+  ['proc', async (program) => (await import('./proc.ts')).addProc(program)],
+  ['check', async (program) => (await import('./check.ts')).addCheck(program)],
+  ['fuzz', async (program) => (await import('./fuzz.ts')).addFuzz(program)],
+  ['measure', async (program) => (await import('./measure.ts')).addMeasure(program)],
+  ['demo', async (program) => (await import('./demo.ts')).addDemo(program)],
+];
 
 const FAILED = 1;
 const WRONG_QUESTION = 2;
@@ -31,23 +41,10 @@ program.description("Linux's memory manager, as a system you can run and questio
 program.version(manifest.version);
 program.exitOverride();
 program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'revmap: ')) });
-addRecord(program);
-addRun(program);
-addSweep(program);
-addWorker(program);
-addCurve(program);
-addQuery(program);
-addCompare(program);
-addInfo(program);
-addConvert(program);
-addWho(program);
-addCheck(program);
-addFuzz(program);
-addMeasure(program);
-addDemo(program);
 
 endQuietlyOnClosedPipe();
 try {
+  await addAsked(process.argv[2]);
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
@@ -59,6 +56,13 @@ try {
     );
     process.exitCode = FAILED;
   }
+}
+
+/** The command whose name stands first; without one, all: what is said then (help, a name nearly right) is about each. */
+async function addAsked(first: string | undefined): Promise<void> {
+  if (first === '--version' || first === '-V') return;
+  const asked = COMMANDS.filter(([name]) => name === first);
+  for (const [, add] of asked.length > 0 ? asked : COMMANDS) await add(program);
 }
 
 /** A bad file, a bad argument, or something that the operating system refused. */

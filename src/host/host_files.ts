@@ -6,9 +6,12 @@
  *           2. A refusal is an answer, not an exception: processes end and mappings go while we read.
  *           3. Tests put a class of their own here, in which any read may be refused.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeName } from './text.ts';
+import { decodeName, encodeName } from './text.ts';
+
+/** Room for a file, to begin with. */
+const ROOM_BYTES = 65_536;
 
 /** What the kernel would not show, and its word for it: ENOENT, ESRCH, EPERM, EACCES … */
 export class Refusal {
@@ -30,6 +33,7 @@ export interface FileStat {
 export class HostFiles {
   readonly proc: string;
   readonly sys: string;
+  private room = new Uint8Array(ROOM_BYTES);
 
   constructor(proc = '/proc', sys = '/sys') {
     this.proc = proc;
@@ -45,8 +49,16 @@ export class HostFiles {
     return join(this.sys, ...names);
   }
 
+  /** A whole file. Those of /proc have no size and come in pieces of a page, so they are read to their end into one buffer. */
   bytes(path: string): Uint8Array | Refusal {
-    return answered(() => readFileSync(path));
+    return answered(() => {
+      const fd = openSync(raw(path), 'r');
+      try {
+        return this.toTheEnd(fd);
+      } finally {
+        closeSync(fd);
+      }
+    });
   }
 
   text(path: string): string | Refusal {
@@ -55,16 +67,24 @@ export class HostFiles {
   }
 
   list(path: string): string[] | Refusal {
-    return answered(() => readdirSync(path));
+    return answered(() => readdirSync(raw(path), { encoding: 'buffer' }).map((name) => decodeName(name)));
+  }
+
+  directories(path: string): string[] | Refusal {
+    return answered(() =>
+      readdirSync(raw(path), { encoding: 'buffer', withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => decodeName(entry.name)),
+    );
   }
 
   link(path: string): string | Refusal {
-    return answered(() => decodeName(readlinkSync(path, { encoding: 'buffer' })));
+    return answered(() => decodeName(readlinkSync(raw(path), { encoding: 'buffer' })));
   }
 
   stat(path: string): FileStat | Refusal {
     return answered(() => {
-      const stat = statSync(path, { bigint: true });
+      const stat = statSync(raw(path), { bigint: true });
       return {
         device: deviceName(stat.dev),
         inode: String(stat.ino),
@@ -74,8 +94,22 @@ export class HostFiles {
     });
   }
 
+  private toTheEnd(fd: number): Uint8Array {
+    let length = 0;
+    for (;;) {
+      if (length === this.room.length) {
+        const room = new Uint8Array(2 * length);
+        room.set(this.room);
+        this.room = room;
+      }
+      const read = readSync(fd, this.room, length, this.room.length - length, null);
+      if (read === 0) return this.room.slice(0, length);
+      length += read;
+    }
+  }
+
   open(path: string): OpenFile | Refusal {
-    return answered(() => new OpenFile(openSync(path, 'r')));
+    return answered(() => new OpenFile(openSync(raw(path), 'r')));
   }
 }
 
@@ -102,6 +136,11 @@ function deviceName(dev: bigint): string {
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
   return `${major.toString(16).padStart(2, '0')}:${minor.toString(16).padStart(2, '0')}`;
+}
+
+/** Names that are no UTF-8 go to the kernel as the bytes that they are. */
+function raw(path: string): string | Buffer {
+  return /[\udc80-\udcff]/.test(path) ? Buffer.from(encodeName(path)) : path;
 }
 
 function answered<T>(ask: () => T): T | Refusal {

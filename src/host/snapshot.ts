@@ -76,6 +76,9 @@ export interface FrameTable {
   readonly cgroup: Uint16Array;
 }
 
+/** Both halves of the word of a frame that nobody asked for (`frames: 'mapped'`): no frame has all flags. */
+export const KPF_NOT_READ = 0xffff_ffff;
+
 export const NO_ROW = -1;
 export const NO_CGROUP = 0xffff;
 
@@ -94,15 +97,25 @@ export interface HostFile {
 export interface CachedFile {
   /** Row in `files`. */
   readonly file: number;
+  readonly kind: CachedKind;
   readonly sizeBytes: number;
   readonly cachedPages: number;
-  readonly dirtyPages: number;
-  readonly writebackPages: number;
-  readonly evictedPages: number;
-  readonly recentlyEvictedPages: number;
+  /** These four are null where only mincore(2) could be asked: a kernel before 6.5, or overlayfs. */
+  readonly dirtyPages: number | null;
+  readonly writebackPages: number | null;
+  /** Of shared memory: swapped out. */
+  readonly evictedPages: number | null;
+  readonly recentlyEvictedPages: number | null;
   /** First page and number of pages of each resident range, in order; null where nobody asked. */
   readonly ranges: readonly (readonly [firstPage: number, pages: number])[] | null;
+  /** Processes that have it open or run it; who maps it stands in `vmas`. */
+  readonly openBy: readonly number[];
+  /** Other rows of `files` that are the same file: an overlay of it, another name under which maps shows it. */
+  readonly otherFiles: readonly number[];
 }
+
+/** Of a disk's file system; of tmpfs, memfd and the like (Shmem in meminfo); a block device's own (Buffers). */
+export type CachedKind = 'file' | 'shmem' | 'device';
 
 export interface HostProcess {
   readonly pid: number;
@@ -116,10 +129,15 @@ export interface HostProcess {
   readonly threads: number;
   /** R, S, D, Z … */
   readonly state: string;
-  /** Its memory cgroup: the path in /proc/PID/cgroup ('/' is the root). */
+  /** Its memory cgroup, below the mount as in HostCgroup ('/' is the root; '' if there is none or it could not be read). */
   readonly cgroup: string;
   /** It has no address space of its own. */
   readonly isKernelThread: boolean;
+  /**
+   * The process whose address space this one uses, too (vfork, clone with CLONE_VM): the rows stand there, and here are
+   * none, because the kernel counts such a mapping once. Not there: its address space is its own.
+   */
+  readonly sharesMmWith?: number;
   /** Fields of /proc/PID/status in kB (VmRSS, VmSwap, RssAnon …), letter for letter. */
   readonly status: ReadonlyMap<string, number>;
   /** Fields of /proc/PID/smaps_rollup in kB (Rss, Pss, Pss_Anon, Swap, SwapPss …); null where we may not read it. */
@@ -156,7 +174,7 @@ export interface Changes {
   readonly processesReread: number;
   /** … and still moved at the last try: their rows may be a mix. Pids. */
   readonly processesUnsteady: readonly number[];
-  /** Entries whose frame was another thing when we looked at kpageflags: in a mapping and yet free. */
+  /** Entries whose frame was another thing when we looked at /proc/kpage*: in a page table, and yet free or mapped by nobody. */
   readonly entriesStale: number;
 }
 

@@ -39,6 +39,7 @@ import { addrOf, PAGE_SIZE, type Vaddr, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Process } from '../syscalls/process.ts';
 import { System } from '../syscalls/system.ts';
 import { CLONE_FILES, CLONE_VFORK, CLONE_VM, O_CREAT, O_DIRECTORY, O_EXCL } from '../syscalls/uapi.ts';
+import { decoderOf, type Recording } from '../trace/bodies.ts';
 import {
   EVENT_ACCESSES,
   EVENT_CLOCK,
@@ -49,7 +50,6 @@ import {
   EVENT_TEXT,
   EVENT_TICK,
 } from '../trace/decode.ts';
-import { decoderOf, type Recording } from '../trace/source.ts';
 import type { Survey } from '../trace/survey.ts';
 import * as nr from '../trace/x86_64.ts';
 import { OF_FILES, POSITIONED, VECTORS, WRITES } from './call_kinds.ts';
@@ -59,6 +59,7 @@ import { freePages } from './limit.ts';
 import { copyCall, nameCall, namesFiles } from './name_calls.ts';
 import { ENDED, ReplayProcess, RUNNING, SUSPENDED, WAITING } from './replay_process.ts';
 import type { CallDifference } from './result.ts';
+import type { Player } from './timeline.ts';
 
 const DIFFERENCES_KEPT = 5;
 const SLICE_NS = 65536;
@@ -77,7 +78,7 @@ export interface Position {
   readonly own: number;
 }
 
-export class Replay {
+export class Replay implements Player {
   readonly machine: Machine;
   readonly system: System;
   readonly memcg: MemCgroup;

@@ -23,7 +23,7 @@ export function restoreSnapshot(snapshot: Snapshot): Machine {
   return copyGraph(snapshot.root);
 }
 
-type TypedArray =
+export type TypedArray =
   | Uint8Array
   | Uint16Array
   | Uint32Array
@@ -33,26 +33,34 @@ type TypedArray =
   | Float32Array
   | Float64Array;
 
-function isTypedArray(value: object): value is TypedArray {
+export function isTypedArray(value: object): value is TypedArray {
   return ArrayBuffer.isView(value);
 }
 
-/** Deep copy of everything that `root` reaches; shared parts and cycles stay so. */
-export function copyGraph<T extends object>(root: T): T {
+function copyOfArray(value: object): object | null {
+  return isTypedArray(value) ? value.slice() : null;
+}
+
+/**
+ * Deep copy of everything that `root` reaches; shared parts and cycles stay so. `leaf` may say what takes an object's place
+ * in the copy, and the walk does not go on behind it; null leaves it to us.
+ */
+export function copyGraph<T extends object>(root: T, leaf: (value: object) => object | null = copyOfArray): T {
   const copies = new Map<object, object>();
   const open: object[] = [];
   const copyOf = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null) return value;
     const known = copies.get(value);
     if (known !== undefined) return known;
-    let copy: object;
-    if (isTypedArray(value)) copy = value.slice();
-    else if (Array.isArray(value)) copy = new Array(value.length);
-    else if (value instanceof Map) copy = new Map();
-    else if (value instanceof Set) copy = new Set();
-    else copy = Object.create(Object.getPrototypeOf(value));
+    let copy = leaf(value);
+    if (copy === null) {
+      if (Array.isArray(value)) copy = new Array(value.length);
+      else if (value instanceof Map) copy = new Map();
+      else if (value instanceof Set) copy = new Set();
+      else copy = Object.create(Object.getPrototypeOf(value)) as object;
+      open.push(value);
+    }
     copies.set(value, copy);
-    if (!isTypedArray(value)) open.push(value);
     return copy;
   };
   const result = copyOf(root);

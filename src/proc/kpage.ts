@@ -1,7 +1,7 @@
 /**
  * /proc/kpageflags, kpagecount and kpagecgroup: what each frame is.
  *
- * Owns      the KPF_ bits: the kernel's numbering for user space, which never changes.
+ * Owns      which of a frame's flags are shown as which bit (their names: kpage_flags.ts).
  * Linux     6.18 fs/proc/page.c: stable_page_flags get_kpage_count; include/uapi/linux/kernel-page-flags.h
  */
 import { folioMapcount } from '../mm/folio.ts';
@@ -35,58 +35,7 @@ import {
 } from '../mm/page_flags.ts';
 import type { Pfn } from '../mm/units.ts';
 import { procFormat } from './formats.ts';
-
-/** Bit by bit, from 0. Bit 34 depends on the page: see kpageFlagNames. */
-export const KPF_NAMES: readonly string[] = [
-  'locked',
-  'error',
-  'referenced',
-  'uptodate',
-  'dirty',
-  'lru',
-  'active',
-  'slab',
-  'writeback',
-  'reclaim',
-  'buddy',
-  'mmap',
-  'anon',
-  'swapcache',
-  'swapbacked',
-  'compound_head',
-  'compound_tail',
-  'huge',
-  'unevictable',
-  'hwpoison',
-  'nopage',
-  'ksm',
-  'thp',
-  'offline',
-  'zero_page',
-  'idle',
-  'pgtable',
-  'bit27',
-  'bit28',
-  'bit29',
-  'bit30',
-  'bit31',
-  'reserved',
-  'mlocked',
-  'owner_2',
-  'private',
-  'private_2',
-  'owner_private',
-  'arch',
-  'uncached',
-];
-
-const KPF_MMAP = 11;
-const KPF_ANON = 12;
-const KPF_SWAPCACHE = 13;
-const KPF_KSM = 21;
-const KPF_THP = 22;
-const KPF_ZERO_PAGE = 24;
-const KPF_OWNER_2 = 34;
+import { KPF_ANON, KPF_KSM, KPF_MMAP, KPF_OWNER_2, KPF_SWAPCACHE, KPF_THP, KPF_ZERO_PAGE } from './kpage_flags.ts';
 
 /** Flags that are shown as they are. Bit 34 is one bit of the kernel's word with two meanings. */
 const COPIED: ReadonlyArray<{ readonly flag: number; readonly value: number }> = (
@@ -139,18 +88,6 @@ export function kpageFlags(machine: Machine, pfn: Pfn): number {
 
 function tailFlags(head: PageFlags): PageFlags {
   return (head & ~PG_head) | PG_tail;
-}
-
-/** `uptodate|lru|mmap|anon|swapbacked|anon_exclusive`. */
-export function kpageFlagNames(word: number): string[] {
-  const anonymous = Math.floor(word / 2 ** KPF_ANON) % 2 === 1;
-  const names: string[] = [];
-  for (let bit = 0, rest = word; rest > 0; bit++, rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 0) continue;
-    if (bit === KPF_OWNER_2) names.push(anonymous ? 'anon_exclusive' : 'mappedtodisk');
-    else names.push(KPF_NAMES[bit]!);
-  }
-  return names;
 }
 
 /** How many page-table entries map the frame. */

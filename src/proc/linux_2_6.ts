@@ -148,12 +148,12 @@ function vmPages(mm: Mm): { shared: number; exec: number; stack: number } {
   return pages;
 }
 
-/** The Vm lines of /proc/PID/status. */
-export function status_2_6(mm: Mm): string {
+/** The Vm lines of /proc/PID/status, in kB. */
+export function vmLines_2_6(mm: Mm): [name: string, kib: number][] {
   const { shared, exec, stack } = vmPages(mm);
   const kib = (pages: number): number => pages * 4;
   const text = kib(textPages(mm));
-  const lines: [string, number][] = [
+  return [
     ['VmPeak', kib(Math.max(mm.hiwaterVm, mm.totalVm))],
     ['VmSize', kib(mm.totalVm)],
     ['VmLck', kib(mm.lockedVm)],
@@ -165,7 +165,12 @@ export function status_2_6(mm: Mm): string {
     ['VmLib', kib(exec) - text],
     ['VmPTE', kib(mm.nrPtes)],
   ];
-  return lines.map(([name, value]) => `${name}:\t${String(value).padStart(8)} kB\n`).join('');
+}
+
+export function status_2_6(mm: Mm): string {
+  return vmLines_2_6(mm)
+    .map(([name, value]) => `${name}:\t${String(value).padStart(8)} kB\n`)
+    .join('');
 }
 
 /** size, resident, shared, text, lib, data, dirty; in pages. */

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { Space } from '../../test/space.ts';
 import { MAP_SHARED } from '../mm/uapi.ts';
 import { NODE_STAT_NAMES } from '../mm/vmstat.ts';
-import { pagetypeinfo, slabinfo_2_6, statThreshold_2_6 } from './linux_2_6_stat.ts';
+import { slabinfo_2_6, statThreshold_2_6 } from './linux_2_6_stat.ts';
 import { meminfo } from './meminfo.ts';
+import { pagetypeinfo } from './pagetypeinfo.ts';
 import { vmstat } from './vmstat.ts';
 import { zoneinfo } from './zoneinfo.ts';
 

@@ -1,9 +1,9 @@
 /**
- * What 2.6 says of its memory as a whole: /proc/vmstat, meminfo, zoneinfo, pagetypeinfo and slabinfo.
+ * What 2.6 says of its memory as a whole: /proc/vmstat, meminfo, zoneinfo and slabinfo.
  *
  * Owns      the names, their order and the form of these files. A counter of something that this machine does not have is 0.
  * Promises  Only looks.
- * Linux     2.6.24 mm/vmstat.c: vmstat_text zoneinfo_show_print pagetypeinfo_show; fs/proc/proc_misc.c: meminfo_read_proc;
+ * Linux     2.6.24 mm/vmstat.c: vmstat_text zoneinfo_show_print; fs/proc/proc_misc.c: meminfo_read_proc;
  *           mm/slab.c: print_slabinfo_header s_show
  *
  * DIFFERS: CPUs keep no counts of their own, so nothing is behind by a batch.
@@ -36,25 +36,10 @@ import {
   PSWPOUT,
   SLABS_SCANNED,
 } from '../mm/vmstat.ts';
-import {
-  MAX_NR_ZONES,
-  MIGRATE_HIGHATOMIC,
-  MIGRATE_MOVABLE,
-  MIGRATE_RECLAIMABLE,
-  MIGRATE_TYPES,
-  MIGRATE_UNMOVABLE,
-  NR_PAGE_ORDERS,
-  ZONE_DMA,
-  ZONE_DMA32,
-  ZONE_HIGHMEM,
-  ZONE_MOVABLE,
-  ZONE_NORMAL,
-  type Zone,
-} from '../mm/zone.ts';
+import { MAX_NR_ZONES, ZONE_DMA, ZONE_DMA32, ZONE_HIGHMEM, ZONE_MOVABLE, ZONE_NORMAL, type Zone } from '../mm/zone.ts';
 import { zone_2_6 } from '../mm/zone_2_6.ts';
 
 const VMALLOC_TOTAL_KIB = 34359738367;
-const PAGEBLOCK_ORDER = 10;
 /** In the kernel's order. */
 const ZONE_COUNTERS = [
   'nr_free_pages',
@@ -261,48 +246,6 @@ function zoneText(machine: Machine, zone: Zone): string {
 export function statThreshold_2_6(presentPages: number, cpus: number): number {
   const fls = (n: number): number => 32 - Math.clz32(n);
   return Math.min(125, 2 * fls(cpus) * (1 + fls(presentPages >>> 15)));
-}
-
-// pagetypeinfo
-
-/** Row by row in the kernel's order. */
-const TYPES: readonly (readonly [string, number])[] = [
-  ['Unmovable', MIGRATE_UNMOVABLE],
-  ['Reclaimable', MIGRATE_RECLAIMABLE],
-  ['Movable', MIGRATE_MOVABLE],
-  ['Reserve', MIGRATE_HIGHATOMIC],
-  ['Isolate', -1],
-];
-
-export function pagetypeinfo(machine: Machine): string {
-  let text = `Page block order: ${PAGEBLOCK_ORDER}\nPages per block:  ${2 ** PAGEBLOCK_ORDER}\n\n`;
-  text += 'Free pages count per migrate type at order '.padEnd(44);
-  for (let order = 0; order < NR_PAGE_ORDERS; order++) text += `${String(order).padStart(6)} `;
-  text += '\n';
-  const where = (zone: Zone): string => `zone ${zone.name.padStart(8)}`;
-  for (const zone of machine.zones) {
-    for (const [name, type] of TYPES) {
-      text += `Node ${String(zone.pgdat.nid).padStart(4)}, ${where(zone)}, type ${name.padStart(12)} `;
-      for (let order = 0; order < NR_PAGE_ORDERS; order++) {
-        const blocks = type < 0 ? 0 : zone.nrFree[order * MIGRATE_TYPES + type]!;
-        text += `${String(blocks).padStart(6)} `;
-      }
-      text += '\n';
-    }
-  }
-  text += `\n${'Number of blocks type '.padEnd(23)}${TYPES.map(([name]) => `${name.padStart(12)} `).join('')}\n`;
-  for (const zone of machine.zones) {
-    const count = new Map<number, number>();
-    const first = Math.floor(zone.startPfn / 2 ** PAGEBLOCK_ORDER);
-    const last = Math.ceil((zone.startPfn + zone.spannedPages) / 2 ** PAGEBLOCK_ORDER);
-    for (let block = 0; block < last - first; block++) {
-      const type = zone.pageblockType[block]!;
-      count.set(type, (count.get(type) ?? 0) + 1);
-    }
-    const counts = TYPES.map(([, type]) => `${String(count.get(type) ?? 0).padStart(12)} `).join('');
-    text += `Node ${zone.pgdat.nid}, ${where(zone)} ${counts}\n`;
-  }
-  return text;
 }
 
 // slabinfo

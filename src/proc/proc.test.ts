@@ -18,7 +18,8 @@ import {
 } from '../syscalls/uapi.ts';
 import { buddyinfo } from './buddyinfo.ts';
 import { procFormat } from './formats.ts';
-import { kpageCgroup, kpageCount, kpageFile, kpageFlagNames, kpageFlags } from './kpage.ts';
+import { kpageCgroup, kpageCount, kpageFile, kpageFlags } from './kpage.ts';
+import { kpageFlagNames } from './kpage_flags.ts';
 import { maps } from './maps.ts';
 import { meminfo } from './meminfo.ts';
 import { memoryStat } from './memory_stat.ts';

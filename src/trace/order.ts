@@ -9,8 +9,9 @@
  *     thread 0   │ 0 ………… 65536 ……………          │ 190000 …       by the clock: thread 0 from 0 and from 65536,
  *     thread 1              │ 120004 …… │ 187000 …                 thread 1 from 120004 and 187000, thread 0 from 190000
  */
+
+import { decoderOf, type Recording } from './bodies.ts';
 import { type BodyDecoder, EVENT_CLOCK, EVENT_END, type EventKind } from './decode.ts';
-import { decoderOf, type Recording } from './source.ts';
 
 interface Open {
   body: number;

@@ -15,7 +15,7 @@
  *     process 0 bytes 30193536 raw=314370164     one per process, 0 is the first; the bodies follow in this order
  *     end
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from './crc32.ts';
 import { RecordingError } from './error.ts';
 import { Format2Lines, formatFormat2 } from './header_2.ts';
 import { hex8, parseElf, parseMap, type Refuse } from './header_fields.ts';
@@ -209,8 +209,12 @@ function checkSum(lines: readonly string[], found: string | undefined, refuse: R
   if (found === undefined || lines[line - 1] !== `crc32 ${found}`) {
     throw refuse(lines.length, "no 'crc32' line right before 'end'");
   }
-  const sum = hex8(crc32(`${lines.slice(0, line - 1).join('\n')}\n`));
+  const sum = sumOf(lines.slice(0, line - 1));
   if (found !== sum) throw refuse(line, `the header is damaged: its checksum is ${sum}, and here stands ${found}`);
+}
+
+function sumOf(lines: readonly string[]): string {
+  return hex8(crc32(new TextEncoder().encode(`${lines.join('\n')}\n`)));
 }
 
 /** The text that parseHeader reads. */
@@ -230,7 +234,7 @@ export function formatHeader(header: RecordingHeader): string {
   ];
   if (ordered !== undefined) {
     lines.push(...formatFormat2(ordered, header.processes, formatImage));
-    lines.push(`crc32 ${hex8(crc32(`${lines.join('\n')}\n`))}`);
+    lines.push(`crc32 ${sumOf(lines)}`);
   }
   lines.push('end');
   return `${lines.join('\n')}\n`;

@@ -11,6 +11,7 @@
  * Format 2 says what a file is and how long it was when it was opened first.
  */
 import { O_DIRECTORY, O_TRUNC, SEEK_END } from '../syscalls/uapi.ts';
+import { decoderOf, type Recording } from './bodies.ts';
 import {
   type BodyDecoder,
   EVENT_END,
@@ -24,7 +25,6 @@ import {
 } from './decode.ts';
 import { OrderedReader } from './order.ts';
 import type { Ordered } from './recording.ts';
-import { decoderOf, type Recording } from './source.ts';
 import {
   F_DUPFD,
   F_DUPFD_CLOEXEC,

@@ -1,0 +1,42 @@
+/**
+ * The few bits of /proc/kpageflags by which memory is counted, one byte for each word that occurs.
+ *
+ * Linux     6.18 include/uapi/linux/kernel-page-flags.h
+ */
+import { type FrameTable, KPF_NOT_READ } from './snapshot.ts';
+
+const KPF_UPTODATE = 1 << 3;
+const KPF_LRU = 1 << 5;
+const KPF_ANON = 1 << 12;
+const KPF_SWAPBACKED = 1 << 14;
+const KPF_COMPOUND_HEAD = 1 << 15;
+const KPF_COMPOUND_TAIL = 1 << 16;
+const KPF_HUGE = 1 << 17;
+const KPF_ZERO_PAGE = 1 << 24;
+
+export const WORD_ANON = 1;
+export const WORD_SWAPBACKED = 2;
+export const WORD_HEAD = 4;
+export const WORD_TAIL = 8;
+export const WORD_HUGETLB = 16;
+export const WORD_ZERO = 32;
+/** A page of a process or of the page cache, not the kernel's own: on a list of reclaim, or on its way there and read in. */
+export const WORD_USER = 64;
+
+const BITS: readonly (readonly [kpf: number, word: number])[] = [
+  [KPF_ANON, WORD_ANON],
+  [KPF_SWAPBACKED, WORD_SWAPBACKED],
+  [KPF_COMPOUND_HEAD, WORD_HEAD],
+  [KPF_COMPOUND_TAIL, WORD_TAIL],
+  [KPF_HUGE, WORD_HUGETLB],
+  [KPF_ZERO_PAGE, WORD_ZERO],
+  [KPF_LRU | KPF_UPTODATE, WORD_USER],
+];
+
+/** WORD_ bits of each row of the table's words; 0 for frames that were not read. */
+export function kindOfWord(frames: FrameTable | null): Uint8Array {
+  if (frames === null) return new Uint8Array(0);
+  return Uint8Array.from(frames.wordsLow, (low) =>
+    low === KPF_NOT_READ ? 0 : BITS.reduce((kind, [kpf, word]) => ((low & kpf) === 0 ? kind : kind | word), 0),
+  );
+}
