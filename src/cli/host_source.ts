@@ -7,8 +7,8 @@
 import { type Command, Option } from 'commander';
 import { LiveHost } from '../host/live_host.ts';
 import type { Changes, HostSnapshot, Missing } from '../host/snapshot.ts';
+import { readSnapshotFile } from '../host/snapshot_store.ts';
 import type { TakeOptions } from '../host/take_options.ts';
-import { InputError } from '../mm/bug.ts';
 import { printable } from '../trace/error.ts';
 import { Progress, plural } from './output.ts';
 
@@ -22,7 +22,7 @@ export function addHostSource(command: Command): Command {
 
 /** The file, or this host with the parts that `options` name. */
 export async function hostSnapshot(flags: HostSourceFlags, options: TakeOptions = {}): Promise<HostSnapshot> {
-  if (flags.from !== undefined) throw new InputError(flags.from, 0, 'snapshots cannot be read yet');
+  if (flags.from !== undefined) return readSnapshotFile(flags.from);
   const progress = new Progress();
   const show = (done: number, of: number) =>
     progress.show(of === 0 ? 1 : done / of, `${done} of ${plural(of, 'process', 'processes')}`);
@@ -38,13 +38,23 @@ export function hostFooter({ missing, changes }: Pick<HostSnapshot, 'missing' | 
   return [...missingLines(missing), ...changeLines(changes)].map((line) => `${line}\n`).join('');
 }
 
+/** What a machine's kernel has no file for is there all the same (of_machine.ts). */
+const COMPUTED = 'computed: ';
+
 function missingLines(missing: readonly Missing[]): string[] {
-  const refused = missing.filter(({ why }) => why !== 'not asked for');
-  return refused.length === 0
-    ? []
-    : [
-        `not seen: ${refused.map(({ what, why, count }) => `${printable(what)} ${count > 1 ? `of ${count} ` : ''}(${printable(why)})`).join(', ')}`,
-      ];
+  const shown = missing.filter(({ why }) => why !== 'not asked for');
+  const isComputed = ({ why }: Missing) => why.startsWith(COMPUTED);
+  return [
+    ['not seen: ', shown.filter((one) => !isComputed(one)).map(missingText)] as const,
+    [
+      COMPUTED,
+      shown.filter(isComputed).map((one) => missingText({ ...one, why: one.why.slice(COMPUTED.length) })),
+    ] as const,
+  ].flatMap(([head, texts]) => (texts.length === 0 ? [] : [`${head}${texts.join(', ')}`]));
+}
+
+function missingText({ what, why, count }: Missing): string {
+  return `${printable(what)} ${count > 1 ? `of ${count} ` : ''}(${printable(why)})`;
 }
 
 function changeLines({ processesGone, processesReread, processesUnsteady, entriesStale }: Changes): string[] {

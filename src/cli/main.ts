@@ -25,6 +25,7 @@ const COMMANDS: readonly (readonly [name: string, add: (program: Command) => Pro
   ['files', async (program) => (await import('./files.ts')).addFiles(program)],
   ['frames', async (program) => (await import('./frames.ts')).addFrames(program)],
   ['diff', async (program) => (await import('./diff.ts')).addDiff(program)],
+  ['snapshot', async (program) => (await import('./snapshot.ts')).addSnapshot(program)],
   ['proc', async (program) => (await import('./proc.ts')).addProc(program)],
   ['check', async (program) => (await import('./check.ts')).addCheck(program)],
   ['fuzz', async (program) => (await import('./fuzz.ts')).addFuzz(program)],

@@ -42,7 +42,9 @@ export interface FramesDiff {
 }
 
 export interface RatePair extends NamedPair {
-  /** Null for what is a level (nr_…), not a count, or if no time passed. */
+  /** What there is (nr_free_pages), and not what happened so far. */
+  readonly isLevel: boolean;
+  /** Null for a level, and if no time passed. */
   readonly perSecond: number | null;
 }
 
@@ -95,10 +97,19 @@ export function diffSnapshots(a: HostSnapshot, b: HostSnapshot): SnapshotDiff {
     meminfo: diffCounts(parseCounters(a.texts.get('meminfo')), parseCounters(b.texts.get('meminfo'))),
     vmstat: diffCounts(parseCounters(a.texts.get('vmstat')), parseCounters(b.texts.get('vmstat'))).map((pair) => ({
       ...pair,
-      perSecond: seconds === 0 || pair.name.startsWith('nr_') ? null : (pair.after - pair.before) / seconds,
+      isLevel: isLevel(pair.name),
+      perSecond: seconds === 0 || isLevel(pair.name) ? null : (pair.after - pair.before) / seconds,
     })),
     ...diffFragmentation(a, kindsA, b, kindsB),
   };
+}
+
+/** Named like a level, and yet counts since boot; and the one level that is named like a count. */
+const EVENTS = /^nr_(dirtied|written|vmscan_|throttled_written|foll_pin_)/;
+const LEVEL = 'workingset_nodes';
+
+function isLevel(name: string): boolean {
+  return name === LEVEL || (name.startsWith('nr_') && !EVENTS.test(name));
 }
 
 /** Nothing at all is different. */
@@ -229,12 +240,13 @@ function byFlag({ frames: { word, count, wordsLow, wordsHigh } }: FrameKinds): M
 const NOBODY = '';
 
 function byOwner({ cgroups }: HostSnapshot, { frames: { cgroup, count } }: FrameKinds): Map<string, number> {
-  const sums = new Float64Array(NO_CGROUP + 1);
-  for (let pfn = 0; pfn < count; pfn++) sums[cgroup[pfn]!]! += 1;
+  // The last row is NO_CGROUP, and what the list of cgroups does not know.
+  const sums = new Float64Array(cgroups.length + 1);
+  for (let pfn = 0; pfn < count; pfn++) sums[Math.min(cgroup[pfn]!, cgroups.length)]! += 1;
   const owners = new Map<string, number>();
   sums.forEach((frames, row) => {
     const path = cgroups[row]?.path ?? NOBODY;
-    if (frames > 0) owners.set(path, (owners.get(path) ?? 0) + frames);
+    owners.set(path, (owners.get(path) ?? 0) + frames);
   });
   return owners;
 }

@@ -131,8 +131,9 @@ function byPid(chosen: Uint8Array, snapshot: HostSnapshot, pids: readonly number
   const { processes, vmas, entries } = snapshot;
   const mapped = new Uint8Array(chosen.length);
   for (const pid of pids) {
-    const process = processes.find((p) => p.pid === pid);
-    if (process === undefined) return `no process ${pid}`;
+    const asked = processes.find((p) => p.pid === pid);
+    if (asked === undefined) return `no process ${pid}`;
+    const process = processes.find((p) => p.pid === asked.sharesMmWith) ?? asked;
     const end = vmas.firstEntry[process.endVma]!;
     for (let row = vmas.firstEntry[process.firstVma]!; row < end; row++) {
       if ((entries.bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT) mapped[entries.value[row]!] = 1;

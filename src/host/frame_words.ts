@@ -4,7 +4,7 @@
  * Owns      the names by bit. The kernel's own are in include/uapi/linux/kernel-page-flags.h and never change; from bit 47 on
  *           they are what page-types makes of a flag that has two meanings (`raw`).
  * Promises  Letters stand in the order of the bits, one place for each bit that has a name; a bit without name is `bitNN`.
- * Linux     6.18 tools/mm/page-types.c: page_flag_name page_flag_longname well_known_flags expand_overloaded_flags
+ * Linux     6.18 tools/mm/page-types.c (since 6.12, without uncached): page_flag_name page_flag_longname well_known_flags expand_overloaded_flags
  */
 
 const FLAGS: ReadonlyArray<readonly [bit: number, letter: string, name: string]> = [
@@ -42,7 +42,6 @@ const FLAGS: ReadonlyArray<readonly [bit: number, letter: string, name: string]>
   [36, 'p', 'private_2'],
   [37, 'O', 'owner_private'],
   [38, 'h', 'arch'],
-  [39, 'c', 'uncached'],
   [40, 'f', 'softdirty'],
   [41, 'H', 'arch_2'],
   [47, 'd', 'anon_exclusive'],

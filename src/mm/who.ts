@@ -73,11 +73,12 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   const inVain: WhoVma[] = [];
   const before = { ...machine.work };
   if (owner !== null || frames.mapcount(pfn) > 0) {
-    const known = new Set<Vma>();
+    const known = new Map<Vma, Set<Vpn>>();
     machine.rmap.walk(pfn, (vma, vpn) => {
-      // The walk of a merged page may come to a process twice.
-      if (owner instanceof StableNode && known.has(vma)) return true;
-      known.add(vma);
+      // The walk of a merged page may come to a place twice; and one VMA may have the page in several places.
+      const places = known.get(vma) ?? new Set();
+      if (owner instanceof StableNode && places.has(vpn)) return true;
+      known.set(vma, places.add(vpn));
       const met = describe(machine, pfn, vma, vpn);
       (met.pte === null ? inVain : mappers).push(met);
       return true;

@@ -10,7 +10,6 @@
  * DIFFERS: no entry has a soft-dirty bit; pagemap of version 2 shows that of the region.
  */
 
-import { dirtyLimits } from '../mm/flusher.ts';
 import { HPAGE_PMD_NR } from '../mm/folio.ts';
 import { isKsmPage } from '../mm/ksm_page.ts';
 import type { Machine } from '../mm/machine.ts';
@@ -91,6 +90,7 @@ import {
 import { ZONE_DMA, ZONE_DMA32, ZONE_MOVABLE, ZONE_NORMAL, type Zone } from '../mm/zone.ts';
 import { mapsLine } from './maps.ts';
 import { gatherSmaps } from './smaps.ts';
+import { shownDirtyLimits } from './vmstat.ts';
 
 function words(text: string): string[] {
   return text.trim().split(/\s+/);
@@ -199,7 +199,7 @@ export function vmstatLines_3(machine: Machine): [string, number][] {
     name,
     machine.zones.reduce((sum, zone) => sum + zoneItem(machine, zone, name), 0),
   ]);
-  const limits = dirtyLimits(machine);
+  const limits = shownDirtyLimits(machine);
   lines.push(['nr_dirty_threshold', limits.thresh], ['nr_dirty_background_threshold', limits.bgThresh]);
   const event = (name: string): void => {
     lines.push([name, eventCount(machine, name)]);

@@ -77,12 +77,20 @@ export function nodeCounter(pgdat: PgData, name: string): number {
   return item === undefined ? 0 : pgdat.stat[item]!;
 }
 
+/** What a task that dirties a page would find; whoever only looks leaves the last such task's numbers where they are. */
+export function shownDirtyLimits(machine: Machine): { readonly thresh: number; readonly bgThresh: number } {
+  const before = { ...machine.writeback.global };
+  const { thresh, bgThresh } = dirtyLimits(machine);
+  Object.assign(machine.writeback.global, before);
+  return { thresh, bgThresh };
+}
+
 function globalCounter(machine: Machine, name: string): number {
   switch (name) {
     case 'nr_dirty_threshold':
-      return dirtyLimits(machine).thresh;
+      return shownDirtyLimits(machine).thresh;
     case 'nr_dirty_background_threshold':
-      return dirtyLimits(machine).bgThresh;
+      return shownDirtyLimits(machine).bgThresh;
     case 'nr_memmap_boot_pages':
       return Math.ceil((machine.frames.frames * STRUCT_PAGE_BYTES) / 4096);
     default:

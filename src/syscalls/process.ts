@@ -7,7 +7,7 @@
 import { bugOn } from '../mm/bug.ts';
 import { EMFILE } from '../mm/errno.ts';
 import { getFile, putFile } from '../mm/file.ts';
-import type { File } from '../mm/fs.ts';
+import type { File, Inode } from '../mm/fs.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { Task } from '../mm/task.ts';
@@ -25,6 +25,11 @@ export class FileTable {
 
   get(fd: number): File | undefined {
     return this.files[fd];
+  }
+
+  /** Is it open under any number? */
+  holds(inode: Inode): boolean {
+    return this.files.some((file) => file?.inode === inode);
   }
 
   /** Puts `file` at the lowest free number; the table takes over its reference. -EMFILE: the reference stays the caller's. */
