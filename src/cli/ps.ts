@@ -3,6 +3,7 @@
  *
  * Promises  `--watch` ends on SIGINT with exit code 0 and a whole last block; on a terminal it redraws, in a pipe it appends.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CgroupCost, cgroupCosts } from '../host/cgroups.ts';
 import { type ProcessCost, ProcessCosts, type PsTreeNode } from '../host/ps.ts';
@@ -80,8 +81,6 @@ const CGROUP_KEYS: Readonly<Record<string, Key<CgroupCost>>> = {
 const SHARERS = 10;
 const WATCH_SECONDS = 2;
 const NARROWEST = 40;
-/** Lines below a table that shall stay on the screen. */
-const LINES_BELOW = 9;
 
 const HELP = `
 rss, pss and uss are the kernel's own figures, to the kB. freed: what its exit would give back at once; cache: pages of files that
@@ -117,7 +116,8 @@ export function addPs(program: Command): void {
     .addHelpText('after', HELP);
   addHostSource(command).action(async (flags: PsFlags) => {
     checkSort(command, flags);
-    if (flags.watch === undefined) print(describe(await read(flags), flags, process.stdout.columns ?? 80));
+    if (flags.watch === undefined)
+      print(describe(new ProcessCosts(await read(flags)), flags, process.stdout.columns ?? 80));
     else await watch(flags, flags.watch === true ? WATCH_SECONDS : flags.watch);
   });
 }
@@ -177,18 +177,34 @@ async function watch(flags: PsFlags, everySeconds: number): Promise<void> {
 }
 
 function block(snapshot: HostSnapshot, flags: PsFlags, screen: boolean): string {
-  if (flags.json === true) return JSON.stringify(answerOf(snapshot, flags));
+  const costs = new ProcessCosts(snapshot);
+  if (flags.json === true) return JSON.stringify(answerOf(costs, flags));
   const time = new Date(snapshot.takenAtMs).toLocaleTimeString('sv');
-  const rows = screen ? Math.max(1, (process.stdout.rows ?? 24) - LINES_BELOW) : undefined;
-  const top = flags.top ?? rows;
-  const text = describe(snapshot, top === undefined ? flags : { ...flags, top }, process.stdout.columns ?? 80);
-  return `${time}\n${text}`;
+  const width = process.stdout.columns ?? 80;
+  const whole = `${time}\n${describe(costs, flags, width)}`;
+  const rows = process.stdout.rows ?? 24;
+  if (!screen || linesOf(whole, width) < rows) return whole;
+  // What is said below a table is said of all: so the table gets shorter.
+  const asked = flags.top ?? Number.POSITIVE_INFINITY;
+  const below = linesOf(`${time}\n${describe(costs, { ...flags, top: 1 }, width)}`, width);
+  const text = `${time}\n${describe(costs, { ...flags, top: Math.max(1, Math.min(asked, rows - below)) }, width)}`;
+  return text
+    .split('\n')
+    .slice(0, rows - 1)
+    .join('\n');
 }
 
-function describe(snapshot: HostSnapshot, flags: PsFlags, width: number): string {
-  if (flags.json === true) return JSON.stringify(answerOf(snapshot, flags), null, 2);
+/** On a screen of so many columns. */
+function linesOf(text: string, width: number): number {
+  return text
+    .split('\n')
+    .reduce((lines, line) => lines + Math.max(1, Math.ceil(stripVTControlCharacters(line).length / width)), 0);
+}
+
+function describe(costs: ProcessCosts, flags: PsFlags, width: number): string {
+  if (flags.json === true) return JSON.stringify(answerOf(costs, flags), null, 2);
   const line = Math.max(NARROWEST, width);
-  return `${describeAnswer(new ProcessCosts(snapshot), flags, line)}\n${hostFooter(snapshot)}`.trimEnd();
+  return `${describeAnswer(costs, flags, line)}\n${hostFooter(costs.snapshot)}`.trimEnd();
 }
 
 function describeAnswer(costs: ProcessCosts, flags: PsFlags, width: number): string {
@@ -208,9 +224,8 @@ function describeAnswer(costs: ProcessCosts, flags: PsFlags, width: number): str
 }
 
 /** The same for programs: rows sorted, and cut off at `--top`. */
-function answerOf(snapshot: HostSnapshot, flags: PsFlags): object {
-  const costs = new ProcessCosts(snapshot);
-  const { missing } = snapshot;
+function answerOf(costs: ProcessCosts, flags: PsFlags): object {
+  const { missing } = costs.snapshot;
   if (flags.pid !== undefined) {
     return { process: processOf(costs, flags.pid), shares_with: costs.sharers(flags.pid, SHARERS), missing };
   }

@@ -178,6 +178,27 @@ const cases: { why: string; host: MadeUpHost; want: Record<number, Want> }[] = [
     want: { 1: { rss: 2, pss: 1.5 * PAGE, uss: 1, freed: 1, shared: 1 } },
   },
   {
+    why: 'without kpagecount, the mappers are those that were seen',
+    host: {
+      hasNoFrames: true,
+      flags: { 20: FILE },
+      processes: [
+        {
+          pid: 1,
+          areas: [
+            { at: 0, pages: [10, 11] },
+            { at: 9, pages: [20], file: { path: '/a' } },
+          ],
+        },
+        { pid: 2, areas: [{ at: 0, pages: [11] }] },
+      ],
+    },
+    want: {
+      1: { rss: 3, pss: 2.5 * PAGE, uss: 2, freed: 1, cache: 1, shared: 1, most: 2 },
+      2: { rss: 1, pss: PAGE / 2, shared: 1, most: 1 },
+    },
+  },
+  {
     why: 'a slot held by parent and child is one slot',
     host: {
       processes: [

@@ -54,6 +54,8 @@ export interface MadeUpHost {
   /** Row of `cgroups` that is charged for a frame. */
   readonly charged?: Readonly<Record<number, number>>;
   readonly frames?: number;
+  /** A kernel without /proc/kpage*. */
+  readonly hasNoFrames?: boolean;
   readonly texts?: Readonly<Record<string, string>>;
 }
 
@@ -85,7 +87,7 @@ export function madeUpHost(host: MadeUpHost): HostSnapshot {
     hostname: 'made-up',
     redacted: false,
     texts: new Map(Object.entries(host.texts ?? {})),
-    frames: isHidden ? null : frames.finish(),
+    frames: isHidden || host.hasNoFrames === true ? null : frames.finish(),
     cgroups: host.cgroups ?? [],
   });
 }
