@@ -5,8 +5,7 @@
  * beginning that stops at each of these steps in turn.
  */
 import { MACHINE_DEFAULTS } from '../src/lab/options.ts';
-import { startReplay } from '../src/lab/run.ts';
-import { Timeline } from '../src/lab/timeline.ts';
+import { replayTimeline, startReplay } from '../src/lab/run.ts';
 import { stateHash } from '../src/mm/snapshot.ts';
 import { openBytes } from '../src/trace/source.ts';
 import { surveyRecording } from '../src/trace/survey.ts';
@@ -24,9 +23,9 @@ for (const { name, make, kernel, limitBytes } of [
 ]) {
   const recording = await openBytes(await make(EVENTS), name);
   const survey = surveyRecording(recording);
-  const start = () => startReplay(recording, survey, { ...MACHINE_DEFAULTS, kernel, limitBytes, swapBytes: 256 * MIB });
+  const options = { ...MACHINE_DEFAULTS, kernel, limitBytes, swapBytes: 256 * MIB };
   const began = performance.now();
-  const timeline = new Timeline(start(), recording, survey);
+  const timeline = replayTimeline(recording, survey, options);
   timeline.seek(Number.POSITIVE_INFINITY);
   const forward = performance.now() - began;
   const length = timeline.length ?? 0;
@@ -38,11 +37,11 @@ for (const { name, make, kernel, limitBytes } of [
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
     const step = Math.floor((seed / 2 ** 32) * length);
     const from = performance.now();
-    const replay = timeline.seek(step);
+    const { machine } = timeline.seek(step);
     times.push(performance.now() - from);
-    if (jump % (JUMPS / COMPARED) === 0) hashes.set(step, stateHash(replay.machine));
+    if (jump % (JUMPS / COMPARED) === 0) hashes.set(step, stateHash(machine));
   }
-  const replay = start();
+  const replay = startReplay(recording, survey, options);
   let equal = 0;
   for (const step of [...hashes.keys()].sort((a, b) => a - b)) {
     replay.run(step);

@@ -19,7 +19,7 @@ import { parseTruth } from '../trace/truth.ts';
 import { Progress, print } from './output.ts';
 import { provenance, writeReport } from './report_file.ts';
 import { describeSweep } from './sweep_text.ts';
-import { describeWho } from './who.ts';
+import { describeWho } from './who_recording.ts';
 
 /** Beside the bundle in dist/. */
 const EXAMPLE = '../examples/sqlite.rvm.gz';

@@ -137,7 +137,9 @@ function questionOf(
     const known = new Set(snapshot.processes.map((p) => p.pid));
     const unknown = pid.find((one) => !known.has(one));
     if (unknown !== undefined) throw new InputError('--pid', 0, `there is no process ${unknown}`);
-    return { pids: new Set(pid), cgroups: null, ...rest };
+    // What two processes share as one address space stands once, with the other.
+    const others = snapshot.processes.flatMap((p) => (pid.includes(p.pid) ? (p.sharesMmWith ?? []) : []));
+    return { pids: new Set([...pid, ...others]), cgroups: null, ...rest };
   }
   if (cgroup === undefined) return { pids: null, cgroups: null, ...rest };
   const inside = (path: string) => below(cgroup, path) !== null;

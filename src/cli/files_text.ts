@@ -67,14 +67,18 @@ function shareText(share: number): string {
 export type FileColumn = keyof typeof COLUMNS | 'file';
 export const FILE_COLUMNS = [...Object.keys(COLUMNS), 'file'];
 
-/** What nobody knows comes last; equal ones by name. */
+/** What nobody knows comes last; equal ones by what is mapped of them, then by name. */
 export function ordered(rows: readonly FileRow[], by: FileColumn, leastBytes: number): FileRow[] {
   const value = by === 'file' ? () => 0 : COLUMNS[by].value;
   return rows
     .filter(({ cached }) => leastBytes === 0 || (cached?.cachedPages ?? 0) * PAGE >= leastBytes)
     .map((row) => ({ row, value: value(row) ?? -1 }))
-    .sort((a, b) => b.value - a.value || byName(a.row, b.row))
+    .sort((a, b) => b.value - a.value || mappedFirst(a.row, b.row) || byName(a.row, b.row))
     .map(({ row }) => row);
+}
+
+function mappedFirst(a: FileRow, b: FileRow): number {
+  return (b.mappedPages ?? 0) - (a.mappedPages ?? 0);
 }
 
 function byName(a: FileRow, b: FileRow): number {
@@ -136,7 +140,8 @@ function fileTable(answer: FilesAnswer, rows: readonly FileRow[], width: number)
   });
   const taken = numbers.reduce((sum, cells) => sum + cells[0]!.length + GAP, 0);
   const names = commNames(answer.snapshot);
-  const users = rows.map((row) => usersText(usersOf(row), names, width - taken > 70 ? 3 : 1));
+  const nobody = answer.snapshot.missing.some(({ what }) => what === 'maps') ? 'nobody seen' : 'nobody';
+  const users = rows.map((row) => usersText(usersOf(row), names, width - taken > 70 ? 3 : 1) || nobody);
   const usersRoom = Math.min(Math.max(LEAST_USERS, ...users.map((text) => text.length)), 48);
   const nameRoom = Math.max(LEAST_NAME, width - taken - usersRoom - GAP);
   const line = (at: number, user: string, name: string) =>
@@ -165,7 +170,7 @@ function commNames({ processes }: HostSnapshot): ReadonlyMap<number, string> {
 function usersText(pids: readonly number[], names: ReadonlyMap<number, string>, most: number): string {
   const first = pids.slice(0, most).map((pid) => `${names.get(pid) ?? '?'} ${pid}`);
   if (pids.length > most) first.push(`+${pids.length - most}`);
-  return first.length === 0 ? 'nobody' : first.join(', ');
+  return first.join(', ');
 }
 
 /** Of one file. */
@@ -182,15 +187,20 @@ function rangeLines({ cached }: FileRow, width: number): string[] {
   return wrapped(text, width, '    ').split('\n');
 }
 
+/** What is missing when files that somebody uses were not found, or not asked. */
+const BLIND = ['maps', 'mapped files', 'open files', 'open files of processes', 'files'];
+
 function sumLines({ sums, snapshot }: FilesAnswer, width: number): string[] {
   if (sums === null) return [];
   const { found, frames } = sums;
+  const isBlind = snapshot.missing.some(({ what }) => BLIND.includes(what));
+  const rest = `that nobody maps, has open or named${isBlind ? ', or that we may not ask' : ''}`;
   const rows: [string, number][] = [
     ['Cached (/proc/meminfo)', sums.cachedPages],
     [`  ${plural(found.file.files, 'file')} found`, found.file.pages],
-    ['  files that nobody maps, has open or named', sums.restFilePages],
+    [`  files ${rest}`, sums.restFilePages],
     [`  shared memory (Shmem): ${plural(found.shmem.files, 'file')} found`, found.shmem.pages],
-    ['  shared memory that nobody maps, has open or named', sums.restShmemPages],
+    [`  shared memory ${rest}`, sums.restShmemPages],
     ['Buffers (/proc/meminfo)', sums.buffersPages],
     [`  ${plural(found.device.files, 'block device')} asked`, found.device.pages],
     ['  other block devices, or not allowed to ask', sums.restBuffersPages],

@@ -4,9 +4,12 @@
  * Promises  1. A reader that closes the pipe ends us quietly.
  *           2. Progress is drawn only on a terminal, and is gone when the result comes.
  */
+import { createRequire } from 'node:module';
 import { stripVTControlCharacters } from 'node:util';
-import Table from 'cli-table3';
 import pc from 'picocolors';
+
+/** Loaded by the first table: not every answer has one. */
+const load = createRequire(import.meta.url);
 
 /** `head | revmap` must not complain. */
 export function endQuietlyOnClosedPipe(): void {
@@ -28,6 +31,7 @@ export function printJson(value: unknown): void {
 
 /** Rows under a head; numbers to the right. No colour where there is none. */
 export function table(head: string[], rows: string[][]): string {
+  const Table = load('cli-table3') as typeof import('cli-table3');
   const drawn = new Table({
     head: head.map((name) => pc.bold(name)),
     colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),

@@ -2,12 +2,13 @@
  * What `revmap ps` prints for people: tables in kB that fit the line, sums that are the sums of what stands above them.
  *
  * Promises  1. 80 columns hold the main figures; wider lines get more columns, in the order of the lists below.
+ *              Further columns without any number are left out.
  *           2. A sum is the sum of the numbers in its column as they are printed, `–` being none.
  *           3. Names from the host are fit for a terminal.
  */
 import pc from 'picocolors';
 import type { CgroupCost, CgroupsAnswer } from '../host/cgroups.ts';
-import type { ProcessCost, PsAnswer, PsTreeNode, Sharing } from '../host/ps.ts';
+import { type ProcessCost, type PsAnswer, type PsTreeNode, type Sharing, sumOfKnown } from '../host/ps.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
 
@@ -17,8 +18,10 @@ type Figure<T> = (row: T) => number | null;
 interface Column<T> {
   readonly head: string;
   readonly figure: Figure<T>;
-  /** Pids and counts are no bytes, and have no sum. */
+  /** Pids are no bytes. */
   readonly isPlain?: boolean;
+  /** Its numbers add up to nothing that means something. */
+  readonly hasNoSum?: boolean;
 }
 
 const kb = (bytes: number | null) => (bytes === null ? null : Math.floor(bytes / 1024));
@@ -38,24 +41,25 @@ const PROCESS_COLUMNS: readonly Column<ProcessCost>[] = [
   { head: 'cache', figure: (row) => row.exit?.becomes_cache_bytes ?? null },
   { head: 'stays', figure: staysBytes },
   { head: 'ref', figure: (row) => row.referenced_bytes },
-  { head: 'most', figure: (row) => row.shares_most_with?.bytes ?? null },
-  { head: 'with', figure: (row) => row.shares_most_with?.pid ?? null, isPlain: true },
+  { head: 'most', figure: (row) => row.shares_most_with?.bytes ?? null, hasNoSum: true },
+  { head: 'with', figure: (row) => row.shares_most_with?.pid ?? null, isPlain: true, hasNoSum: true },
+  { head: 'uid', figure: (row) => row.uid, isPlain: true, hasNoSum: true },
   { head: 'swap pss', figure: (row) => row.swap_pss_bytes },
   { head: 'shm swap', figure: (row) => row.shared_swap_bytes },
 ];
 const PROCESS_FIRST = 5;
 
 const TREE_COLUMNS: readonly Column<TreeLine>[] = [
-  { head: 'pss', figure: ({ row }) => row.pss_bytes },
-  { head: 'tree rss', figure: ({ node }) => node.rss_bytes },
   { head: 'tree pss', figure: ({ node }) => node.sum_pss_bytes },
   { head: 'tree uss', figure: ({ node }) => node.unique_bytes },
   { head: 'freed', figure: ({ node }) => freedBytes(node) },
+  { head: 'pss', figure: ({ row }) => row.pss_bytes },
+  { head: 'tree rss', figure: ({ node }) => node.rss_bytes },
   { head: 'tree swap', figure: ({ node }) => node.swap_bytes },
   { head: 'rss', figure: ({ row }) => row.rss_bytes },
   { head: 'uss', figure: ({ row }) => row.uss_bytes },
 ];
-const TREE_FIRST = 5;
+const TREE_FIRST = 3;
 
 const CGROUP_COLUMNS: readonly Column<CgroupCost>[] = [
   { head: 'pss', figure: (row) => row.sum_pss_bytes },
@@ -64,7 +68,7 @@ const CGROUP_COLUMNS: readonly Column<CgroupCost>[] = [
   { head: 'swap', figure: (row) => row.swap_bytes },
   { head: 'charged', figure: (row) => row.charged_own_bytes },
   { head: 'cache', figure: (row) => row.charged?.cache_unmapped_bytes ?? null },
-  { head: 'limit', figure: (row) => row.limit_bytes },
+  { head: 'limit', figure: (row) => row.limit_bytes, hasNoSum: true },
   { head: 'anon', figure: (row) => row.charged?.anonymous_bytes ?? null },
   { head: 'file', figure: (row) => row.charged?.file_mapped_bytes ?? null },
   { head: 'kernel', figure: (row) => row.charged?.kernel_bytes ?? null },
@@ -74,6 +78,7 @@ const CGROUP_COLUMNS: readonly Column<CgroupCost>[] = [
 const CGROUP_FIRST = 6;
 
 const NAME_MIN = 16;
+const TREE_NAME_MIN = 34;
 const GAP = 2;
 
 interface Shape<T> {
@@ -83,33 +88,37 @@ interface Shape<T> {
   readonly always: number;
   readonly nameHead: string;
   readonly name: (row: T) => string;
+  readonly nameMin?: number;
+  /** Where a name is too long: `end` by default. */
+  readonly cutAt?: 'start' | 'end';
   /** Rows whose figures are another row's. */
   readonly isRepeated?: (row: T) => boolean;
 }
 
 /** Rows, and a line of sums if `sums`. */
 function drawn<T>(rows: readonly T[], shape: Shape<T>, width: number, sums: boolean): string[] {
-  const { first, columns, always, nameHead, name, isRepeated = () => false } = shape;
-  const cells = columns.map((column) => {
+  const { first, columns, always, nameHead, name, nameMin = NAME_MIN, cutAt = 'end', isRepeated = () => false } = shape;
+  const said = columns.filter((column, i) => i < always || rows.some((row) => (column.figure(row) ?? 0) !== 0));
+  const cells = said.map((column) => {
     const numbers = rows.map((row) => (isRepeated(row) ? null : number(column, row)));
-    const sum = column.isPlain ? null : numbers.reduce<number>((total, n) => total + (n ?? 0), 0);
+    const sum = column.hasNoSum ? '' : shown(sumOfKnown(numbers));
     const texts = column.isPlain ? numbers.map((n) => (n === null ? '–' : String(n))) : numbers.map(shown);
-    return { head: column.head, texts, sum: sum === null ? '' : grouped(sum) };
+    return { head: column.head, texts, sum };
   });
   const keys = rows.map((row) => String(first.figure(row) ?? ''));
   const wide = cells.map(({ head, texts, sum }) => Math.max(head.length, sum.length, ...texts.map((t) => t.length)));
   const keyWide = Math.max(first.head.length, 'sum'.length, ...keys.map((key) => key.length));
   let used = keyWide;
   let count = 0;
-  while (count < columns.length) {
+  while (count < cells.length) {
     const next = used + GAP + wide[count]!;
-    if (count >= always && next + GAP + NAME_MIN > width) break;
+    if (count >= always && next + GAP + nameMin > width) break;
     used = next;
     count += 1;
   }
   const room = Math.max(NAME_MIN, width - used - GAP);
   const line = (key: string, texts: readonly string[], last: string) =>
-    [key.padStart(keyWide), ...texts.slice(0, count).map((text, i) => text.padStart(wide[i]!)), cut(last, room)]
+    [key.padStart(keyWide), ...texts.slice(0, count).map((text, i) => text.padStart(wide[i]!)), cut(last, room, cutAt)]
       .join(' '.repeat(GAP))
       .trimEnd();
   const lines = [
@@ -147,9 +156,11 @@ function number<T>({ figure, isPlain }: Column<T>, row: T): number | null {
   return isPlain ? figure(row) : kb(figure(row));
 }
 
-function cut(text: string, room: number): string {
+function cut(text: string, room: number, at: 'start' | 'end'): string {
   const characters = [...text];
-  return characters.length <= room ? text : `${characters.slice(0, room - 1).join('')}…`;
+  const over = characters.length - room;
+  if (over <= 0) return text;
+  return at === 'end' ? `${characters.slice(0, room - 1).join('')}…` : `…${characters.slice(over + 1).join('')}`;
 }
 
 export function nameOf({ comm, command }: ProcessCost): string {
@@ -167,7 +178,7 @@ export function describeProcesses(answer: PsAnswer, rows: readonly ProcessCost[]
       always: PROCESS_FIRST,
       nameHead: 'command',
       name: (row) =>
-        row.same_memory_as_pid === null ? nameOf(row) : `${nameOf(row)} (memory of ${row.same_memory_as_pid})`,
+        row.same_memory_as_pid === null ? nameOf(row) : `(memory of ${row.same_memory_as_pid}) ${nameOf(row)}`,
       isRepeated: (row) => row.same_memory_as_pid !== null,
     },
     width,
@@ -194,7 +205,7 @@ function totalLines(answer: PsAnswer): string[] {
   if (differ.length > 0) {
     const pids = differ.slice(0, 8).map((row) => row.pid);
     lines.push(
-      `smaps_rollup, read before the pages, says otherwise of ${plural(differ.length, 'process', 'processes')} ` +
+      `smaps_rollup, read a moment before, says otherwise of ${plural(differ.length, 'process', 'processes')} ` +
         `(they or who shares with them moved): ${pids.join(', ')}${differ.length > pids.length ? ', …' : ''}.`,
     );
   }
@@ -243,8 +254,8 @@ export function describeTree(
     nodes.forEach((node, i) => {
       const isLast = i === nodes.length - 1;
       const isRoot = indent === '' && tree.includes(node);
-      lines.push({ node, row: rows.get(node.pid)!, before: isRoot ? '' : `${indent}${isLast ? '└ ' : '├ '}` });
-      add(node.children, isRoot ? ' ' : `${indent}${isLast ? '  ' : '│ '}`);
+      lines.push({ node, row: rows.get(node.pid)!, before: isRoot ? '' : `${indent}${isLast ? '└' : '├'}` });
+      add(node.children, isRoot ? ' ' : `${indent}${isLast ? ' ' : '│'}`);
     });
   };
   add(tree, '');
@@ -254,6 +265,7 @@ export function describeTree(
       first: { head: 'pid', figure: ({ node }) => node.pid },
       columns: TREE_COLUMNS,
       always: TREE_FIRST,
+      nameMin: TREE_NAME_MIN,
       nameHead: 'command',
       name: ({ row, node, before }) =>
         `${before}${nameOf(row)}${node.not_seen > 0 ? ` (${node.not_seen} not seen)` : ''}`,
@@ -274,6 +286,7 @@ export function describeCgroups(answer: CgroupsAnswer, rows: readonly CgroupCost
       columns: CGROUP_COLUMNS,
       always: CGROUP_FIRST,
       nameHead: 'cgroup',
+      cutAt: 'start',
       name: cgroupText,
     },
     width,

@@ -1,65 +1,106 @@
-/** `revmap who FILE`: who maps a page, with the whole way from the frame to each entry. */
-import { type Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
-import { findPage, type PageQuestion, parsePage } from '../lab/page.ts';
-import type { Replay } from '../lab/replay.ts';
-import { startReplay } from '../lab/run.ts';
-import { InputError } from '../mm/bug.ts';
-import { type WhoMaps, type WhoVma, whoMaps } from '../mm/who.ts';
-import { closeRecording, openRecording } from '../trace/source.ts';
-import { surveyRecording } from '../trace/survey.ts';
-import {
-  addLimit,
-  addMachineOptions,
-  FILE_IS,
-  type FileFlags,
-  formatOption,
-  type MachineFlags,
-  machineOptions,
-} from './arguments.ts';
-import { grouped, plural, print, printJson } from './output.ts';
+/**
+ * `revmap who`: who maps a page, of this host, of a snapshot of one, or of the machine that replays a recording.
+ *
+ * Promises  1. One question at a time: words that belong to another are refused, exit code 2.
+ *           2. What a question to this host does not need is not loaded: the engine, and its options, are who_recording.ts's.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { WhoQuestion } from './who_host.ts';
+import type { RecordingFlags } from './who_recording.ts';
 
-interface WhoFlags extends MachineFlags, FileFlags {
-  at: number;
-  page: PageQuestion;
-  pid: number;
-  limit?: number;
+interface WhoFlags extends Partial<RecordingFlags> {
+  pid?: number;
+  addr?: number;
+  pfn?: number;
+  file?: string;
+  offset?: number;
+  sharedWith?: number;
+  from?: string;
   json?: boolean;
 }
 
-export function addWho(program: Command): void {
+const HELP = `
+One question at a time:
+  --pid P --addr A      what stands at this address of this process, and who else maps it
+  --pfn N               who maps this frame
+  --file PATH           which pages of the file are mapped, and by whom; with --offset O: who maps this one
+  --shared-with P       with whom this process shares its pages, and by what: fork, file, shared memory
+  RECORDING --page W    who maps a page of the machine that replays a recording
+
+The first four are about this host, or with --from about a snapshot of one. Frame numbers need root (CAP_SYS_ADMIN).`;
+
+/** Words of a question to a host; all others need the engine's options. */
+const HOST_WORDS = ['--pid', '--addr', '--pfn', '--file', '--offset', '--shared-with', '--from', '--json'];
+
+export async function addWho(program: Command, words: readonly string[] = process.argv.slice(3)): Promise<void> {
   const command = program
     .command('who')
-    .description('who maps a page: mapping, anon_vma or inode, chain links, regions, page-table entries')
-    .argument('<file>', FILE_IS)
-    .addOption(formatOption())
-    .requiredOption('--page <page>', 'ADDRESS, pfn:N, or PATH:OFFSET', (text) => {
-      const page = parsePage(text);
-      if (page === null) throw new InvalidArgumentError('An address (0x4002d62000), pfn:1234, or PATH:OFFSET.');
-      return page;
-    })
-    .option(
-      '--at <step>',
-      "after so many page events, or 'end': before the program exits",
-      stepOf,
-      Number.POSITIVE_INFINITY,
+    .description(
+      'who maps a page: of this host, by address, frame, file or process, or of a recording, with mapping, anon_vma or ' +
+        'inode, chain links, regions, page-table entries',
     )
-    .option('--pid <pid>', 'whose address, by its number in the recording; 0 is the first process', wholeNumber, 0);
-  addLimit(addMachineOptions(command))
-    .option('--json', 'the answer as JSON')
-    .action(async (file: string, flags: WhoFlags) => {
-      const recording = await openRecording(file, flags.format ?? null);
-      const survey = surveyRecording(recording);
-      const replay = startReplay(recording, survey, { ...machineOptions(flags), limitBytes: flags.limit ?? null });
-      replay.run(flags.at, true);
-      closeRecording(recording);
-      const pfn = findPage(replay, flags.page, flags.pid);
-      if (typeof pfn === 'string')
-        throw new InputError('--page', 0, `${pfn} (after ${plural(replay.events, 'page event')})`);
-      const who = whoMaps(replay.machine, pfn);
-      if (flags.json === true) printJson({ at: replay.events, ...who });
-      else print(describeWho(replay, who));
-    });
+    .argument('[recording]', 'a recording, or what becomes one (docs/inputs.md); - is standard input')
+    .option(
+      '--pid <pid>',
+      'a process; of a recording by its number there, 0 is the first (and the default)',
+      wholeNumber,
+    )
+    .option('--addr <address>', 'an address of the process: 0x7f12ab34c000', numberOf)
+    .option('--pfn <n>', 'a frame by its number', numberOf)
+    .option('--file <path>', 'a file, or a name as maps shows it: /memfd:name, /SYSV00000000')
+    .option('--offset <bytes>', 'a place in the file', numberOf)
+    .option('--shared-with <pid>', 'a process: who shares its pages', wholeNumber)
+    .addOption(new Option('--from <file>', 'a snapshot (revmap snapshot -o) instead of this host'))
+    .option('--json', 'the answer as JSON');
+  const named = words.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!);
+  const isOfHost = named.every((word) => HOST_WORDS.includes(word)) && !words.includes('-h');
+  if (!isOfHost) (await import('./who_recording.ts')).addRecordingOptions(command);
+  command.addHelpText('after', HELP).action(async (recording: string | undefined, flags: WhoFlags) => {
+    const refuse = (why: string): never => command.error(`error: ${why}`);
+    if (recording !== undefined || flags.page !== undefined) {
+      const page = pageAsked(recording, flags, refuse);
+      const { askRecording } = await import('./who_recording.ts');
+      await askRecording(recording!, page, flags as RecordingFlags);
+      return;
+    }
+    const foreign = command.options.find(
+      (option) => command.getOptionValueSource(option.attributeName()) === 'cli' && !HOST_WORDS.includes(option.long!),
+    );
+    if (foreign !== undefined) refuse(`${foreign.long} is about a recording, and there is none`);
+    const { askHost } = await import('./who_host.ts');
+    await askHost(questionOf(flags, refuse), flags);
+  });
+}
+
+function pageAsked(recording: string | undefined, flags: WhoFlags, refuse: (why: string) => never) {
+  const other = HOST_WORDS.find((word) => !['--pid', '--json'].includes(word) && flagOf(flags, word) !== undefined);
+  if (other !== undefined) refuse(`${other} is about a host, not about a recording`);
+  if (recording === undefined) refuse("--page is about a recording: missing argument 'recording'");
+  return flags.page ?? refuse("required option '--page <page>' not specified");
+}
+
+function flagOf(flags: WhoFlags, word: string): unknown {
+  const name = word.slice(2).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return flags[name as keyof WhoFlags];
+}
+
+function questionOf(flags: WhoFlags, refuse: (why: string) => never): WhoQuestion {
+  const { pid, addr, pfn, file, offset, sharedWith } = flags;
+  const asked = ['--addr', '--pfn', '--file', '--shared-with'].filter((word) => flagOf(flags, word) !== undefined);
+  if (asked.length > 1) refuse(`${asked.join(' and ')} are ${asked.length} questions: ask one at a time`);
+  if (offset !== undefined && file === undefined) refuse('--offset is a place in a file: --file says which');
+  if (pid !== undefined && addr === undefined)
+    refuse(
+      asked.length > 0
+        ? `--pid does not go with ${asked[0]}`
+        : '--pid alone asks nothing: --addr says where (or --shared-with PID)',
+    );
+  if (pfn !== undefined) return { kind: 'frame', pfn };
+  if (file !== undefined) return { kind: 'file', path: file, offset: offset ?? null };
+  if (sharedWith !== undefined) return { kind: 'shared', pid: sharedWith };
+  if (addr === undefined)
+    return refuse('which page? --pid P --addr A, --pfn N, --file PATH, --shared-with P, or RECORDING --page');
+  return { kind: 'address', pid: pid ?? refuse('--addr is an address of a process: --pid says which'), address: addr };
 }
 
 function wholeNumber(text: string): number {
@@ -67,66 +108,8 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function stepOf(text: string): number {
-  return text === 'end' ? Number.POSITIVE_INFINITY : wholeNumber(text);
-}
-
-const hex = (n: number) => `0x${n.toString(16)}`;
-
-export function describeWho(replay: Replay, who: WhoMaps): string {
-  const { mapping } = who;
-  const lines = [
-    `${pc.bold(`frame ${hex(who.pfn)}`)} in zone ${who.zone}, after ${plural(replay.events, 'page event')}`,
-    `  flags      ${who.flags.join(' ') || 'none'}; list ${who.lru}; cgroup ${who.memcg}`,
-    `  counts     refcount ${who.refcount}, mapcount ${who.mapcount} (_mapcount ${who.mapcount - 1})`,
-    `  reclaim    ${who.reclaim.kind}: ${who.reclaim.reason}`,
-    `  mapping    ${mappingText(who)}`,
-    `  index      ${hex(who.index)}${mapping.kind === 'inode' ? `: byte ${grouped(who.index * 4096)} of the file` : ''}`,
-  ];
-  if (who.structPage !== undefined) lines.push(`  its page   ${who.structPage}`);
-  if (who.parents.length > 0) lines.push(`  above it   anon_vma ${who.parents.join(', then ')}`);
-  lines.push(`${pc.bold(plural(who.mappers.length, 'page-table entry maps', 'page-table entries map'))} it`);
-  for (const vma of who.mappers) lines.push(...vmaText(vma));
-  if (who.inVain.length > 0) {
-    lines.push(`${plural(who.inVain.length, 'region')} that the walk meets in vain`);
-    for (const vma of who.inVain) lines.push(...vmaText(vma));
-  }
-  if (who.searched !== undefined) {
-    const { mms, vmas, ptes } = who.searched;
-    lines.push(
-      `looked through for it: ${plural(mms, 'address space')}, ${plural(vmas, 'region')}, ` +
-        plural(ptes, 'page-table entry', 'page-table entries'),
-    );
-  }
-  return lines.join('\n');
-}
-
-function mappingText({ mapping, object, mappers, searched }: WhoMaps): string {
-  if (mapping.kind === 'none' && mappers.length > 0)
-    return 'NULL: its entries are found by a walk of all address spaces';
-  if (mapping.kind === 'none') return `${hex(mapping.word)}: nobody`;
-  // 2.4 has no tag: what has a mapping is a file's or swap's.
-  const tag =
-    searched !== undefined
-      ? hex(mapping.word)
-      : `${hex(mapping.word)}, PAGE_MAPPING_ANON ${mapping.anonBit === 1 ? 'set' : 'clear'}`;
-  return mapping.kind === 'anon_vma'
-    ? `${tag} → anon_vma ${mapping.id}, ${object ?? 'its links by address'}`
-    : `${tag} → inode '${mapping.name}', ${object ?? 'its i_mmap tree'}`;
-}
-
-function vmaText(vma: WhoVma): string[] {
-  const lines = [
-    `  ├ ${vma.comm} (${vma.pid})  vma ${hex(vma.start)}-${hex(vma.end)}  vm_pgoff ${hex(vma.vmPgoff)}` +
-      `${vma.anonVma === null ? '' : `  anon_vma ${vma.anonVma}`}${vma.chainLength === 0 ? '' : `  ${plural(vma.chainLength, 'link')}`}`,
-    ...(vma.place === undefined ? [] : [`  │   ${vma.place}`]),
-    `  │   address = ${vma.formula}`,
-  ];
-  if (vma.pte === null) return [...lines, `  └   ${vma.why}`];
-  const bits = [
-    vma.pte.writable ? 'writable' : 'read-only',
-    vma.pte.young ? 'young' : 'old',
-    vma.pte.dirty ? 'dirty' : 'clean',
-  ];
-  return [...lines, `  └   pte → frame ${hex(vma.pte.pfn)}, ${bits.join(', ')}`];
+function numberOf(text: string): number {
+  const value = /^(0x[0-9a-f]{1,13}|\d{1,15})$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('A whole number: 4096, or 0x1000.');
+  return value;
 }

@@ -11,7 +11,7 @@ import { CacheAsker } from './page_cache_asker.ts';
 import { CacheSources } from './page_cache_sources.ts';
 import { askPath } from './page_cache_walk.ts';
 import type { HostSnapshot, Missing } from './snapshot.ts';
-import { loadSyscalls } from './syscalls.ts';
+import { loadSyscalls, type Syscalls } from './syscalls.ts';
 
 export interface CacheOptions {
   /** Whose files: of all processes, of these, or of none. Default all. */
@@ -42,12 +42,14 @@ export interface CacheAnswer extends Pick<HostSnapshot, 'files' | 'missing'> {
   readonly refused: readonly { readonly path: string; readonly why: string }[];
 }
 
+/** `askedOf` is the kernel, or why it cannot be asked; tests put something between. */
 export async function cachedFiles(
   host: HostFiles,
   snapshot: HostSnapshot,
   options: CacheOptions = {},
+  askedOf: Syscalls | string | null = null,
 ): Promise<CacheAnswer> {
-  const calls = await loadSyscalls();
+  const calls = askedOf ?? (await loadSyscalls());
   if (typeof calls === 'string') {
     const missing: Missing[] = [{ what: 'cachestat', why: calls, count: 1 }];
     return { files: snapshot.files, cache: null, missing, meminfo: null, askedFiles: 0, refused: [] };
@@ -73,6 +75,8 @@ export async function cachedFiles(
     const outcome = askPath(asker, path, { allFilesystems: options.allFilesystems === true, progress });
     return outcome instanceof Refusal ? [{ path, why: outcome.errno }] : [];
   });
+  progress('who has them open');
+  for (const { pid } of snapshot.processes) if (pids?.has(pid) !== true) sources.noteOpeners(pid);
   const meminfo = host.text(host.inProc('meminfo'));
   const rest = { meminfo: meminfo instanceof Refusal ? null : meminfo, refused };
   return { files: asker.files, ...asker.answer(), ...rest, askedFiles: asker.askedFiles };

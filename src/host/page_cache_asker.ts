@@ -66,6 +66,8 @@ const NO_COUNTS: CacheCounts = {
   recentlyEvictedPages: 0,
 };
 const CAP_FOWNER = 3;
+/** Whom cachestat refuses and mincore lies to. */
+const NOT_OURS = 'EPERM: neither ours nor ours to write';
 
 export class CacheAsker {
   readonly calls: Syscalls;
@@ -242,16 +244,17 @@ export class CacheAsker {
     const onRange = (first: number, pages: number) => void ranges?.push([first, pages]);
     if (counts instanceof Refusal) {
       // Before 6.5 there is no cachestat. mincore would lie about files of others.
-      if (!this.isToldTheTruth(fd, inode)) return counts.errno === 'EPERM' ? counts : new Refusal('EPERM');
+      if (!this.isToldTheTruth(fd, inode)) return new Refusal(NOT_OURS);
       const resident = this.calls.resident(fd, inode.sizeBytes, onRange);
       if (resident instanceof Refusal) return resident;
-      this.note(isOverlay ? 'cachestat of overlays' : 'cachestat', isOverlay ? 'no layer is seen' : counts.errno);
+      if (isOverlay) this.note('cachestat of overlays', 'no layer is seen, so by mincore');
+      else this.note('cachestat', `${counts.errno}, so by mincore`);
       return { counts: null, residentPages: resident, ranges };
     }
     const told = { counts, residentPages: counts.cachedPages, ranges };
     if (!this.withRanges || counts.cachedPages === 0) return told;
     const isTold = this.isToldTheTruth(fd, inode);
-    const resident = isTold ? this.calls.resident(fd, inode.sizeBytes, onRange) : new Refusal('EPERM');
+    const resident = isTold ? this.calls.resident(fd, inode.sizeBytes, onRange) : new Refusal(NOT_OURS);
     if (!(resident instanceof Refusal)) return told;
     this.note('ranges (mincore)', resident.errno);
     return { ...told, ranges: null };

@@ -7,6 +7,7 @@
  *           3. What nobody counted is null.
  * Linux     6.18 fs/proc/page.c (flags of a frame), fs/proc/task_mmu.c: bit 61 of pagemap
  */
+import { KPF_ACTIVE, KPF_LRU, KPF_UNEVICTABLE } from '../proc/kpage_flags.ts';
 import { below } from './path_below.ts';
 import {
   type CachedFile,
@@ -51,10 +52,10 @@ export interface FileRow {
   readonly chargedPages: number | null;
 }
 
+const ACTIVE = 1 << KPF_ACTIVE;
+const LRU = 1 << KPF_LRU;
+const UNEVICTABLE = 1 << KPF_UNEVICTABLE;
 const PAGE = 4096;
-export const KPF_LRU: number = 1 << 5;
-export const KPF_ACTIVE: number = 1 << 6;
-export const KPF_UNEVICTABLE: number = 1 << 18;
 
 /** In no order. */
 export function fileRows(snapshot: HostSnapshot, question: FileQuestion): FileRow[] {
@@ -180,12 +181,12 @@ class MappedFiles {
     const low = frames.wordsLow[frames.word[pfn]!];
     if (low === undefined || low === KPF_NOT_READ) return;
     count.hasFrames = true;
-    if ((low & KPF_UNEVICTABLE) !== 0) count.unevictable += 1;
-    else if ((low & KPF_LRU) === 0) return;
-    else if ((low & KPF_ACTIVE) !== 0) count.active += 1;
-    else count.inactive += 1;
     const owner = frames.cgroup[pfn]!;
     if (owner !== NO_CGROUP && this.question.cgroups?.has(owner) === true) count.charged += 1;
+    if ((low & UNEVICTABLE) !== 0) count.unevictable += 1;
+    else if ((low & LRU) === 0) return;
+    else if ((low & ACTIVE) !== 0) count.active += 1;
+    else count.inactive += 1;
   }
 }
 

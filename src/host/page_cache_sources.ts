@@ -55,6 +55,18 @@ export class CacheSources {
     for (const fd of descriptors) this.askLink(pid, `fd/${fd}`);
   }
 
+  /** Of files that were asked already: who else has them open. Nothing new is asked. */
+  noteOpeners(pid: number): void {
+    const descriptors = this.host.list(this.host.inProc(pid, 'fd'));
+    if (descriptors instanceof Refusal) return;
+    for (const name of ['exe', ...descriptors.map((fd) => `fd/${fd}`)]) {
+      const met = this.meet(pid, name);
+      if (met === null) continue;
+      const known = this.asker.known(met.inode, { ...met.place, isWanted: false });
+      if (known !== null) addOpener(known, pid);
+    }
+  }
+
   /** Files that no process need have open: swap files, and what lies behind loop devices. */
   askKernels(): void {
     for (const path of [...this.swapFiles(), ...this.loopFiles()]) {
@@ -153,20 +165,26 @@ export class CacheSources {
   }
 
   private askLink(pid: number, name: string): void {
+    const met = this.meet(pid, name);
+    if (met === null) return;
+    const outcome = this.asker.known(met.inode, met.place) ?? this.asker.look(AT_FDCWD, met.way, true, met.place);
+    if (outcome instanceof Refusal) this.noteUnlessGone('open files', outcome);
+    else addOpener(outcome, pid);
+  }
+
+  /** The file behind a link of /proc/PID; null if it is none, or a server's. */
+  private meet(pid: number, name: string): { inode: Inode; way: Uint8Array; place: Place } | null {
     const path = this.host.inProc(pid, ...name.split('/'));
     const shown = this.host.link(path);
     // socket:[1], pipe:[2], anon_inode:[eventfd]; kernel threads run nothing.
-    if (shown instanceof Refusal || !shown.startsWith('/')) return;
-    if (this.someRemote(pid) && this.isRemoteDescriptor(pid, name)) return;
+    if (shown instanceof Refusal || !shown.startsWith('/')) return null;
+    if (this.someRemote(pid) && this.isRemoteDescriptor(pid, name)) return null;
     const way = cPath(path);
     const inode = this.asker.calls.statAt(way);
-    if (inode instanceof Refusal) return;
+    if (inode instanceof Refusal) return null;
     if (inode.kind === 'block device') this.openDevices.add(inode.ofDevice);
-    if (inode.kind !== 'file') return;
-    const place: Place = { pid, folder: null, path: shown, row: null, isWanted: true };
-    const outcome = this.asker.known(inode, place) ?? this.asker.look(AT_FDCWD, way, true, place);
-    if (outcome instanceof Refusal) this.noteUnlessGone('open files', outcome);
-    else if (typeof outcome !== 'string' && outcome.openBy.at(-1) !== pid) outcome.openBy.push(pid);
+    if (inode.kind !== 'file') return null;
+    return { inode, way, place: { pid, folder: null, path: shown, row: null, isWanted: true } };
   }
 
   private noteUnlessGone(what: string, { errno }: Refusal): void {
@@ -232,6 +250,11 @@ export class CacheSources {
     const parent = link instanceof Refusal ? undefined : link.split('/').at(-2);
     return parent === undefined || parent === 'block' ? [] : [parent];
   }
+}
+
+function addOpener(outcome: Outcome, pid: number): void {
+  if (typeof outcome === 'string' || outcome instanceof Refusal) return;
+  if (outcome.openBy.at(-1) !== pid) outcome.openBy.push(pid);
 }
 
 const NAMED: Place = { pid: 'self', folder: null, path: null, row: null, isWanted: true };

@@ -10,8 +10,18 @@
  *           2. Fields that a kernel does not print are null.
  * Linux     6.18 fs/proc/meminfo.c: Cached is NR_FILE_PAGES without the swap cache and without block devices' pages
  */
+import {
+  KPF_ACTIVE,
+  KPF_ANON,
+  KPF_DIRTY,
+  KPF_LRU,
+  KPF_MMAP,
+  KPF_SWAPBACKED,
+  KPF_SWAPCACHE,
+  KPF_UNEVICTABLE,
+  KPF_WRITEBACK,
+} from '../proc/kpage_flags.ts';
 import { parseKbFields } from './fields_text.ts';
-import { KPF_ACTIVE, KPF_LRU, KPF_UNEVICTABLE } from './page_cache_rows.ts';
 import { type CachedKind, type FrameTable, type HostSnapshot, KPF_NOT_READ, NO_CGROUP } from './snapshot.ts';
 
 export interface CacheSums {
@@ -52,13 +62,16 @@ export interface CacheFrames {
   readonly unmappedByCgroup: readonly { readonly cgroup: string; readonly pages: number }[];
 }
 
+const ACTIVE = 1 << KPF_ACTIVE;
+const ANON = 1 << KPF_ANON;
+const DIRTY = 1 << KPF_DIRTY;
+const LRU = 1 << KPF_LRU;
+const MMAP = 1 << KPF_MMAP;
+const SWAPBACKED = 1 << KPF_SWAPBACKED;
+const SWAPCACHE = 1 << KPF_SWAPCACHE;
+const UNEVICTABLE = 1 << KPF_UNEVICTABLE;
+const WRITEBACK = 1 << KPF_WRITEBACK;
 const KB_PER_PAGE = 4;
-const KPF_DIRTY = 1 << 4;
-const KPF_WRITEBACK = 1 << 8;
-const KPF_MMAP = 1 << 11;
-const KPF_ANON = 1 << 12;
-const KPF_SWAPCACHE = 1 << 13;
-const KPF_SWAPBACKED = 1 << 14;
 
 /**
  * Null without meminfo or without cachestat. `meminfo` is what stood there when the files had been asked; the frames are
@@ -111,21 +124,21 @@ function cacheFrames(snapshot: HostSnapshot, frames: FrameTable, meminfo: string
   const { cachedPages, buffersPages } = meminfoPages(meminfo);
   return {
     pages,
-    filePages: pagesWith(0, KPF_SWAPBACKED),
-    shmemPages: pagesWith(KPF_SWAPBACKED),
-    mappedPages: pagesWith(KPF_MMAP),
-    activePages: pagesWith(KPF_ACTIVE, KPF_UNEVICTABLE),
-    inactivePages: pagesWith(0, KPF_ACTIVE | KPF_UNEVICTABLE),
-    unevictablePages: pagesWith(KPF_UNEVICTABLE),
-    dirtyPages: pagesWith(KPF_DIRTY, KPF_SWAPBACKED),
-    writebackPages: pagesWith(KPF_WRITEBACK),
+    filePages: pagesWith(0, SWAPBACKED),
+    shmemPages: pagesWith(SWAPBACKED),
+    mappedPages: pagesWith(MMAP),
+    activePages: pagesWith(ACTIVE, UNEVICTABLE),
+    inactivePages: pagesWith(0, ACTIVE | UNEVICTABLE),
+    unevictablePages: pagesWith(UNEVICTABLE),
+    dirtyPages: pagesWith(DIRTY, SWAPBACKED),
+    writebackPages: pagesWith(WRITEBACK),
     difference: pages - cachedPages - buffersPages,
     unmappedByCgroup: unmappedByCgroup(snapshot, frames),
   };
 }
 
 function isCache(low: number): boolean {
-  return (low & (KPF_LRU | KPF_ANON | KPF_SWAPCACHE)) === KPF_LRU;
+  return (low & (LRU | ANON | SWAPCACHE)) === LRU;
 }
 
 export interface ChargedSum {
@@ -137,7 +150,7 @@ export interface ChargedSum {
 export function chargedPages({ frames }: HostSnapshot, cgroups: ReadonlySet<number>): ChargedSum | null {
   if (frames === null) return null;
   const { word, cgroup, count, wordsLow } = frames;
-  const kinds = Uint8Array.from(wordsLow, (low) => (!isCache(low) ? 0 : (low & KPF_MMAP) === 0 ? 1 : 2));
+  const kinds = Uint8Array.from(wordsLow, (low) => (!isCache(low) ? 0 : (low & MMAP) === 0 ? 1 : 2));
   let pages = 0;
   let mappedPages = 0;
   for (let pfn = 0; pfn < count; pfn++) {
@@ -150,7 +163,7 @@ export function chargedPages({ frames }: HostSnapshot, cgroups: ReadonlySet<numb
 }
 
 function unmappedByCgroup({ cgroups }: HostSnapshot, { word, cgroup, count, wordsLow }: FrameTable) {
-  const isUnmapped = Uint8Array.from(wordsLow, (low) => (isCache(low) && (low & KPF_MMAP) === 0 ? 1 : 0));
+  const isUnmapped = Uint8Array.from(wordsLow, (low) => (isCache(low) && (low & MMAP) === 0 ? 1 : 0));
   const pagesOf = new Uint32Array(NO_CGROUP + 1);
   for (let pfn = 0; pfn < count; pfn++) pagesOf[cgroup[pfn]!]! += isUnmapped[word[pfn]!]!;
   const found: { cgroup: string; pages: number }[] = [];

@@ -2,86 +2,32 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { HOSTILE, procWorld } from '../../test/host/proc_world.ts';
 import type { Inode } from '../mm/fs.ts';
 import { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
 import { isSince } from '../mm/release.ts';
-import { PAGE_SIZE, type Pfn, type Vpn } from '../mm/units.ts';
+import type { Pfn, Vpn } from '../mm/units.ts';
 import { kpageCount, kpageFlags } from '../proc/kpage.ts';
 import { maps } from '../proc/maps.ts';
 import { pagemap } from '../proc/pagemap.ts';
 import { processes } from '../proc/process.ts';
 import { smapsRollup } from '../proc/smaps.ts';
 import { procTree } from '../proc/tree.ts';
-import type { Process } from '../syscalls/process.ts';
-import { System } from '../syscalls/system.ts';
-import {
-  MADV_PAGEOUT,
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_PRIVATE,
-  MAP_SHARED,
-  PROT_READ,
-  PROT_WRITE,
-} from '../syscalls/uapi.ts';
 import { parseKbFields } from './fields_text.ts';
+import { frameKinds, frameTables } from './frames.ts';
 import { HostFiles } from './host_files.ts';
+import { snapshotOfMachine } from './of_machine.ts';
 import { writeProc } from './proc_write.ts';
-import { ENTRY_PRESENT, ENTRY_SWAP, ENTRY_SWAP_TYPE_SHIFT, type HostSnapshot } from './snapshot.ts';
-import { snapshotTree } from './snapshot_tree.ts';
+import { sizesOf } from './pss.ts';
+import { ENTRY_PRESENT, ENTRY_SWAP, ENTRY_SWAP_TYPE_SHIFT, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
+import { snapshotGaps, snapshotTree } from './snapshot_tree.ts';
 import { takeSnapshot } from './take.ts';
 
 const room = mkdtempSync(join(tmpdir(), 'revmap-proc-'));
 afterAll(() => rmSync(room, { recursive: true, force: true }));
 
-const MIB = 2 ** 20;
-const A = 0x100000000000;
-const RW = PROT_READ | PROT_WRITE;
 const KERNELS = ['6.18', '6.1', '3.16', '2.6.26', '2.6.24', '2.4.19'];
-const HOSTILE = '/lib/a \n\t\u001b[31m b (deleted)';
-
-function ok<T>(result: T | number): T {
-  if (typeof result === 'number' && result < 0) throw new Error(`errno ${-result}`);
-  return result as T;
-}
-
-/** A fork tree of three with what each has of its own; a file with a hostile name, one that is deleted, shared memory, swap. */
-function world(kernel: string): { machine: Machine; root: Process } {
-  const machine = new Machine({ kernel, ramBytes: 32 * MIB });
-  const system = new System(machine);
-  ok(system.swapon({ bytes: 8 * MIB, device: 'zram' }));
-  const root = system.newProcess(machine.newCgroup('g'), 'a) R 7 (b\nc');
-  const anon = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-  ok(system.mmap(root, A, 64 * PAGE_SIZE, RW, anon, -1, 0));
-  for (let i = 0; i < 32; i++) system.store(root, A + i * PAGE_SIZE, 1);
-  // The zero page.
-  system.load(root, A + 40 * PAGE_SIZE);
-  for (const [n, path] of [HOSTILE, '/lib/gone'].entries()) {
-    system.paths.createFile(path, 8 * PAGE_SIZE, 'disk');
-    const fd = ok(system.open(root, path, 0));
-    const at = A + (n + 1) * MIB;
-    ok(system.mmap(root, at, 8 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0));
-    for (let i = 0; i < 6; i++) system.load(root, at + i * PAGE_SIZE);
-  }
-  system.unlink(root, '/lib/gone');
-  ok(system.mmap(root, A + 4 * MIB, 16 * PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
-  for (let i = 0; i < 16; i++) system.store(root, A + 4 * MIB + i * PAGE_SIZE, 1);
-  const child = ok(system.fork(root)) as Process;
-  for (let i = 0; i < 8; i++) system.store(child, A + i * PAGE_SIZE, 2);
-  const grandchild = ok(system.fork(child)) as Process;
-  system.store(grandchild, A + 63 * PAGE_SIZE, 3);
-  for (let i = 16; i < 24; i++) system.store(root, A + i * PAGE_SIZE, 4);
-  // Advice takes pages of one process only. Kernels without it have to fill memory.
-  if (isSince(kernel, '5.4')) ok(system.madvise(root, A + 16 * PAGE_SIZE, 8 * PAGE_SIZE, MADV_PAGEOUT));
-  else {
-    ok(system.mmap(grandchild, A + 64 * MIB, 32 * MIB, RW, anon, -1, 0));
-    for (let i = 0; i < 30 * 256; i++) system.store(grandchild, A + 64 * MIB + i * PAGE_SIZE, 1);
-    ok(system.munmap(grandchild, A + 64 * MIB, 32 * MIB));
-  }
-  while (machine.io.pending > 0) machine.runUntil(machine.clock.nextAt);
-  machine.lru.drain();
-  return { machine, root };
-}
 
 let exports = 0;
 
@@ -122,7 +68,7 @@ function entriesInMachine(machine: Machine, mm: Mm, start: number, end: number):
 
 for (const kernel of KERNELS) {
   test(`${kernel}: what is read from the files is what is in the machine`, () => {
-    const { machine } = world(kernel);
+    const { machine } = procWorld(kernel);
     expect(machine.verify()).toEqual([]);
     const snapshot = readBack(exported(machine));
     const all = processes(machine);
@@ -178,15 +124,75 @@ function comparable(snapshot: HostSnapshot): object {
 
 for (const kernel of ['6.18', '6.1']) {
   test(`${kernel}: a snapshot written as files and read back is the same snapshot`, () => {
-    const first = readBack(exported(world(kernel).machine));
+    const first = readBack(exported(procWorld(kernel).machine));
     const place = join(room, String(exports++), 'proc');
     writeProc(snapshotTree(first), place);
     expect(comparable(readBack(place))).toEqual(comparable(first));
   });
 }
 
+/** A snapshot with its tables resolved, so that two that number files, strings and words otherwise can be compared. */
+function resolved(snapshot: HostSnapshot, smapsFields: readonly string[]): object {
+  const {
+    vmas,
+    entries,
+    files,
+    strings,
+    frames,
+    smaps,
+    vmFlags,
+    processes,
+    texts,
+    kernel,
+    hostname,
+    changes,
+    cgroups,
+  } = snapshot;
+  return {
+    kernel,
+    hostname,
+    changes,
+    texts,
+    processes: processes.map(({ cgroup: _cgroup, command: _command, ...rest }) => rest),
+    vmas: {
+      ...vmas,
+      file: [...vmas.file].map((row) => files[row] ?? null),
+      name: [...vmas.name].map((row) => strings[row]),
+    },
+    entries,
+    words: [...frames!.word].map((row) => [frames!.wordsLow[row], frames!.wordsHigh[row]]),
+    mapcount: frames!.mapcount,
+    owners: [...frames!.cgroup].map((row) => cgroups[row]?.inode ?? 0),
+    smaps: smapsFields.map((name) => [name, smaps!.get(name)]),
+    vmFlags: [...vmFlags!].map((row) => strings[row]),
+  };
+}
+
+for (const kernel of ['6.18', '6.1'])
+  test(`${kernel}: machine, files, snapshot: the same as machine, snapshot`, () => {
+    const { machine } = procWorld(kernel);
+    const direct = snapshotOfMachine(machine);
+    const fields = [...direct.smaps!.keys()];
+    const back = readBack(exported(machine));
+    // A name that ends in ` (deleted)` cannot be told from one that is.
+    const files = back.files.map((file) =>
+      HOSTILE.startsWith(file.path) ? { ...file, path: HOSTILE, deleted: false } : file,
+    );
+    expect(resolved({ ...back, files }, fields)).toEqual(resolved(direct, fields));
+    // And what answers from snapshots answers the same.
+    expect(sizesOf(back)).toEqual(sizesOf(direct));
+    const tables = (snapshot: HostSnapshot): unknown => frameTables(withoutOwners(snapshot), frameKinds(snapshot)!, {});
+    expect(tables(back)).toEqual(tables(direct));
+  });
+
+/** No cgroup is mounted where an export is read: owners have numbers there, and no names. */
+function withoutOwners(snapshot: HostSnapshot): HostSnapshot {
+  const cgroup = new Uint16Array(snapshot.frames!.count).fill(NO_CGROUP);
+  return { ...snapshot, cgroups: [], frames: { ...snapshot.frames!, cgroup } };
+}
+
 test('6.18: maps of a snapshot are those of the kernel, to the byte', () => {
-  const { machine, root } = world('6.18');
+  const { machine, root } = procWorld('6.18');
   const snapshot = readBack(exported(machine));
   const place = join(room, String(exports++), 'proc');
   writeProc(snapshotTree(snapshot), place);
@@ -194,7 +200,7 @@ test('6.18: maps of a snapshot are those of the kernel, to the byte', () => {
 });
 
 test('a snapshot without smaps: Rss, Pss, what is private and what is in swap are counted from pages', () => {
-  const { machine } = world('6.18');
+  const { machine } = procWorld('6.18');
   const snapshot = { ...readBack(exported(machine)), smaps: null, vmFlags: null };
   const place = join(room, String(exports++), 'proc');
   writeProc(snapshotTree(snapshot), place);
@@ -215,3 +221,48 @@ test('a snapshot without smaps: Rss, Pss, what is private and what is in swap ar
     expect(sum('Shared_Clean') + sum('Shared_Dirty')).toBe(rollup.get('Shared_Clean')! + rollup.get('Shared_Dirty')!);
   }
 });
+
+test('what a snapshot does not have is no file: frames nobody asked for, smaps of one process', () => {
+  const { machine } = procWorld('6.18');
+  const whole = readBack(exported(machine));
+  const { firstVma, endVma } = whole.processes[1]!;
+  const smaps = new Map(
+    [...whole.smaps!].map(([name, column]) => [name, column.slice().fill(Number.NaN, firstVma, endVma)]),
+  );
+  const tree = new Map([...snapshotTree({ ...whole, frames: null, smaps })].map((node) => [node.path, node.kind]));
+  expect(['1/smaps', '2/smaps', '3/smaps', '2/maps', '2/pagemap', 'kpageflags'].map((path) => tree.has(path))).toEqual([
+    true,
+    false,
+    true,
+    true,
+    true,
+    false,
+  ]);
+  const mapped = takeSnapshot(new HostFiles(exported(machine)), { frames: 'mapped' });
+  expect(snapshotGaps(mapped).map(({ what }) => what)).toContain('kpageflags, kpagecount');
+  const flags = [...snapshotTree(mapped)].find(({ path }) => path === 'kpageflags')!;
+  if (flags.kind !== 'words') throw new Error('kpageflags is no file of words');
+  const [block] = [...flags.blocks()];
+  const words = block!.words;
+  const used = new Set([...mapped.entries.value].filter((_, row) => (mapped.entries.bits[row]! & ENTRY_PRESENT) !== 0));
+  words.forEach((word, pfn) => {
+    if (word !== 0n && word !== BigInt(kpageFlags(machine, pfn as Pfn))) expect.unreachable(`frame ${pfn}`);
+    if (used.has(pfn) && word === 0n) expect.unreachable(`frame ${pfn} is mapped`);
+  });
+});
+
+for (const { why, name, want } of [
+  { why: 'a file of /proc', name: 'meminfo', want: true },
+  { why: 'one in a folder', name: 'sys/vm/swappiness', want: true },
+  { why: 'a way up', name: '../evil', want: false },
+  { why: 'a way up in the middle', name: 'sys/../../evil', want: false },
+  { why: 'an absolute path', name: '/etc/evil', want: false },
+  { why: 'a file of a process', name: '1/maps2', want: false },
+  { why: 'a byte that ends names', name: 'mem\0info', want: false },
+  { why: 'nothing', name: '', want: false },
+])
+  test(`the name of a text in a snapshot is not believed: ${why}`, () => {
+    const snapshot = readBack(exported(new Machine({ kernel: '6.18', ramBytes: 32 * 2 ** 20 })));
+    const texts = new Map([[name, 'text']]);
+    expect([...snapshotTree({ ...snapshot, texts })].some(({ path }) => path === name)).toBe(want);
+  });

@@ -26,6 +26,7 @@ import {
   type FrameTable,
   type HostProcess,
   type HostSnapshot,
+  KPF_NOT_READ,
   type Missing,
   NO_CGROUP,
   NO_ROW,
@@ -64,9 +65,9 @@ export function* snapshotTree(snapshot: HostSnapshot): Generator<ProcNode> {
   if (first !== undefined) yield { kind: 'link', path: 'self', uid: 0, target: String(first.pid) };
 }
 
-/** What the files lack, or have from elsewhere. */
+/** What the files lack, or have from elsewhere, beside what the snapshot itself says is missing. */
 export function snapshotGaps(snapshot: HostSnapshot): Missing[] {
-  const gaps = [...snapshot.missing];
+  const gaps: Missing[] = [];
   const users = snapshot.processes.filter((process) => !process.isKernelThread).length;
   if (snapshot.smaps === null)
     gaps.push({
@@ -74,6 +75,8 @@ export function snapshotGaps(snapshot: HostSnapshot): Missing[] {
       why: snapshot.frames === null ? 'not in the snapshot' : 'counted from pagemap and kpagecount; without Referenced',
       count: users,
     });
+  if (snapshot.frames?.wordsLow.includes(KPF_NOT_READ) === true)
+    gaps.push({ what: 'kpageflags, kpagecount', why: 'of frames that processes map; the others are 0', count: 1 });
   if (snapshot.processes.some(({ command }) => command === null))
     gaps.push({ what: 'cmdline', why: 'not in the snapshot: the name of the command', count: users });
   return gaps;
@@ -122,7 +125,9 @@ function ownTexts(snapshot: HostSnapshot): [string, string][] {
 function* frameFiles({ frames, cgroups }: HostSnapshot): Generator<ProcNode> {
   if (frames === null) return;
   const { word, wordsLow, wordsHigh, mapcount, cgroup } = frames;
-  yield wordsFile('kpageflags', frames, (pfn) => [wordsLow[word[pfn]!]!, wordsHigh[word[pfn]!]!]);
+  const known = wordsLow.map((low) => (low === KPF_NOT_READ ? 0 : low));
+  const knownHigh = wordsHigh.map((high, row) => (wordsLow[row] === KPF_NOT_READ ? 0 : high));
+  yield wordsFile('kpageflags', frames, (pfn) => [known[word[pfn]!]!, knownHigh[word[pfn]!]!]);
   yield wordsFile('kpagecount', frames, (pfn) => [mapcount[pfn]!, 0]);
   if (!cgroup.some((row) => row !== NO_CGROUP)) return;
   yield wordsFile('kpagecgroup', frames, (pfn) => {
@@ -287,17 +292,20 @@ function address(page: number): string {
 
 // smaps
 
-function smapsOf(snapshot: HostSnapshot, process: HostProcess): string {
+/** Null for a process whose smaps were not read. */
+function smapsOf(snapshot: HostSnapshot, process: HostProcess): string | null {
   const { smaps, vmFlags, strings } = snapshot;
   let text = '';
+  let isRead = process.firstVma === process.endVma;
   for (const vma of vmasOf(process)) {
     const fields = [...(smaps ?? [])].map(([name, column]): [string, number] => [name, column[vma]!]);
     const known = fields.filter(([, kib]) => !Number.isNaN(kib));
+    isRead ||= known.length > 0;
     text += `${mapsLine(snapshot, vma)}\n${fieldLines(known)}`;
     const flags = vmFlags === null ? '' : (strings[vmFlags[vma]!] ?? '');
     if (flags !== '') text += `VmFlags: ${flags} \n`;
   }
-  return text;
+  return isRead ? text : null;
 }
 
 function fieldLines(fields: Iterable<readonly [string, number]>): string {

@@ -59,6 +59,7 @@ import { freePages } from './limit.ts';
 import { copyCall, nameCall, namesFiles } from './name_calls.ts';
 import { ENDED, ReplayProcess, RUNNING, SUSPENDED, WAITING } from './replay_process.ts';
 import type { CallDifference } from './result.ts';
+import type { Player } from './timeline.ts';
 
 const DIFFERENCES_KEPT = 5;
 const SLICE_NS = 65536;
@@ -77,7 +78,7 @@ export interface Position {
   readonly own: number;
 }
 
-export class Replay {
+export class Replay implements Player {
   readonly machine: Machine;
   readonly system: System;
   readonly memcg: MemCgroup;

@@ -11,6 +11,7 @@ import { generationNamed } from '../mm/generations/index.ts';
 import { Machine } from '../mm/machine.ts';
 import type { MemCgroup } from '../mm/memcg.ts';
 import { updateHiwaterRss } from '../mm/mm.ts';
+import { isTypedArray } from '../mm/snapshot.ts';
 import { swapon } from '../mm/swap/swapfile.ts';
 import { PAGE_SIZE } from '../mm/units.ts';
 import type { Recording } from '../trace/bodies.ts';
@@ -23,6 +24,7 @@ import { PeakWatch } from './peak.ts';
 import { Replay } from './replay.ts';
 import type { TimedResult, WorkResult } from './result.ts';
 import { StoryWatch } from './story.ts';
+import { Timeline, type TimelineOptions } from './timeline.ts';
 
 export interface RunOptions extends MachineOptions {
   /** What the program may use (limit.ts says what that is in each kernel); null for no limit. */
@@ -55,6 +57,19 @@ function swapOn(machine: Machine, options: RunOptions): void {
 export function startReplay(recording: Recording, survey: Survey, options: RunOptions): Replay {
   const { machine, memcg } = buildMachine(options);
   return new Replay(machine, memcg, recording, survey);
+}
+
+/** The same, to go back and forth in. The recording is not copied with each checkpoint. */
+export function replayTimeline(
+  recording: Recording,
+  survey: Survey,
+  options: RunOptions,
+  settings: TimelineOptions = {},
+): Timeline<Replay> {
+  const bytes = recording.bytes?.buffer;
+  const isShared = (value: object) =>
+    value === recording || value === survey || (isTypedArray(value) && value.buffer === bytes);
+  return new Timeline(startReplay(recording, survey, options), isShared, settings);
 }
 
 export function runRecording(

@@ -1,11 +1,14 @@
 /** Jumps in a replay, against a replay from the beginning. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { stateHash } from '../mm/snapshot.ts';
+import { parseMmp } from '../syscalls/mmp.ts';
 import { openRecording, type Recording } from '../trace/source.ts';
 import { type Survey, surveyRecording } from '../trace/survey.ts';
 import { MACHINE_DEFAULTS } from './options.ts';
-import { startReplay } from './run.ts';
+import { ProgramPlayer } from './program_player.ts';
+import { replayTimeline, startReplay } from './run.ts';
 import { Timeline, type TimelineOptions } from './timeline.ts';
 
 const recordings = join(import.meta.dirname, '../..');
@@ -31,9 +34,9 @@ for (const { why, file, kernel, limitBytes, options } of [
   test(`any step, in any order, is the one that a replay from the beginning reaches: ${why}`, async () => {
     const [recording, survey] = await opened(file);
     const settings: TimelineOptions = { spacing: 50_000, ...options };
-    const start = () =>
-      startReplay(recording, survey, { ...MACHINE_DEFAULTS, kernel, limitBytes, swapBytes: 64 * MIB });
-    const timeline = new Timeline(start(), recording, survey, settings);
+    const machine = { ...MACHINE_DEFAULTS, kernel, limitBytes, swapBytes: 64 * MIB };
+    const start = () => startReplay(recording, survey, machine);
+    const timeline = replayTimeline(recording, survey, machine, settings);
     timeline.seek(Number.POSITIVE_INFINITY);
     const end = timeline.length!;
     // The same jumps again and again, and a few steps that are found from the beginning without a stop.
@@ -59,7 +62,7 @@ for (const { why, file, kernel, limitBytes, options } of [
     const { bytes, checkpoints } = timeline.held;
     expect(checkpoints).toBeGreaterThan(2);
     if (settings.budgetBytes !== undefined) expect(bytes).toBeLessThanOrEqual(settings.budgetBytes);
-    expect(timeline.replay.machine.verify()).toEqual([]);
+    expect(timeline.player.machine.verify()).toEqual([]);
   });
 }
 
@@ -78,7 +81,7 @@ test('the next and the previous time that something happens', async () => {
       if (wanted(name, values)) all.push(whole.position.event + 1);
     });
     whole.run();
-    const timeline = new Timeline(start(), recording, survey, { spacing: 50_000 });
+    const timeline = replayTimeline(recording, survey, settings, { spacing: 50_000 });
     timeline.seek(Number.POSITIVE_INFINITY);
     const end = timeline.length!;
     for (const step of [0, end >> 2, end >> 1, end - 1, end, ...all.slice(0, 3)]) {
@@ -92,3 +95,24 @@ test('the next and the previous time that something happens', async () => {
     }
   }
 });
+
+for (const kernel of ['6.18', '3.16', '2.6.24', '2.4.19']) {
+  test(`a memory program, line by line and back: ${kernel}`, () => {
+    for (const name of ['03-cow-tree', '04-file-mappings']) {
+      const file = join(recordings, 'oracle', 'corpus', `${name}.mmp`);
+      const program = parseMmp(readFileSync(file, 'utf8'), file);
+      const forward = new ProgramPlayer(program, kernel);
+      const hashes = [stateHash(forward.machine)];
+      while (forward.run(forward.events + 1)) hashes.push(stateHash(forward.machine));
+      expect(hashes.length).toBe(program.steps.length + 1);
+      // A checkpoint before each line.
+      const timeline = new Timeline(new ProgramPlayer(program, kernel), (value) => value === program, { spacing: 1 });
+      for (let step = 0; step < hashes.length; step++) timeline.seek(step);
+      for (let step = hashes.length - 1; step >= 0; step--) {
+        const { machine, results } = timeline.seek(step);
+        expect(stateHash(machine), `${name}, line ${step}`).toBe(hashes[step]);
+        expect(results).toEqual(forward.results.slice(0, step));
+      }
+    }
+  });
+}

@@ -1,7 +1,6 @@
 /** What test/browser.test.ts runs twice, in Node and in Chromium: a recording, forward and back. */
 import { MACHINE_DEFAULTS } from '../../src/lab/options.ts';
-import { startReplay } from '../../src/lab/run.ts';
-import { Timeline } from '../../src/lab/timeline.ts';
+import { replayTimeline } from '../../src/lab/run.ts';
 import { stateHash } from '../../src/mm/snapshot.ts';
 import { readRecording } from '../../src/trace/read_recording.ts';
 import { surveyRecording } from '../../src/trace/survey.ts';
@@ -36,6 +35,6 @@ export async function hashesAfter(unpacked: Uint8Array, kernel: string, steps: r
   const recording = await readRecording(once(unpacked), 'test', (bytes) => new Memory(bytes));
   const survey = surveyRecording(recording);
   const options = { ...MACHINE_DEFAULTS, kernel, limitBytes: 16 << 20, swapBytes: 64 << 20 };
-  const timeline = new Timeline(startReplay(recording, survey, options), recording, survey, { spacing: 100_000 });
+  const timeline = replayTimeline(recording, survey, options, { spacing: 100_000 });
   return steps.map((step) => stateHash(timeline.seek(step).machine));
 }
