@@ -16,7 +16,6 @@ import { eachFreeTail } from './free_tails.ts';
 import { parseSystemRam, parseZones, type ZoneText } from './kernel_texts.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
-export const KPF_LOCKED: number = 1 << 0;
 export const KPF_UPTODATE: number = 1 << 3;
 export const KPF_DIRTY: number = 1 << 4;
 export const KPF_LRU: number = 1 << 5;
