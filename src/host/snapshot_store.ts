@@ -9,6 +9,7 @@
  */
 import { once } from 'node:events';
 import { closeSync, createReadStream, linkSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { InputError } from '../mm/bug.ts';
@@ -43,7 +44,11 @@ export async function readSnapshotFile(path: string): Promise<HostSnapshot> {
 export function mayWriteSnapshot(path: string, force: boolean): void {
   if (path === '-') return;
   const there = statSync(path, { throwIfNoEntry: false });
-  if (there === undefined) return;
+  if (there === undefined) {
+    const above = statSync(dirname(path), { throwIfNoEntry: false });
+    if (above === undefined) throw new InputError(path, 0, REFUSALS.get('ENOENT')!);
+    return;
+  }
   if (!there.isFile()) throw new InputError(path, 0, there.isDirectory() ? 'is a folder' : 'is no regular file');
   if (!force) throw new InputError(path, 0, REFUSALS.get('EEXIST')!);
 }
