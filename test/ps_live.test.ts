@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import { afterAll, expect, test } from 'vitest';
 import { HostFiles } from '../src/host/host_files.ts';
 import { ProcessCosts, type PsTreeNode } from '../src/host/ps.ts';
 import { takeSnapshot } from '../src/host/take.ts';
+import type { TakeOptions } from '../src/host/take_options.ts';
 import { hostCgroups } from '../src/measure/host.ts';
 import { compareRounds } from './host/equal_to_kernel.ts';
 
@@ -28,8 +29,11 @@ const shm = `/dev/shm/${OURS}-${process.pid}`;
 const cgroups = hostCgroups();
 const cgroup = join(cgroups?.root ?? '', `${OURS}-${process.pid}`);
 const missing = whatIsMissing();
+const swapFile = join(folder, 'swap');
 
 afterAll(async () => {
+  // A file that is swap cannot be removed; if it is none, this does nothing.
+  if (existsSync(swapFile)) spawnSync('swapoff', [swapFile]);
   rmSync(folder, { recursive: true });
   rmSync(shm, { force: true });
   for (let tries = 0; existsSync(cgroup) && cgroups !== null && tries < 100; tries++) {
@@ -45,9 +49,24 @@ function whatIsMissing(): string | null {
   if (process.getuid?.() !== 0) return 'needs root';
   if (cgroups === null) return 'no memory cgroups';
   if (!existsSync('/proc/kpagecount')) return 'no /proc/kpagecount';
-  const source = fileURLToPath(new URL('host/ps_shape.c', import.meta.url));
-  const { status } = spawnSync('cc', ['-O1', '-static', '-o', program, source]);
-  return status === 0 ? null : 'no C compiler with a static libc';
+  return compiled('ps_shape') ? null : 'no C compiler with a static libc';
+}
+
+function compiled(name: string): boolean {
+  const source = fileURLToPath(new URL(`host/${name}.c`, import.meta.url));
+  return spawnSync('cc', ['-O1', '-static', '-o', join(folder, name), source]).status === 0;
+}
+
+/** Swap of our own for a while: on file systems that cannot have any, no test. */
+function withSwap(): boolean {
+  writeFileSync(swapFile, '');
+  const commands = [
+    ['chmod', '600', swapFile],
+    ['fallocate', '-l', String(64 * MIB), swapFile],
+    ['mkswap', swapFile],
+    ['swapon', swapFile],
+  ] as const;
+  return commands.every(([command, ...args]) => spawnSync(command, args).status === 0);
 }
 
 function named(name: string): string {
@@ -89,9 +108,9 @@ async function settled(isSo: () => boolean): Promise<void> {
 }
 
 /** The program does nothing, so a round in which the kernel says otherwise is one that something else disturbed. */
-function quietCosts(pids: readonly number[]): ProcessCosts {
+function quietCosts(pids: readonly number[], options: TakeOptions = {}): ProcessCosts {
   for (let tries = 0; ; tries++) {
-    const costs = new ProcessCosts(takeSnapshot(new HostFiles()));
+    const costs = new ProcessCosts(takeSnapshot(new HostFiles(), options));
     const rows = pids.map((pid) => costs.rows.find((row) => row.pid === pid));
     if (rows.every((row) => row !== undefined && row.differs.length === 0 && !row.unsteady) || tries === 10)
       return costs;
@@ -185,3 +204,45 @@ test.skipIf(missing !== null)(named('ps: PSS and USS equal smaps_rollup to the k
   expect(best.filter(({ verdict }) => verdict === 'differs')).toEqual([]);
   expect(best.filter(({ verdict }) => verdict === 'equal').length).toBeGreaterThan(0);
 });
+
+test.skipIf(missing !== null)(
+  named('ps: swap that two processes hold is one slot, and shared memory is in it once'),
+  async (context) => {
+    if (!compiled('ps_swap') || !withSwap()) return context.skip('no swap can be made here');
+    const child = spawn(join(folder, 'ps_swap'), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
+    const [pid, forked] = String(line).split(' ').map(Number) as [number, number];
+    try {
+      const costs = quietCosts([pid, forked], { smaps: true });
+      const [own, its] = [rowOf(costs, pid), rowOf(costs, forked)];
+      // Pages in use while they should go out stay: on a busy host not all are out.
+      const out = own.swap_bytes!;
+      expect(out).toBeGreaterThan(MIB);
+      expect(out).toBeLessThanOrEqual(2 * MIB + SMALL);
+      expect(its.swap_bytes!).toBeLessThan(out);
+      expect(its.swap_bytes!).toBeGreaterThan(0);
+      expect([own.swap_pss_bytes, its.swap_pss_bytes]).toEqual([
+        own.kernel!.swap_pss_bytes,
+        its.kernel!.swap_pss_bytes,
+      ]);
+      expect(own.swap_pss_bytes).toBe(out - its.swap_bytes! / 2);
+      expect(own.exit!.freed_swap_bytes).toBe(out - its.swap_bytes!);
+      expect(its.exit!.freed_swap_bytes).toBe(0);
+      // Both show the object's pages; the host has them once.
+      const { swap } = costs.answer();
+      expect(own.shared_swap_bytes).toBeGreaterThan(2 * MIB);
+      expect(its.shared_swap_bytes).toBe(own.shared_swap_bytes);
+      expect(swap.shared_bytes![0]).toBe(swap.shared_bytes![1]);
+      expect(swap.shared_bytes![0]).toBeGreaterThanOrEqual(own.shared_swap_bytes!);
+      expect(swap.shared_bytes![0]).toBeLessThan(2 * own.shared_swap_bytes!);
+      expect(Math.abs(swap.held_bytes! + swap.shared_bytes![0] + swap.rest_bytes! - swap.used_bytes!)).toBeLessThan(
+        SMALL,
+      );
+    } finally {
+      child.kill('SIGKILL');
+      process.kill(forked, 'SIGKILL');
+      spawnSync('swapoff', [swapFile]);
+    }
+  },
+  300_000,
+);

@@ -70,6 +70,30 @@ test('a memory program, to its end and to its first calls', () => {
   expect(existsSync(join(folder, 'mmp/2/maps'))).toBe(true);
 });
 
+test('a snapshot of a machine says the same, and what it does not have', () => {
+  const options = ['--at', '100000', '--kernel', '6.1', '--limit', '16M', ...small];
+  const made = spawnSync(
+    process.execPath,
+    [join(root, 'dist', 'cli.js'), 'snapshot', zipf, ...options, '-o', 'm.rvh.gz'],
+    {
+      cwd: folder,
+    },
+  );
+  expect(made.status).toBe(0);
+  expect(revmap('--from', 'm.rvh.gz', '--export', 'from')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(
+      /^from: \/proc of Linux 6\.1\.0: 1 process, \d+ files\ncmdline: not in the snapshot: the name of the command\n$/,
+    ),
+    stderr: '',
+  });
+  expect(revmap(zipf, ...options, '--export', 'direct').status).toBe(0);
+  for (const name of ['meminfo', 'vmstat', 'zoneinfo', 'swaps', '1/maps', '1/smaps_rollup', 'kpageflags', 'kpagecount'])
+    expect([name, readFileSync(join(folder, 'from', name)).equals(readFileSync(join(folder, 'direct', name)))]).toEqual(
+      [name, true],
+    );
+});
+
 test('an earlier export is replaced if that is said, and nothing else is', () => {
   expect(revmap(forked, '--export', 'again').status).toBe(0);
   expect(revmap(forked, '--export', 'again')).toEqual({

@@ -15,13 +15,14 @@ export interface KnownPage {
   readonly mappers: readonly (readonly [pid: number, address: number])[];
 }
 
+const compiler = process.env['CC'] ?? 'cc';
 const source = fileURLToPath(new URL('sharing.c', import.meta.url));
 
 /** Why these programs cannot be built or asked about, or null. */
 export function whyNoSharing(): string | null {
   if (process.platform !== 'linux') return 'not Linux';
   if (process.getuid?.() !== 0) return 'needs root';
-  return spawnSync('cc', ['--version']).status === 0 ? null : 'no cc';
+  return spawnSync(compiler, ['--version']).status === 0 ? null : 'no cc';
 }
 
 export class Sharing {
@@ -31,7 +32,7 @@ export class Sharing {
 
   constructor(text = source) {
     this.program = join(this.folder, 'sharing');
-    const built = spawnSync('cc', ['-O1', '-Wall', '-Werror', '-o', this.program, text], { encoding: 'utf8' });
+    const built = spawnSync(compiler, ['-O1', '-Wall', '-Werror', '-o', this.program, text], { encoding: 'utf8' });
     if (built.status !== 0) throw new Error(built.stderr);
   }
 

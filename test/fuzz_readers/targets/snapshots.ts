@@ -109,7 +109,7 @@ async function readPacked(bytes: Uint8Array): Promise<void> {
 export function snapshotTargets(): Target[] {
   const seeds = [small(true), small(false)].map((snapshot) => Uint8Array.from(Buffer.concat(encodeSnapshot(snapshot))));
   return [
-    { name: 'snapshot', memoryBytes: MEMORY_BYTES, read: readPlain, seeds, words: WORDS },
+    { name: 'snapshot', isSlow: true, memoryBytes: MEMORY_BYTES, read: readPlain, seeds, words: WORDS },
     {
       name: 'snapshot in gzip',
       isSlow: true,
