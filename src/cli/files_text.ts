@@ -154,7 +154,7 @@ function fileTable(answer: FilesAnswer, rows: readonly FileRow[], width: number)
   const usersRoom = Math.min(Math.max(LEAST_USERS, ...users.map((text) => text.length)), 48);
   const nameRoom = Math.max(LEAST_NAME, width - taken - usersRoom - GAP);
   const line = (at: number, user: string, name: string) =>
-    [...numbers.map((cells) => cells[at]!), cut(user, usersRoom).padEnd(usersRoom), cut(name, nameRoom)].join('  ');
+    [...numbers.map((cells) => cells[at]!), cutEnd(user, usersRoom).padEnd(usersRoom), cut(name, nameRoom)].join('  ');
   const lines = [pc.bold(line(0, 'used by', 'file'))];
   rows.forEach((row, at) => {
     lines.push(line(at + 1, users[at]!, nameOf(row)).trimEnd());
@@ -170,6 +170,10 @@ function nameOf({ file }: FileRow): string {
 /** The end of a path says more than its beginning. */
 function cut(text: string, room: number): string {
   return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
+}
+
+function cutEnd(text: string, room: number): string {
+  return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
 }
 
 function commNames({ processes }: HostSnapshot): ReadonlyMap<number, string> {

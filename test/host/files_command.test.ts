@@ -1,6 +1,6 @@
 /** `revmap files` as a user sees it: text and JSON, wrong questions, without root, from a snapshot. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -159,5 +159,31 @@ test.skipIf(withoutRoot !== null)(
     expect(files.map(({ path }) => path)).toContain(join(top, 'own'));
     expect(why('directories')).toEqual(['1 EACCES']);
     expect(why('files')).toContain('1 EACCES');
+  },
+);
+
+const withoutStrace = missing ?? (spawnSync('strace', ['-V']).error === undefined ? null : 'there is no strace');
+
+test.skipIf(withoutStrace !== null)(
+  named('files are opened for reading, without a new atime; FIFOs and sockets never', withoutStrace),
+  () => {
+    const top = join(folder, 'traced');
+    mkdirSync(join(top, 'folder'), { recursive: true });
+    writeFileSync(join(top, 'folder', 'regular'), new Uint8Array(4096));
+    expect(spawnSync('mkfifo', [join(top, 'folder', 'fifo')]).status).toBe(0);
+    const log = join(folder, 'strace');
+    const command = [process.execPath, join(root, 'bin', 'revmap'), 'files', '--ranges', top];
+    expect(
+      spawnSync('strace', ['-f', '-o', log, '-e', 'trace=open,openat,openat2,mmap', '--', ...command]).status,
+    ).toBe(0);
+    const lines = readFileSync(log, 'utf8').split('\n');
+    const opened = lines.filter(
+      (line) => /"(\/proc\/self\/fd\/\d+|regular|folder|fifo)"/.test(line) || line.includes(`"${top}`),
+    );
+    expect(opened.filter((line) => line.includes('"regular"')).length).toBe(1);
+    expect(opened.filter((line) => /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|"fifo"/.test(line))).toEqual([]);
+    expect(opened.filter((line) => !/O_PATH|O_NOATIME/.test(line))).toEqual([]);
+    expect(opened.some((line) => /self\/fd.*O_NONBLOCK.*O_NOATIME/.test(line))).toBe(true);
+    expect(lines.filter((line) => /mmap\(.*PROT_NONE, MAP_SHARED, \d+/.test(line)).length).toBe(1);
   },
 );
