@@ -9,7 +9,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/revmap/debian-6.1
+source "$here/debian-6.1.sh"
 folder=
 while getopts o: option; do
   case $option in
@@ -19,28 +19,6 @@ while getopts o: option; do
 done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || { echo "usage: oracle/record-6.1.sh [-o FOLDER] PROGRAM.mmp..." >&2; exit 2; }
-
-tools() {
-  local missing=()
-  command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
-  [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)
-  command -v cpio >/dev/null || missing+=(cpio)
-  command -v mke2fs >/dev/null || missing+=(e2fsprogs)
-  [ ${#missing[@]} -eq 0 ] && return
-  echo "installing ${missing[*]}" >&2
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
-}
-
-# The kernel and its modules, unpacked from Debian's package; nothing of it is installed.
-kernel() {
-  compgen -G "$cache/boot/vmlinuz-6.1.*" >/dev/null && return
-  local package
-  package=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-6\.1\.[^ ]*\).*/\1/p' | head -1)
-  [ -n "$package" ] || { echo "no package of Debian's 6.1 kernel within reach (linux-image-amd64 of Debian 12)" >&2; exit 1; }
-  echo "downloading $package" >&2
-  mkdir -p "$cache"
-  (cd "$cache" && apt-get download -qq "$package" >&2 && dpkg -x "$package"_*.deb . && rm -f ./*.deb)
-}
 
 modules=(drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci_modern_dev
   drivers/virtio/virtio_pci drivers/block/virtio_blk crypto/crc32c_generic lib/crc16 fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4)

@@ -7,6 +7,7 @@ import { describeDiff } from './diff_text.ts';
 import { aboutHost } from './frames.ts';
 import { hostFooter, hostSnapshot } from './host_source.ts';
 import { print, printJson } from './output.ts';
+import { withCache } from './snapshot.ts';
 
 interface DiffFlags {
   top: number;
@@ -25,22 +26,27 @@ export function addDiff(program: Command): void {
     .option('--json', 'the answer as JSON, with all changes')
     .action(async (fileA: string, fileB: string | undefined, flags: DiffFlags) => {
       const a = await hostSnapshot({ from: fileA });
-      const b = await hostSnapshot(fileB === undefined ? {} : { from: fileB }, likeTheFirst(a));
+      const b = fileB === undefined ? await thisHost(a) : await hostSnapshot({ from: fileB });
       const diff = diffSnapshots(a, b);
       if (flags.json === true) {
         printJson({ before: aboutHost(a), after: aboutHost(b), ...diff });
         return;
       }
       const text = describeDiff(a, b, diff, flags.top, process.stdout.columns ?? 100);
-      print(`${text}\n${hostFooter(b)}`);
+      const notes = new Set([a, b].flatMap((side) => hostFooter(side).split(/(?<=\n)/)));
+      print(`${text}\n${[...notes].join('')}`);
     });
 }
 
-/** Of this host, no more than the file has. */
-function likeTheFirst({ frames, processes, entries }: HostSnapshot): Parameters<typeof hostSnapshot>[1] {
-  return {
-    frames: frames === null ? 'none' : 'all',
-    entries: entries.count > 0,
-    rollups: processes.some(({ rollup }) => rollup !== null),
-  };
+/** With the parts that the file has, and no others. */
+async function thisHost({ frames, processes, entries, cache }: HostSnapshot): Promise<HostSnapshot> {
+  const snapshot = await hostSnapshot(
+    {},
+    {
+      frames: frames === null ? 'none' : 'all',
+      entries: entries.count > 0,
+      rollups: processes.some(({ rollup }) => rollup !== null),
+    },
+  );
+  return cache === null ? snapshot : withCache(snapshot, undefined);
 }

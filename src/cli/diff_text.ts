@@ -196,7 +196,7 @@ function pairsText(
 }
 
 function vmstatText({ vmstat }: SnapshotDiff, top: number): string {
-  const counters = vmstat.filter(({ perSecond, name }) => perSecond !== null || !name.startsWith('nr_'));
+  const counters = vmstat.filter(({ isLevel }) => !isLevel);
   if (counters.length === 0) return '';
   const rows = counters
     .slice(0, top)

@@ -1,34 +1,22 @@
 /** `revmap proc --export DIR`: the /proc of a simulated machine, or of a snapshot, as files that other tools read. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Written, whyNotExport, writeProc } from '../host/proc_write.ts';
 import type { Missing } from '../host/snapshot.ts';
 import { snapshotGaps, snapshotTree } from '../host/snapshot_tree.ts';
 import { MmpRunner } from '../lab/check/run_mmp.ts';
-import { startReplay } from '../lab/run.ts';
 import { readText } from '../lab/text_file.ts';
 import { InputError } from '../mm/bug.ts';
 import type { Machine } from '../mm/machine.ts';
 import { type ProcNode, procTree } from '../proc/tree.ts';
 import { parseMmp } from '../syscalls/mmp.ts';
 import { printable } from '../trace/error.ts';
-import { closeRecording, openRecording } from '../trace/source.ts';
-import { surveyRecording } from '../trace/survey.ts';
-import {
-  addLimit,
-  addMachineOptions,
-  FILE_IS,
-  type FileFlags,
-  formatOption,
-  type MachineFlags,
-  machineOptions,
-} from './arguments.ts';
-import { type HostSourceFlags, hostSnapshot } from './host_source.ts';
+import { FILE_IS } from './arguments.ts';
+import { type HostSourceFlags, hostFooter, hostSnapshot } from './host_source.ts';
+import { addMachineAt, type MachineAtFlags, machineAt } from './machine_at.ts';
 import { plural, print, printJson } from './output.ts';
 
-interface ProcFlags extends MachineFlags, FileFlags, HostSourceFlags {
+interface ProcFlags extends MachineAtFlags, HostSourceFlags {
   export: string;
-  at: number;
-  limit?: number;
   force?: boolean;
   json?: boolean;
 }
@@ -45,17 +33,10 @@ export function addProc(program: Command): void {
     .command('proc')
     .description('the /proc of a simulated machine or of a snapshot, as files for free, vmstat, pmap, ps, smem …')
     .argument('[file]', `${FILE_IS}; or a memory program (.mmp)`)
-    .addOption(formatOption())
     .requiredOption('--export <directory>', 'where to: a directory that is new, or empty')
     .option('--force', 'replace an earlier export')
-    .addOption(new Option('--from <file>', 'a snapshot (revmap snapshot -o) instead of a machine'))
-    .option(
-      '--at <step>',
-      "after so many page events (calls of a memory program), or 'end': before the program exits",
-      stepOf,
-      Number.POSITIVE_INFINITY,
-    );
-  addLimit(addMachineOptions(command))
+    .addOption(new Option('--from <file>', 'a snapshot (revmap snapshot -o) instead of a machine'));
+  addMachineAt(command, 'page events (calls of a memory program)')
     .option('--json', 'what was written, as JSON')
     .addHelpText('after', HELP)
     .action(async (file: string | undefined, flags: ProcFlags) => {
@@ -71,12 +52,6 @@ export function addProc(program: Command): void {
     });
 }
 
-function stepOf(text: string): number {
-  if (text === 'end') return Number.POSITIVE_INFINITY;
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("A whole number, or 'end'.");
-  return Number(text);
-}
-
 /** What is to be written, and of what moment. */
 interface Shown {
   readonly nodes: Iterable<ProcNode>;
@@ -84,22 +59,26 @@ interface Shown {
   /** Page events, or calls of a memory program; null for a snapshot. */
   readonly at: { readonly steps: number; readonly of: 'page event' | 'call' } | null;
   readonly missing: readonly Missing[];
+  /** More lines for people. */
+  readonly notes: string;
 }
 
 async function ofSnapshot(flags: ProcFlags): Promise<Shown> {
   const snapshot = await hostSnapshot(flags);
-  return { nodes: snapshotTree(snapshot), kernel: snapshot.kernel, at: null, missing: snapshotGaps(snapshot) };
+  const gaps = snapshotGaps(snapshot);
+  const lines = gaps.map(({ what, why, count }) => `${what}${count > 1 ? ` of ${count} processes` : ''}: ${why}\n`);
+  return {
+    nodes: snapshotTree(snapshot),
+    kernel: snapshot.kernel,
+    at: null,
+    missing: [...snapshot.missing, ...gaps],
+    notes: lines.join('') + hostFooter(snapshot),
+  };
 }
 
 async function ofMachine(file: string, flags: ProcFlags): Promise<Shown> {
   if (file.endsWith('.mmp')) return ofProgram(file, flags);
-  const recording = await openRecording(file, flags.format ?? null);
-  const replay = startReplay(recording, surveyRecording(recording), {
-    ...machineOptions(flags),
-    limitBytes: flags.limit ?? null,
-  });
-  replay.run(flags.at, true);
-  closeRecording(recording);
+  const replay = await machineAt(file, flags);
   return shownMachine(replay.machine, { steps: replay.events, of: 'page event' });
 }
 
@@ -118,16 +97,15 @@ function ofProgram(file: string, flags: ProcFlags): Shown {
 }
 
 function shownMachine(machine: Machine, at: NonNullable<Shown['at']>): Shown {
-  return { nodes: procTree(machine), kernel: machine.generation.version, at, missing: [] };
+  return { nodes: procTree(machine), kernel: machine.generation.version, at, missing: [], notes: '' };
 }
 
-function described(directory: string, { kernel, at, missing }: Shown, files: readonly Written[]): string {
+function described(directory: string, { kernel, at, notes }: Shown, files: readonly Written[]): string {
   const processes = files.filter(({ path }) => /^\d+$/.test(path)).length;
   const when = at === null ? '' : `, after ${plural(at.steps, at.of)}`;
   const plain = files.filter(({ kind }) => kind !== 'directory').length;
-  const head = `${printable(directory)}: /proc of Linux ${printable(kernel)}${when}: ${plural(processes, 'process', 'processes')}, ${plural(plain, 'file')}`;
-  const gaps = missing.map(
-    ({ what, why, count }) => `  ${printable(what)}${count > 1 ? ` of ${count}` : ''}: ${printable(why)}`,
+  return (
+    `${printable(directory)}: /proc of Linux ${printable(kernel)}${when}: ` +
+    `${plural(processes, 'process', 'processes')}, ${plural(plain, 'file')}\n${notes}`
   );
-  return [head, ...gaps].join('\n');
 }

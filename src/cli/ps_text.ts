@@ -2,12 +2,13 @@
  * What `revmap ps` prints for people: tables in kB that fit the line, sums that are the sums of what stands above them.
  *
  * Promises  1. 80 columns hold the main figures; wider lines get more columns, in the order of the lists below.
+ *              Further columns without any number are left out.
  *           2. A sum is the sum of the numbers in its column as they are printed, `–` being none.
  *           3. Names from the host are fit for a terminal.
  */
 import pc from 'picocolors';
 import type { CgroupCost, CgroupsAnswer } from '../host/cgroups.ts';
-import type { ProcessCost, PsAnswer, PsTreeNode, Sharing } from '../host/ps.ts';
+import { type ProcessCost, type PsAnswer, type PsTreeNode, type Sharing, sumOfKnown } from '../host/ps.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
 
@@ -42,6 +43,7 @@ const PROCESS_COLUMNS: readonly Column<ProcessCost>[] = [
   { head: 'ref', figure: (row) => row.referenced_bytes },
   { head: 'most', figure: (row) => row.shares_most_with?.bytes ?? null, hasNoSum: true },
   { head: 'with', figure: (row) => row.shares_most_with?.pid ?? null, isPlain: true, hasNoSum: true },
+  { head: 'uid', figure: (row) => row.uid, isPlain: true, hasNoSum: true },
   { head: 'swap pss', figure: (row) => row.swap_pss_bytes },
   { head: 'shm swap', figure: (row) => row.shared_swap_bytes },
 ];
@@ -96,18 +98,19 @@ interface Shape<T> {
 /** Rows, and a line of sums if `sums`. */
 function drawn<T>(rows: readonly T[], shape: Shape<T>, width: number, sums: boolean): string[] {
   const { first, columns, always, nameHead, name, nameMin = NAME_MIN, cutAt = 'end', isRepeated = () => false } = shape;
-  const cells = columns.map((column) => {
+  const said = columns.filter((column, i) => i < always || rows.some((row) => (column.figure(row) ?? 0) !== 0));
+  const cells = said.map((column) => {
     const numbers = rows.map((row) => (isRepeated(row) ? null : number(column, row)));
-    const sum = column.hasNoSum ? null : numbers.reduce<number>((total, n) => total + (n ?? 0), 0);
+    const sum = column.hasNoSum ? '' : shown(sumOfKnown(numbers));
     const texts = column.isPlain ? numbers.map((n) => (n === null ? '–' : String(n))) : numbers.map(shown);
-    return { head: column.head, texts, sum: sum === null ? '' : grouped(sum) };
+    return { head: column.head, texts, sum };
   });
   const keys = rows.map((row) => String(first.figure(row) ?? ''));
   const wide = cells.map(({ head, texts, sum }) => Math.max(head.length, sum.length, ...texts.map((t) => t.length)));
   const keyWide = Math.max(first.head.length, 'sum'.length, ...keys.map((key) => key.length));
   let used = keyWide;
   let count = 0;
-  while (count < columns.length) {
+  while (count < cells.length) {
     const next = used + GAP + wide[count]!;
     if (count >= always && next + GAP + nameMin > width) break;
     used = next;
@@ -175,7 +178,7 @@ export function describeProcesses(answer: PsAnswer, rows: readonly ProcessCost[]
       always: PROCESS_FIRST,
       nameHead: 'command',
       name: (row) =>
-        row.same_memory_as_pid === null ? nameOf(row) : `${nameOf(row)} (memory of ${row.same_memory_as_pid})`,
+        row.same_memory_as_pid === null ? nameOf(row) : `(memory of ${row.same_memory_as_pid}) ${nameOf(row)}`,
       isRepeated: (row) => row.same_memory_as_pid !== null,
     },
     width,

@@ -39,9 +39,9 @@ interface RunFlags extends MachineFlags, FileFlags {
   json?: boolean;
   traceOut?: string;
   traceFormat?: TraceFormat;
-  traceEvents: string;
-  traceFrom: number;
-  traceTo: number;
+  traceEvents?: ReadonlySet<string>;
+  traceFrom?: number;
+  traceTo?: number;
 }
 
 export function addRun(program: Command): void {
@@ -60,9 +60,9 @@ export function addRun(program: Command): void {
     .option('--json', 'the result as JSON')
     .option('--trace-out <file>', 'write what happens: .txt, .ftrace, .dat (trace-cmd), .pftrace (docs/tracing.md)')
     .addOption(new Option('--trace-format <form>', 'of that file, whatever its name').choices(TRACE_FORMATS))
-    .option('--trace-events <list>', 'which events, as system:event with * and ?', traceEvents, DEFAULT_TRACE_EVENTS)
-    .option('--trace-from <step>', 'from this page event on', wholeNumber(0, MOST_STEPS), 0)
-    .option('--trace-to <step>', 'to this page event', wholeNumber(0, MOST_STEPS), Number.POSITIVE_INFINITY)
+    .option('--trace-events <list>', `which events, with * and ? (default: ${DEFAULT_TRACE_EVENTS})`, traceEvents)
+    .option('--trace-from <step>', 'from this page event of the recording on', wholeNumber(0, MOST_STEPS))
+    .option('--trace-to <step>', 'to this page event', wholeNumber(0, MOST_STEPS))
     .action(async (file: string | undefined, flags: RunFlags) => {
       if (flags.policy === LIST) {
         if (flags.json === true) printJson(listed());
@@ -99,25 +99,21 @@ export function addRun(program: Command): void {
 const LIST = 'list';
 const MOST_STEPS = 999_999_999;
 
-/** The list as it is, if it names something. */
-function traceEvents(list: string): string {
-  try {
-    traceEventsNamed(list);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-  return list;
+function traceEvents(list: string): ReadonlySet<string> {
+  const events = traceEventsNamed(list);
+  if (typeof events === 'string') throw new InvalidArgumentError(`${events}.`);
+  return events;
 }
 
 function traceOptions(command: Command, flags: RunFlags): TraceOptions | null {
-  const { traceOut: path, traceEvents: events, traceFrom: from, traceTo: to } = flags;
+  const { traceOut: path, traceFrom: from = 0, traceTo: to = Number.POSITIVE_INFINITY } = flags;
   if (path === undefined) return null;
   const format = flags.traceFormat ?? traceFormatOf(path);
   if (format === null) {
     const known = '.txt, .ftrace, .dat, .pftrace or .perfetto-trace';
     return command.error(`error: --trace-out '${path}' tells no form: name it ${known}, or give --trace-format`);
   }
-  return { path, format, events, from, to };
+  return { path, format, events: flags.traceEvents ?? traceEvents(DEFAULT_TRACE_EVENTS), from, to };
 }
 
 function policyOrList(text: string): string {

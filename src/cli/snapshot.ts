@@ -10,7 +10,7 @@ import { snapshotOfMachine } from '../host/of_machine.ts';
 import { cachedFiles } from '../host/page_cache.ts';
 import { redactSnapshot } from '../host/redact.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
-import { mayWriteSnapshot, type WrittenFile, writeSnapshotFile } from '../host/snapshot_store.ts';
+import { mayWriteSnapshot, writeSnapshotFile } from '../host/snapshot_store.ts';
 import type { TakeOptions } from '../host/take_options.ts';
 import { startReplay } from '../lab/run.ts';
 import { InputError } from '../mm/bug.ts';
@@ -27,7 +27,7 @@ import {
 } from './arguments.ts';
 import { addHostSource, type HostSourceFlags, hostSnapshot } from './host_source.ts';
 import { Progress, plural, print, printJson } from './output.ts';
-import { describeSnapshot, snapshotFacts } from './snapshot_text.ts';
+import { describeSnapshot, type ShownFile, snapshotFacts } from './snapshot_text.ts';
 
 interface SnapshotFlags extends HostSourceFlags, MachineFlags, FileFlags {
   output?: string;
@@ -87,21 +87,23 @@ export function addSnapshot(program: Command): void {
       refuseMixes(command, recording, flags);
       const { output } = flags;
       if (output !== undefined) mayWriteSnapshot(output, flags.force === true);
+      let start = performance.now();
       const taken = await snapshotAsked(recording, flags);
+      const readMs = performance.now() - start;
       const salt = flags.salt ?? randomBytes(SALT_BYTES);
       const snapshot = flags.redact === true ? redactSnapshot(taken, salt) : taken;
-      const file = output === undefined ? null : await writeSnapshotFile(output, snapshot, flags.force);
-      say(snapshot, output ?? flags.from!, file, flags);
+      start = performance.now();
+      const written = output === undefined ? null : await writeSnapshotFile(output, snapshot, flags.force);
+      const tookMs = written === null ? readMs : performance.now() - start;
+      say(snapshot, { path: output ?? flags.from!, written, tookMs }, flags);
     });
 }
 
 /** Standard output is the file's, if that is where it goes. */
-function say(snapshot: HostSnapshot, path: string, file: WrittenFile | null, flags: SnapshotFlags): void {
-  const isJson = flags.json === true;
-  if (flags.output !== '-') {
-    if (isJson) printJson(snapshotFacts(snapshot, path, file));
-    else print(describeSnapshot(snapshot, path, file));
-  } else process.stderr.write(`${describeSnapshot(snapshot, path, file)}\n`);
+function say(snapshot: HostSnapshot, file: ShownFile, flags: SnapshotFlags): void {
+  if (flags.output === '-') process.stderr.write(`${describeSnapshot(snapshot, file)}\n`);
+  else if (flags.json === true) printJson(snapshotFacts(snapshot, file));
+  else print(describeSnapshot(snapshot, file));
 }
 
 function refuseMixes(command: Command, recording: string | undefined, flags: SnapshotFlags): void {
@@ -152,7 +154,8 @@ async function liveSnapshot(flags: SnapshotFlags): Promise<HostSnapshot> {
   return flags.files ? withCache(snapshot, pids) : snapshot;
 }
 
-async function withCache(snapshot: HostSnapshot, pids: readonly number[] | undefined): Promise<HostSnapshot> {
+/** With what the page cache holds of each file: `diff` asks a host the same as the snapshot it is compared with. */
+export async function withCache(snapshot: HostSnapshot, pids: readonly number[] | undefined): Promise<HostSnapshot> {
   const progress = new Progress();
   const show = (asked: number) => progress.say(`${plural(asked, 'file')} asked`);
   try {

@@ -7,12 +7,20 @@ import { printable } from '../trace/error.ts';
 import { hostFooter } from './host_source.ts';
 import { grouped, plural } from './output.ts';
 
-export function snapshotFacts(snapshot: HostSnapshot, path: string, file: WrittenFile | null): object {
+/** A snapshot's file: what was written, if it was, and how long reading or writing it took. */
+export interface ShownFile {
+  readonly path: string;
+  readonly written: WrittenFile | null;
+  readonly tookMs: number;
+}
+
+export function snapshotFacts(snapshot: HostSnapshot, { path, written, tookMs }: ShownFile): object {
   const { processes, vmas, entries, frames, files, cgroups, smaps, cache } = snapshot;
   return {
     file: path,
-    bytes: file?.bytes ?? null,
-    unpackedBytes: file?.unpackedBytes ?? null,
+    bytes: written?.bytes ?? null,
+    unpackedBytes: written?.unpackedBytes ?? null,
+    fileMs: tookMs,
     source: snapshot.source,
     kernel: snapshot.kernel,
     hostname: snapshot.hostname,
@@ -42,7 +50,7 @@ function swapEntries({ entries }: HostSnapshot): number {
   return entries.bits.reduce((sum, bits) => sum + ((bits & ENTRY_SWAP) === 0 ? 0 : 1), 0);
 }
 
-export function describeSnapshot(snapshot: HostSnapshot, path: string, file: WrittenFile | null): string {
+export function describeSnapshot(snapshot: HostSnapshot, file: ShownFile): string {
   const { processes, vmas, entries, frames, files, cgroups, smaps, cache, texts } = snapshot;
   const own = processes.filter(({ isKernelThread }) => !isKernelThread).length;
   const rollups = processes.filter(({ rollup }) => rollup !== null).length;
@@ -70,7 +78,7 @@ export function describeSnapshot(snapshot: HostSnapshot, path: string, file: Wri
   const there = rows.filter(([, text]) => text !== null).map(([name, text]) => `  ${name.padEnd(12)}${text}`);
   const none = rows.filter(([, text]) => text === null).map(([name]) => name);
   return [
-    `${pc.bold(printable(path))}${sizeText(file)}: ${whose(snapshot)}`,
+    `${pc.bold(printable(file.path))} (${fileText(file)}): ${whose(snapshot)}`,
     ...there,
     ...(none.length > 0 ? [`  ${'not in it'.padEnd(12)}${none.join(', ')}`] : []),
     hostFooter(snapshot).trimEnd(),
@@ -79,8 +87,9 @@ export function describeSnapshot(snapshot: HostSnapshot, path: string, file: Wri
     .join('\n');
 }
 
-function sizeText(file: WrittenFile | null): string {
-  return file === null ? '' : ` (${formatSize(file.bytes)})`;
+function fileText({ written, tookMs }: ShownFile): string {
+  const seconds = `${(tookMs / 1000).toFixed(1)} s`;
+  return written === null ? `read in ${seconds}` : `${formatSize(written.bytes)}, written in ${seconds}`;
 }
 
 function whose({ source, kernel, hostname, redacted, takenAtMs, tookMs }: HostSnapshot): string {

@@ -63,6 +63,18 @@ test('ReverseMap: a frame has the rows that name it, and each row its VMA and pr
   );
 });
 
+test('ReverseMap: a frame far behind memory takes no table as long as that', () => {
+  const builder = new SnapshotBuilder();
+  builder.addProcess({ ...PROCESS, pid: 1 });
+  builder.addVma({ ...ANONYMOUS, startPage: 0, endPage: 3, perms: 0, name: '' });
+  for (const [page, pfn] of [2 ** 32 - 1, 5, 2 ** 32 - 1].entries()) builder.addEntry(page, pfn, ENTRY_PRESENT);
+  const reverse = new ReverseMap(builder.finish(HOST));
+  expect([...reverse.entriesOf(2 ** 32 - 1)]).toEqual([0, 2]);
+  expect([...reverse.entriesOf(5)]).toEqual([1]);
+  expect(reverse.frameCount).toBe(6);
+  expect(reverse.countOf(2 ** 32 - 1)).toBe(2);
+});
+
 test('SnapshotBuilder: what is dropped leaves nothing, and the columns grow', () => {
   const builder = new SnapshotBuilder();
   for (const [pid, keep] of [

@@ -1,7 +1,7 @@
 /**
  * Puts a HostSnapshot together, row by row, in its order: a process, its VMAs, their entries.
  *
- * Promises  Columns grow by doubling; an entry costs seven bytes, and nothing else is allocated for it.
+ * Promises  Columns grow by doubling; an entry costs ten bytes, and nothing else is allocated for it.
  */
 import {
   type CachedFile,
@@ -35,7 +35,13 @@ export type HostFacts = Pick<
   'source' | 'takenAtMs' | 'tookMs' | 'kernel' | 'hostname' | 'redacted' | 'texts' | 'frames' | 'cgroups'
 > & { readonly cache?: readonly CachedFile[]; readonly missing?: readonly Missing[]; readonly changes?: Changes };
 
+/** Entries that fit at first, and after the first growth: memory that nobody writes to costs nothing, copies do. */
+const ROOM = 2 ** 10;
+const GROWN_ROOM = 2 ** 22;
+
 const QUIET: Changes = { processesGone: 0, processesReread: 0, processesUnsteady: [], entriesStale: 0 };
+
+type VmaColumns = Record<Exclude<keyof VmaTable, 'count'>, number[]>;
 
 export class SnapshotBuilder {
   private readonly processes: (ProcessFacts & { firstVma: number; endVma: number })[] = [];
@@ -43,21 +49,36 @@ export class SnapshotBuilder {
   private readonly fileRows = new Map<string, number>();
   private readonly strings: string[] = [];
   private readonly stringRows = new Map<string, number>();
-  private readonly vmas: (VmaFacts & { nameRow: number; firstEntry: number })[] = [];
-  private page = new Uint32Array(1024);
-  private value = new Uint32Array(1024);
-  private bits = new Uint16Array(1024);
+  private readonly vmas: VmaColumns = {
+    startPage: [],
+    endPage: [],
+    pgoff: [],
+    perms: [],
+    file: [],
+    name: [],
+    firstEntry: [],
+  };
+  private page = new Uint32Array(ROOM);
+  private value = new Uint32Array(ROOM);
+  private bits = new Uint16Array(ROOM);
   private entryCount = 0;
 
   /** The rows after it are its VMAs. */
   addProcess(facts: ProcessFacts): void {
     this.endProcess();
-    this.processes.push({ ...facts, firstVma: this.vmas.length, endVma: this.vmas.length });
+    this.processes.push({ ...facts, firstVma: this.vmaCount, endVma: this.vmaCount });
   }
 
   /** The rows after it are its entries. */
   addVma(facts: VmaFacts): void {
-    this.vmas.push({ ...facts, nameRow: this.string(facts.name), firstEntry: this.entryCount });
+    const { vmas } = this;
+    vmas.startPage.push(facts.startPage);
+    vmas.endPage.push(facts.endPage);
+    vmas.pgoff.push(facts.pgoff);
+    vmas.perms.push(facts.perms);
+    vmas.file.push(facts.file);
+    vmas.name.push(this.string(facts.name));
+    vmas.firstEntry.push(this.entryCount);
   }
 
   addEntry(page: number, value: number, bits: number): void {
@@ -74,7 +95,7 @@ export class SnapshotBuilder {
   }
 
   get vmaCount(): number {
-    return this.vmas.length;
+    return this.vmas.firstEntry.length;
   }
 
   /** A process whose reading has to begin again: its VMAs and entries go. */
@@ -93,9 +114,9 @@ export class SnapshotBuilder {
 
   /** The VMAs from this row on, and their entries, go. */
   dropVmas(firstVma: number): void {
-    const first = this.vmas[firstVma];
-    if (first !== undefined) this.entryCount = first.firstEntry;
-    this.vmas.length = Math.min(this.vmas.length, firstVma);
+    const count = Math.min(firstVma, this.vmaCount);
+    this.entryCount = this.vmas.firstEntry[firstVma] ?? this.entryCount;
+    for (const column of Object.values(this.vmas)) column.length = count;
   }
 
   /** The row of an inode, new or known. */
@@ -136,36 +157,36 @@ export class SnapshotBuilder {
 
   private endProcess(): void {
     const last = this.processes.at(-1);
-    if (last !== undefined) last.endVma = this.vmas.length;
+    if (last !== undefined) last.endVma = this.vmaCount;
   }
 
   private vmaTable(): VmaTable {
     const { vmas } = this;
-    const count = vmas.length;
     return {
-      count,
-      startPage: Float64Array.from(vmas, (v) => v.startPage),
-      endPage: Float64Array.from(vmas, (v) => v.endPage),
-      pgoff: Float64Array.from(vmas, (v) => v.pgoff),
-      perms: Uint8Array.from(vmas, (v) => v.perms),
-      file: Int32Array.from(vmas, (v) => v.file),
-      name: Uint32Array.from(vmas, (v) => v.nameRow),
-      firstEntry: Uint32Array.from([...vmas.map((v) => v.firstEntry), this.entryCount]),
+      count: this.vmaCount,
+      startPage: Float64Array.from(vmas.startPage),
+      endPage: Float64Array.from(vmas.endPage),
+      pgoff: Float64Array.from(vmas.pgoff),
+      perms: Uint8Array.from(vmas.perms),
+      file: Int32Array.from(vmas.file),
+      name: Uint32Array.from(vmas.name),
+      firstEntry: Uint32Array.from([...vmas.firstEntry, this.entryCount]),
     };
   }
 
+  /** Not copied: the room behind the last entry was never written to. */
   private entryTable(): EntryTable {
     const count = this.entryCount;
     return {
       count,
-      page: this.page.slice(0, count),
-      value: this.value.slice(0, count),
-      bits: this.bits.slice(0, count),
+      page: this.page.subarray(0, count),
+      value: this.value.subarray(0, count),
+      bits: this.bits.subarray(0, count),
     };
   }
 
   private grow(): void {
-    const room = 2 * this.page.length;
+    const room = Math.max(GROWN_ROOM, 2 * this.page.length);
     this.page = grown(this.page, new Uint32Array(room));
     this.value = grown(this.value, new Uint32Array(room));
     this.bits = grown(this.bits, new Uint16Array(room));

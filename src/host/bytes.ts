@@ -71,10 +71,6 @@ export function decimalNumber(bytes: Uint8Array, start: number, end: number): nu
   return at === start ? Number.NaN : value;
 }
 
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
-}
-
 /**
  * Strings of names that come again and again, without decoding each: thousands of VMAs name the same few hundred files.
  * A name is found by a hash of its bytes, and compared.

@@ -16,7 +16,7 @@
 import { type CgroupName, cgroupName } from './cgroup_names.ts';
 import { costsOfGroups } from './group_costs.ts';
 import { kindOfWord, WORD_ANON, WORD_TAIL, WORD_USER } from './kpf.ts';
-import { type ExitCost, exitOf, hasMemory, type ProcessCosts } from './ps.ts';
+import { type ExitCost, exitOf, hasMemory, type ProcessCosts, sumOfKnown } from './ps.ts';
 import { type FrameTable, type HostCgroup, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
 
 const PAGE = 4096;
@@ -45,7 +45,8 @@ export interface CgroupCost {
   processes: number;
   /** Of them, those whose pages nobody let us see: they are in none of the figures of pages. */
   not_seen: number;
-  sum_pss_bytes: number;
+  /** Null if it is known of none of them. */
+  sum_pss_bytes: number | null;
   /** Mapped by its processes, each frame once; by nobody else. Null where pages were not read. */
   rss_bytes: number | null;
   unique_bytes: number | null;
@@ -65,7 +66,7 @@ export interface CgroupCost {
   with_children: {
     processes: number;
     not_seen: number;
-    sum_pss_bytes: number;
+    sum_pss_bytes: number | null;
     rss_bytes: number | null;
     unique_bytes: number | null;
     swap_bytes: number | null;
@@ -79,7 +80,7 @@ export interface CgroupsAnswer {
   /** Sums of the rows. */
   total: {
     processes: number;
-    sum_pss_bytes: number;
+    sum_pss_bytes: number | null;
     charged_own_bytes: number;
     sum_unique_bytes: number;
     /** Mapped by processes of several cgroups: in no row's unique bytes. */
@@ -155,7 +156,7 @@ export function cgroupCosts(costs: ProcessCosts, all = false): CgroupsAnswer {
     cgroups: shown,
     total: {
       processes: shown.reduce((sum, row) => sum + row.processes, 0),
-      sum_pss_bytes: shown.reduce((sum, row) => sum + row.sum_pss_bytes, 0),
+      sum_pss_bytes: sumOfKnown(shown.map((row) => row.sum_pss_bytes)),
       charged_own_bytes: shown.reduce((sum, row) => sum + (row.charged_own_bytes ?? 0), 0),
       sum_unique_bytes: sumUnique,
       between_cgroups_bytes: isKnown ? everything!.uniqueBytes - sumUnique : null,
@@ -190,7 +191,7 @@ function parentRow(path: string, rowOfPath: ReadonlyMap<string, number>): number
 interface Sums {
   processes: number;
   not_seen: number;
-  sum_pss_bytes: number;
+  sum_pss_bytes: number | null;
 }
 
 function sumsOf({ rows, seen }: ProcessCosts, members: readonly number[]): Sums {
@@ -198,17 +199,17 @@ function sumsOf({ rows, seen }: ProcessCosts, members: readonly number[]): Sums 
   return {
     processes: members.length,
     not_seen: members.filter((member) => !seen[member]).length,
-    sum_pss_bytes: own.reduce((sum, member) => sum + (rows[member]!.pss_bytes ?? 0), 0),
+    sum_pss_bytes: members.length === 0 ? 0 : sumOfKnown(own.map((member) => rows[member]!.pss_bytes)),
   };
 }
 
 function subtrees(sums: readonly Sums[], parents: Int32Array): Sums[] {
-  const subtree = sums.map(() => ({ processes: 0, not_seen: 0, sum_pss_bytes: 0 }));
+  const subtree: Sums[] = sums.map(() => ({ processes: 0, not_seen: 0, sum_pss_bytes: null }));
   for (const [row, sum] of sums.entries()) {
     for (let above = row; above >= 0; above = parents[above]!) {
       subtree[above]!.processes += sum.processes;
       subtree[above]!.not_seen += sum.not_seen;
-      subtree[above]!.sum_pss_bytes += sum.sum_pss_bytes;
+      subtree[above]!.sum_pss_bytes = sumOfKnown([subtree[above]!.sum_pss_bytes, sum.sum_pss_bytes]);
     }
   }
   return subtree;

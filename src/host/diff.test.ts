@@ -348,8 +348,8 @@ test('counters: vmstat per second, levels without; meminfo and cgroups as they a
   const diff = diffSnapshots(at(1000, 50, 7, '4096\n'), at(5000, 70, 5, '8192\n'));
   expect(diff.seconds).toBe(4);
   expect(diff.vmstat).toEqual([
-    { name: 'pgfault', before: 50, after: 70, perSecond: 5 },
-    { name: 'nr_free_pages', before: 7, after: 5, perSecond: null },
+    { name: 'pgfault', before: 50, after: 70, isLevel: false, perSecond: 5 },
+    { name: 'nr_free_pages', before: 7, after: 5, isLevel: true, perSecond: null },
   ]);
   expect(diff.meminfo).toEqual([{ name: 'MemFree', before: 28, after: 20 }]);
   expect(diff.cgroups).toEqual([{ name: '/a', before: 4096, after: 8192 }]);

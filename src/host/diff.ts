@@ -42,7 +42,9 @@ export interface FramesDiff {
 }
 
 export interface RatePair extends NamedPair {
-  /** Null for what is a level (nr_…), not a count, or if no time passed. */
+  /** What there is (nr_free_pages), and not what happened so far. */
+  readonly isLevel: boolean;
+  /** Null for a level, and if no time passed. */
   readonly perSecond: number | null;
 }
 
@@ -95,10 +97,19 @@ export function diffSnapshots(a: HostSnapshot, b: HostSnapshot): SnapshotDiff {
     meminfo: diffCounts(parseCounters(a.texts.get('meminfo')), parseCounters(b.texts.get('meminfo'))),
     vmstat: diffCounts(parseCounters(a.texts.get('vmstat')), parseCounters(b.texts.get('vmstat'))).map((pair) => ({
       ...pair,
-      perSecond: seconds === 0 || pair.name.startsWith('nr_') ? null : (pair.after - pair.before) / seconds,
+      isLevel: isLevel(pair.name),
+      perSecond: seconds === 0 || isLevel(pair.name) ? null : (pair.after - pair.before) / seconds,
     })),
     ...diffFragmentation(a, kindsA, b, kindsB),
   };
+}
+
+/** Named like a level, and yet counts since boot; and the one level that is named like a count. */
+const EVENTS = /^nr_(dirtied|written|vmscan_|throttled_written|foll_pin_)/;
+const LEVEL = 'workingset_nodes';
+
+function isLevel(name: string): boolean {
+  return name === LEVEL || (name.startsWith('nr_') && !EVENTS.test(name));
 }
 
 /** Nothing at all is different. */

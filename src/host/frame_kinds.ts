@@ -12,6 +12,7 @@
  * Linux     6.18 fs/proc/page.c: stable_page_flags; mm/util.c: set_ps_flags (each page of a free block is shown as buddy,
  *           since 4.6; before, its first alone)
  */
+import { eachFreeTail } from './free_tails.ts';
 import { parseSystemRam, parseZones, type ZoneText } from './kernel_texts.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
@@ -195,6 +196,10 @@ export class FrameKinds {
       kind[pfn] = of === file && mapcount[pfn]! > 0 ? file_mapped : of;
     }
     this.kind = kind;
+    const { free } = KIND;
+    eachFreeTail(frames, this.spans, this.zones, snapshot.texts, (pfn) => {
+      kind[pfn] = free;
+    });
     // SINCE 6.11: a frame without struct page has the word 0, and no longer KPF_NOPAGE.
     for (const { first, end } of holes(this.spans, parseSystemRam(snapshot.texts.get('iomem')), count))
       this.mark(first, end, KIND.hole);

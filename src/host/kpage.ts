@@ -126,7 +126,10 @@ function runsOf(set: FrameSet): Runs {
   return runs;
 }
 
-/** The columns while they fill. */
+/**
+ * The columns while they fill. A fresh column holds zeros, and what is zero is not written: of free memory, most of a host
+ * that does little, no page of a column is ever touched.
+ */
 class FrameReader {
   private readonly bytes = new Uint8Array(BLOCK_FRAMES * WORD_BYTES);
   private readonly block = new Int32Array(this.bytes.buffer);
@@ -142,43 +145,27 @@ class FrameReader {
     this.mapcount = new Uint32Array(count);
     this.cgroup = new Uint16Array(count).fill(NO_CGROUP);
     // Row 0, which is what a fresh column holds.
-    if (inPart) this.words.rowOf(KPF_NOT_READ | 0, KPF_NOT_READ | 0);
+    const fresh = inPart ? KPF_NOT_READ | 0 : 0;
+    this.words.rowOf(fresh, fresh);
   }
 
   readWords(file: OpenFile, runs: Runs): Refusal | null {
-    const { block, word, words } = this;
     return this.eachBlock(file, runs, (first, frames) => {
-      for (let at = 0; at < frames; at++) {
-        const row = words.rowOf(block[2 * at]!, block[2 * at + 1]!);
-        if (row >= WORDS_MAX) return new Refusal('EOVERFLOW');
-        word[first + at] = row;
-      }
-      return null;
+      const isFull = placeWords(this.block, frames, this.word, first, this.words);
+      return isFull ? new Refusal('EOVERFLOW') : null;
     });
   }
 
   readCounts(file: OpenFile, runs: Runs): Refusal | null {
-    const { block, mapcount } = this;
     return this.eachBlock(file, runs, (first, frames) => {
-      for (let at = 0; at < frames; at++) mapcount[first + at] = block[2 * at]!;
+      placeCounts(this.block, frames, this.mapcount, first);
       return null;
     });
   }
 
   readOwners(file: OpenFile, runs: Runs, rowOf: (inode: number) => number): Refusal | null {
-    const { block, cgroup } = this;
-    let low = 0;
-    let high = 0;
-    let row = NO_CGROUP;
     return this.eachBlock(file, runs, (first, frames) => {
-      for (let at = 0; at < frames; at++) {
-        if (block[2 * at] !== low || block[2 * at + 1] !== high) {
-          low = block[2 * at]!;
-          high = block[2 * at + 1]!;
-          row = low === 0 && high === 0 ? NO_CGROUP : rowOf((low >>> 0) + (high >>> 0) * 2 ** 32);
-        }
-        cgroup[first + at] = row;
-      }
+      placeOwners(this.block, frames, this.cgroup, first, rowOf);
       return null;
     });
   }
@@ -213,6 +200,51 @@ class FrameReader {
   }
 }
 
+/** True if there are too many words. */
+function placeWords(block: Int32Array, frames: number, word: Uint16Array, first: number, words: WordList): boolean {
+  let low = 0;
+  let high = 0;
+  let row = words.rowOf(0, 0);
+  for (let at = 0; at < frames; at++) {
+    // Neighbours are often alike.
+    if (block[2 * at] !== low || block[2 * at + 1] !== high) {
+      low = block[2 * at]!;
+      high = block[2 * at + 1]!;
+      row = words.rowOf(low, high);
+      if (row === WORDS_MAX) return true;
+    }
+    if (row !== 0) word[first + at] = row;
+  }
+  return false;
+}
+
+function placeCounts(block: Int32Array, frames: number, mapcount: Uint32Array, first: number): void {
+  for (let at = 0; at < frames; at++) {
+    const count = block[2 * at]!;
+    if (count !== 0) mapcount[first + at] = count;
+  }
+}
+
+function placeOwners(
+  block: Int32Array,
+  frames: number,
+  cgroup: Uint16Array,
+  first: number,
+  rowOf: (inode: number) => number,
+): void {
+  let low = 0;
+  let high = 0;
+  let row = NO_CGROUP;
+  for (let at = 0; at < frames; at++) {
+    if (block[2 * at] !== low || block[2 * at + 1] !== high) {
+      low = block[2 * at]!;
+      high = block[2 * at + 1]!;
+      row = low === 0 && high === 0 ? NO_CGROUP : rowOf((low >>> 0) + (high >>> 0) * 2 ** 32);
+    }
+    if (row !== NO_CGROUP) cgroup[first + at] = row;
+  }
+}
+
 const SLOT_BITS = 18;
 
 /** The different words, in the order in which they came. */
@@ -222,21 +254,13 @@ class WordList {
   private count = 0;
   /** Open addressing: row + 1 of the word that has this place, or 0. */
   private readonly slots = new Int32Array(2 ** SLOT_BITS);
-  /** Neighbours are often alike. */
-  private lastRow = -1;
-
   /** WORDS_MAX when there are too many. */
   rowOf(low: number, high: number): number {
-    const last = this.lastRow;
-    if (last >= 0 && this.low[last] === low && this.high[last] === high) return last;
     let slot = (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b)) >>> (32 - SLOT_BITS);
     for (;;) {
       const row = this.slots[slot]! - 1;
       if (row < 0) return this.add(slot, low, high);
-      if (this.low[row] === low && this.high[row] === high) {
-        this.lastRow = row;
-        return row;
-      }
+      if (this.low[row] === low && this.high[row] === high) return row;
       slot = (slot + 1) & (2 ** SLOT_BITS - 1);
     }
   }
@@ -254,7 +278,6 @@ class WordList {
     this.high[this.count] = high;
     this.count += 1;
     this.slots[slot] = this.count;
-    this.lastRow = this.count - 1;
-    return this.lastRow;
+    return this.count - 1;
   }
 }

@@ -3,16 +3,17 @@
  *
  * Linux     6.18 include/uapi/linux/kernel-page-flags.h
  */
+import {
+  KPF_ANON,
+  KPF_COMPOUND_HEAD,
+  KPF_COMPOUND_TAIL,
+  KPF_HUGE,
+  KPF_LRU,
+  KPF_SWAPBACKED,
+  KPF_UPTODATE,
+  KPF_ZERO_PAGE,
+} from './frame_kinds.ts';
 import { type FrameTable, KPF_NOT_READ } from './snapshot.ts';
-
-const KPF_UPTODATE = 1 << 3;
-const KPF_LRU = 1 << 5;
-const KPF_ANON = 1 << 12;
-const KPF_SWAPBACKED = 1 << 14;
-const KPF_COMPOUND_HEAD = 1 << 15;
-const KPF_COMPOUND_TAIL = 1 << 16;
-const KPF_HUGE = 1 << 17;
-const KPF_ZERO_PAGE = 1 << 24;
 
 export const WORD_ANON = 1;
 export const WORD_SWAPBACKED = 2;

@@ -25,7 +25,8 @@ export interface MapName {
 export class MapNames {
   private readonly files: HostFiles;
   private readonly builder: Pick<SnapshotBuilder, 'file'>;
-  private readonly known = new Map<string, MapName>();
+  /** By the last column: most names are one file. */
+  private readonly known = new Map<string, (MapName & Pick<MapsLine, 'device' | 'inode'>)[]>();
 
   constructor(files: HostFiles, builder: Pick<SnapshotBuilder, 'file'>) {
     this.files = files;
@@ -34,13 +35,13 @@ export class MapNames {
 
   nameOf(pid: number, line: MapsLine): MapName {
     if (line.inode === '0') return { file: NO_ROW, name: line.name };
-    const key = `${line.device} ${line.inode} ${line.name}`;
-    let known = this.known.get(key);
-    if (known === undefined) {
-      known = this.settled(pid, line);
-      this.known.set(key, known);
-    }
-    return known;
+    const { device, inode } = line;
+    const alike = this.known.get(line.name);
+    for (const known of alike ?? []) if (known.inode === inode && known.device === device) return known;
+    const settled = { device, inode, ...this.settled(pid, line) };
+    if (alike === undefined) this.known.set(line.name, [settled]);
+    else alike.push(settled);
+    return settled;
   }
 
   private settled(pid: number, line: MapsLine): MapName {

@@ -10,7 +10,7 @@
  *              ` (deleted)` may be a part of it.
  * Linux     6.18 fs/proc/task_mmu.c: show_map_vma show_vma_header_prefix get_vma_name; fs/seq_file.c: mangle_path
  */
-import { ascii, eachLine, hexNumber, NameCache, nextBlank, skipBlanks } from './bytes.ts';
+import { eachLine, hexNumber, NameCache, nextBlank, skipBlanks } from './bytes.ts';
 import { VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE } from './snapshot.ts';
 
 export interface MapsLine {
@@ -61,8 +61,8 @@ export function parseMapsLine(bytes: Uint8Array, start: number, end: number, nam
     endPage,
     perms: permBits(bytes, perms),
     pgoff,
-    device: ascii(bytes, device, deviceEnd),
-    inode: ascii(bytes, inode, inodeEnd),
+    device: names.text(bytes, device, deviceEnd),
+    inode: names.text(bytes, inode, inodeEnd),
     name: names.text(bytes, skipBlanks(bytes, inodeEnd, end), end),
   };
 }

@@ -14,6 +14,8 @@ import { endianness } from 'node:os';
 /** The number of kcmp(2). */
 const NR_KCMP: Readonly<Record<string, number>> = { x64: 312, arm64: 272, riscv64: 272, loong64: 272 };
 const KCMP_VM = 1;
+const KCMP_LESS = 1;
+const KCMP_MORE = 2;
 
 /** _IOWR('f', 16, struct pm_scan_arg). */
 const PAGEMAP_SCAN = 0xc060_6610;
@@ -72,10 +74,13 @@ export class MmCalls {
     return ranges;
   }
 
-  /** Null if the kernel does not say: not built in, or one of them is not ours to ask about. */
-  haveOneMm(pid: number, other: number): boolean | null {
+  /**
+   * The order of two address spaces, which is some order: 0 is one and the same, less than 0 before, more behind.
+   * Null if the kernel does not say: not built in, or one of them is gone, or not ours to ask about.
+   */
+  compareMm(pid: number, other: number): number | null {
     const answer = this.syscall(this.kcmp, pid, other, KCMP_VM, 0, 0);
-    return answer < 0 ? null : answer === 0;
+    return answer === 0 ? 0 : answer === KCMP_LESS ? -1 : answer === KCMP_MORE ? 1 : null;
   }
 }
 

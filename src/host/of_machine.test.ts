@@ -99,6 +99,12 @@ for (const { name, kernel, machine, snapshot, isSame } of made) {
     expect(snapshot.texts.get('meminfo')).toContain('MemTotal');
   });
 
+  test(`${name}: free pages are those on the free lists`, () => {
+    const { word, wordsLow } = snapshot.frames!;
+    const free = word.reduce((sum, row) => sum + ((wordsLow[row]! >> 10) & 1), 0);
+    expect(free).toBe(machine.zones.reduce((sum, zone) => sum + zone.freePages, 0));
+  });
+
   test(`${name}: it fits into a file`, () => {
     expect(decodeSnapshot(Buffer.concat(encodeSnapshot(snapshot)), 'f')).toEqual(snapshot);
   });

@@ -16,7 +16,7 @@ import { PG_dirty, PG_writeback } from '../mm/page_flags.ts';
 import { isSince } from '../mm/release.ts';
 import { PAGE_SIZE, type Pfn, type Vpn } from '../mm/units.ts';
 import type { Vma } from '../mm/vma.ts';
-import { kpageCgroup, kpageCount, kpageFlags } from '../proc/kpage.ts';
+import { isFreeBuddyPage, kpageCgroup, kpageCount, kpageFlags } from '../proc/kpage.ts';
 import { maps } from '../proc/maps.ts';
 import { memoryStat } from '../proc/memory_stat.ts';
 import { pagemapEntry } from '../proc/pagemap.ts';
@@ -59,6 +59,7 @@ const SINCE = [
   ['smaps_rollup', '4.14'],
 ] as const;
 const NS_PER_MS = 1_000_000;
+const KPF_BUDDY = 2n ** 10n;
 /** In the high half of a word of pagemap; below it stands the frame, or area and offset. */
 const PRESENT = 2 ** 31;
 const SWAPPED = 2 ** 30;
@@ -110,9 +111,14 @@ export function snapshotOfMachine(machine: Machine, system: System | null = null
 
 function computed({ generation }: Machine): Missing[] {
   const { version, cgroups } = generation;
-  return SINCE.filter(([what, since]) => !isSince(version, since) && (what !== 'kpagecgroup' || cgroups)).map(
-    ([what]) => ({ what, why: `computed: Linux ${version} has no such file`, count: 1 }),
-  );
+  const missing: Missing[] = SINCE.filter(
+    ([what, since]) => !isSince(version, since) && (what !== 'kpagecgroup' || cgroups),
+  ).map(([what]) => ({ what, why: `computed: Linux ${version} has no such file`, count: 1 }));
+  if (isSince(version, '2.6.27') && !isSince(version, '4.6')) {
+    const why = `computed: Linux ${version} shows the first of each free block alone`;
+    missing.push({ what: 'free pages', why, count: 1 });
+  }
+  return missing;
 }
 
 class MachineRows {
@@ -279,7 +285,8 @@ function framesOf(machine: Machine): FrameTable {
   for (let pfn = 0 as Pfn; pfn < frames; pfn = (pfn + 1) as Pfn) {
     const id = hasCgroups ? kpageCgroup(machine, pfn) : 0;
     const cgroup = id === 0 ? NO_CGROUP : id - 1;
-    table.set(pfn, BigInt(kpageFlags(machine, pfn)), kpageCount(machine, pfn), cgroup);
+    const free = isFreeBuddyPage(machine, pfn) ? KPF_BUDDY : 0n;
+    table.set(pfn, BigInt(kpageFlags(machine, pfn)) | free, kpageCount(machine, pfn), cgroup);
   }
   return table.finish();
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { procWorld } from '../../test/host/proc_world.ts';
+import { HOSTILE, procWorld } from '../../test/host/proc_world.ts';
 import type { Inode } from '../mm/fs.ts';
 import { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -15,9 +15,12 @@ import { processes } from '../proc/process.ts';
 import { smapsRollup } from '../proc/smaps.ts';
 import { procTree } from '../proc/tree.ts';
 import { parseKbFields } from './fields_text.ts';
+import { frameKinds, frameTables } from './frames.ts';
 import { HostFiles } from './host_files.ts';
+import { snapshotOfMachine } from './of_machine.ts';
 import { writeProc } from './proc_write.ts';
-import { ENTRY_PRESENT, ENTRY_SWAP, ENTRY_SWAP_TYPE_SHIFT, type HostSnapshot } from './snapshot.ts';
+import { sizesOf } from './pss.ts';
+import { ENTRY_PRESENT, ENTRY_SWAP, ENTRY_SWAP_TYPE_SHIFT, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
 import { snapshotGaps, snapshotTree } from './snapshot_tree.ts';
 import { takeSnapshot } from './take.ts';
 
@@ -126,6 +129,66 @@ for (const kernel of ['6.18', '6.1']) {
     writeProc(snapshotTree(first), place);
     expect(comparable(readBack(place))).toEqual(comparable(first));
   });
+}
+
+/** A snapshot with its tables resolved, so that two that number files, strings and words otherwise can be compared. */
+function resolved(snapshot: HostSnapshot, smapsFields: readonly string[]): object {
+  const {
+    vmas,
+    entries,
+    files,
+    strings,
+    frames,
+    smaps,
+    vmFlags,
+    processes,
+    texts,
+    kernel,
+    hostname,
+    changes,
+    cgroups,
+  } = snapshot;
+  return {
+    kernel,
+    hostname,
+    changes,
+    texts,
+    processes: processes.map(({ cgroup: _cgroup, command: _command, ...rest }) => rest),
+    vmas: {
+      ...vmas,
+      file: [...vmas.file].map((row) => files[row] ?? null),
+      name: [...vmas.name].map((row) => strings[row]),
+    },
+    entries,
+    words: [...frames!.word].map((row) => [frames!.wordsLow[row], frames!.wordsHigh[row]]),
+    mapcount: frames!.mapcount,
+    owners: [...frames!.cgroup].map((row) => cgroups[row]?.inode ?? 0),
+    smaps: smapsFields.map((name) => [name, smaps!.get(name)]),
+    vmFlags: [...vmFlags!].map((row) => strings[row]),
+  };
+}
+
+for (const kernel of ['6.18', '6.1'])
+  test(`${kernel}: machine, files, snapshot: the same as machine, snapshot`, () => {
+    const { machine } = procWorld(kernel);
+    const direct = snapshotOfMachine(machine);
+    const fields = [...direct.smaps!.keys()];
+    const back = readBack(exported(machine));
+    // A name that ends in ` (deleted)` cannot be told from one that is.
+    const files = back.files.map((file) =>
+      HOSTILE.startsWith(file.path) ? { ...file, path: HOSTILE, deleted: false } : file,
+    );
+    expect(resolved({ ...back, files }, fields)).toEqual(resolved(direct, fields));
+    // And what answers from snapshots answers the same.
+    expect(sizesOf(back)).toEqual(sizesOf(direct));
+    const tables = (snapshot: HostSnapshot): unknown => frameTables(withoutOwners(snapshot), frameKinds(snapshot)!, {});
+    expect(tables(back)).toEqual(tables(direct));
+  });
+
+/** No cgroup is mounted where an export is read: owners have numbers there, and no names. */
+function withoutOwners(snapshot: HostSnapshot): HostSnapshot {
+  const cgroup = new Uint16Array(snapshot.frames!.count).fill(NO_CGROUP);
+  return { ...snapshot, cgroups: [], frames: { ...snapshot.frames!, cgroup } };
 }
 
 test('6.18: maps of a snapshot are those of the kernel, to the byte', () => {

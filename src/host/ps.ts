@@ -84,7 +84,7 @@ export interface PsTotal {
   processes: number;
   /** Of them, those whose pages nobody let us see: figures below are without them, where the kernel does not say them. */
   not_seen: number;
-  /** Sums of rows. */
+  /** Sums of rows, each address space once. */
   sum_rss_bytes: number;
   sum_pss_bytes: number;
   sum_uss_bytes: number;
@@ -99,7 +99,8 @@ export interface PsTreeNode {
   /** The process and all below it, each frame once. */
   processes: number;
   not_seen: number;
-  sum_pss_bytes: number;
+  /** Null if it is known of none of them. */
+  sum_pss_bytes: number | null;
   rss_bytes: number | null;
   unique_bytes: number | null;
   swap_bytes: number | null;
@@ -191,7 +192,7 @@ export class ProcessCosts {
       pid,
       processes: 0,
       not_seen: 0,
-      sum_pss_bytes: 0,
+      sum_pss_bytes: null,
       rss_bytes: null,
       unique_bytes: null,
       swap_bytes: null,
@@ -205,7 +206,9 @@ export class ProcessCosts {
         const node = nodes[above]!;
         node.processes += 1;
         if (!this.seen[row]) node.not_seen += 1;
-        if (this.rows[row]!.same_memory_as_pid === null) node.sum_pss_bytes += this.rows[row]!.pss_bytes ?? 0;
+        if (this.rows[row]!.same_memory_as_pid === null) {
+          node.sum_pss_bytes = sumOfKnown([node.sum_pss_bytes, this.rows[row]!.pss_bytes]);
+        }
         below[above]!.push(row);
       }
     }
@@ -241,7 +244,7 @@ export class ProcessCosts {
     return {
       processes: rows.length,
       not_seen: wanted.filter((is, i) => is && !this.seen[i]).length,
-      sum_rss_bytes: sumOf(rows, (row) => row.rss_bytes),
+      sum_rss_bytes: sumOf(own, (row) => row.rss_bytes),
       sum_pss_bytes: sumOf(own, (row) => row.pss_bytes),
       sum_uss_bytes: sumOf(own, (row) => row.uss_bytes),
       mapped_bytes: isKnown ? all!.rssBytes : null,
@@ -258,6 +261,12 @@ export class ProcessCosts {
 /** A thread of the kernel and a zombie have a pid, and nothing that is mapped. */
 export function hasMemory({ isKernelThread, status, firstVma, endVma }: HostProcess): boolean {
   return !isKernelThread && (status.has('VmRSS') || firstVma < endVma);
+}
+
+/** Null if none is known. */
+export function sumOfKnown(figures: readonly (number | null)[]): number | null {
+  const known = figures.filter((figure) => figure !== null);
+  return known.length === 0 ? null : known.reduce((sum, figure) => sum + figure, 0);
 }
 
 function sumOf(rows: readonly ProcessCost[], figure: (row: ProcessCost) => number | null): number {

@@ -13,7 +13,7 @@
  * Linux     6.18 fs/proc/base.c: tgid_base_stuff proc_mem_open; kernel/ptrace.c: __ptrace_may_access
  */
 import type { ProcessFacts, SnapshotBuilder } from './builder.ts';
-import { NameCache, sameBytes } from './bytes.ts';
+import { NameCache } from './bytes.ts';
 import type { CgroupTable } from './cgroup_table.ts';
 import { parseKbFields } from './fields_text.ts';
 import { type HostFiles, Refusal } from './host_files.ts';
@@ -218,7 +218,7 @@ export class ProcessReader {
     if (stat.startTicks !== before.startTicks) return 'gone';
     if (maps === null || mapsNow === null) return 'steady';
     const now = mapsNow instanceof Refusal && isGone(mapsNow) ? NOTHING : mapsNow;
-    return isWhole && !(now instanceof Refusal) && sameBytes(now, maps) ? 'steady' : 'moved';
+    return isWhole && !(now instanceof Refusal) && Buffer.compare(now, maps) === 0 ? 'steady' : 'moved';
   }
 
   private file(pid: number, name: string): Uint8Array | Refusal {

@@ -9,7 +9,6 @@
  * Linux     6.18 kernel/kcmp.c: kcmp; kernel/fork.c: copy_mm
  */
 import type { SnapshotBuilder } from './builder.ts';
-import { sameBytes } from './bytes.ts';
 import { type HostFiles, Refusal } from './host_files.ts';
 import type { MapsLine } from './maps_text.ts';
 import { type MmCalls, mmCalls } from './mm_calls.ts';
@@ -23,11 +22,19 @@ interface Owner {
   readonly endEntry: number;
 }
 
+/** Who was forked from whom, in some order of the kernel's as long as it said so. */
+interface Family {
+  readonly owners: Owner[];
+  isOrdered: boolean;
+}
+
 export class SharedMms {
   private readonly builder: SnapshotBuilder;
-  private readonly owners = new Map<string, Owner[]>();
+  private readonly families = new Map<string, Family>();
   private readonly isOurProc: () => boolean;
   private calls: MmCalls | null | undefined;
+  /** Where in the order of its family the last process belongs; null if the kernel did not say. */
+  private place: number | null = null;
 
   constructor(files: HostFiles, builder: SnapshotBuilder) {
     this.builder = builder;
@@ -40,29 +47,51 @@ export class SharedMms {
 
   /** Who has the address space of `pid`, if one of those before it does, and the kernel says so. */
   askKernel(pid: number, lines: readonly MapsLine[]): number | null {
-    const owners = this.owners.get(layout(lines));
-    if (owners === undefined) return null;
+    this.place = null;
+    const family = this.families.get(layout(lines));
+    if (family === undefined) return null;
+    const { owners } = family;
     if (this.calls === undefined) this.calls = this.isOurProc() ? mmCalls() : null;
-    return owners.find((owner) => this.calls?.haveOneMm(pid, owner.pid) === true)?.pid ?? null;
+    if (this.calls === null) return null;
+    // A family of a thousand workers is ten questions each: the owners are in the kernel's order.
+    let low = 0;
+    for (let high = family.isOrdered ? owners.length : 0; low < high; ) {
+      const middle = (low + high) >> 1;
+      const order = this.calls.compareMm(pid, owners[middle]!.pid);
+      if (order === 0) return owners[middle]!.pid;
+      // One of them is gone, and stands nowhere.
+      if (order === null) family.isOrdered = false;
+      if (order === null) break;
+      if (order < 0) high = middle;
+      else low = middle + 1;
+    }
+    if (!family.isOrdered) return owners.find((owner) => this.calls?.compareMm(pid, owner.pid) === 0)?.pid ?? null;
+    this.place = low;
+    return null;
   }
 
   /** The same by the rows of `pid`, the last in the builder from `firstEntry` on, where the kernel does not say. */
   compareRows(pid: number, lines: readonly MapsLine[], maps: Uint8Array, firstEntry: number): number | null {
     const endEntry = this.builder.entriesSoFar.count;
-    for (const owner of this.owners.get(layout(lines)) ?? []) {
-      const mayBe = owner.endEntry - owner.firstEntry === endEntry - firstEntry && sameBytes(owner.maps, maps);
+    for (const owner of this.families.get(layout(lines))?.owners ?? []) {
+      const mayBe =
+        owner.endEntry - owner.firstEntry === endEntry - firstEntry && Buffer.compare(owner.maps, maps) === 0;
       if (!mayBe || !this.areEqual(owner.firstEntry, firstEntry, endEntry)) continue;
-      if ((this.calls?.haveOneMm(pid, owner.pid) ?? null) === null) return owner.pid;
+      if ((this.calls?.compareMm(pid, owner.pid) ?? null) === null) return owner.pid;
     }
     return null;
   }
 
+  /** The last process that was asked about has an address space of its own. */
   add(pid: number, lines: readonly MapsLine[], maps: Uint8Array, firstEntry: number): void {
     const key = layout(lines);
     const owner = { pid, maps, firstEntry, endEntry: this.builder.entriesSoFar.count };
-    const owners = this.owners.get(key);
-    if (owners === undefined) this.owners.set(key, [owner]);
-    else owners.push(owner);
+    const family = this.families.get(key);
+    if (family === undefined) this.families.set(key, { owners: [owner], isOrdered: true });
+    else {
+      family.isOrdered &&= this.place !== null;
+      family.owners.splice(this.place ?? family.owners.length, 0, owner);
+    }
   }
 
   private areEqual(left: number, right: number, rightEnd: number): boolean {

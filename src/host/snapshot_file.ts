@@ -55,15 +55,12 @@ export function encodeSnapshot(snapshot: HostSnapshot): Uint8Array[] {
     ...(snapshot.frames === null ? [] : frameColumns(snapshot.frames)),
     ...(snapshot.cache === null ? [] : cacheColumns(snapshot.cache)),
   ].map(([name, code, values]) => [name, encodeColumn(values, code)]);
-  const header = new TextEncoder().encode(
-    JSON.stringify({
-      ...headerOf(snapshot, statusNames, rollupNames),
-      columns: columns.map(([n, b]) => [n, b.length]),
-    }),
-  );
+  const sizes = columns.map(([name, bytes]) => [name, bytes.length]);
+  const header = { ...headerOf(snapshot, statusNames, rollupNames), columns: sizes };
+  const line = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
   const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, header.length, true);
-  const parts = [new TextEncoder().encode(FIRST_LINE), length, header, ...columns.map(([, bytes]) => bytes)];
+  new DataView(length.buffer).setUint32(0, line.length, true);
+  const parts = [new TextEncoder().encode(FIRST_LINE), length, line, ...columns.map(([, bytes]) => bytes)];
   const sum = new Uint8Array(SUM_BYTES);
   new DataView(sum.buffer).setUint32(
     0,

@@ -65,9 +65,9 @@ export function* snapshotTree(snapshot: HostSnapshot): Generator<ProcNode> {
   if (first !== undefined) yield { kind: 'link', path: 'self', uid: 0, target: String(first.pid) };
 }
 
-/** What the files lack, or have from elsewhere. */
+/** What the files lack, or have from elsewhere, beside what the snapshot itself says is missing. */
 export function snapshotGaps(snapshot: HostSnapshot): Missing[] {
-  const gaps = [...snapshot.missing];
+  const gaps: Missing[] = [];
   const users = snapshot.processes.filter((process) => !process.isKernelThread).length;
   if (snapshot.smaps === null)
     gaps.push({

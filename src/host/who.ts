@@ -14,7 +14,6 @@ import { listOfWord } from './frame_kinds.ts';
 import { type FilePlace, type Identity, identityOf, type KindOfFrame, kindOfFrame, zoneOf } from './identity.ts';
 import { processOfVma, type ReverseMap, vmaOfEntry } from './reverse.ts';
 import {
-  ENTRY_FILE,
   ENTRY_NO_FRAME,
   ENTRY_PRESENT,
   ENTRY_SWAP,
@@ -375,11 +374,7 @@ export function whoHasSlot(snapshot: HostSnapshot, area: number, offset: number)
   return { area, path, offset, holders: mappersOf(snapshot, rows) };
 }
 
-/** Entries of frames whose number is known; `isFile` for pages of files and shared memory. */
+/** An entry of a frame whose number is known. */
 export function isMapped(bits: number): boolean {
   return (bits & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT;
-}
-
-export function isFilePage(bits: number): boolean {
-  return (bits & ENTRY_FILE) !== 0;
 }

@@ -379,8 +379,7 @@ class Search {
       if (isOfFile)
         for (const page of placesIn(process, line, line.pgoff + at.page - line.startPage))
           this.addIf(process, page, halves);
-      else if (line !== null && line.name.startsWith('[v'))
-        this.findAtName(line, at.page - line.startPage, halves, young);
+      else if (line?.name.startsWith('[v') === true) this.findAtName(line, at.page - line.startPage, halves, young);
       else for (const page of pages) this.addIf(process, page, halves);
     }
   }

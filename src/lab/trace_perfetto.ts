@@ -22,17 +22,10 @@ import { type Notes, PerfettoTrace, type Track } from '../trace/perfetto.ts';
 
 const SAMPLE_NS = 1_000_000;
 const NS_PER_SECOND = 1e9;
-const KERNEL_PID = 2;
 const LRU_COUNTERS = LRU_NAMES.map((name) => `nr_${name}`);
-const NODE_COUNTERS = [
-  ...LRU_COUNTERS,
-  'nr_anon_pages',
-  'nr_mapped',
-  'nr_file_pages',
-  'nr_shmem',
-  'nr_dirty',
-  'nr_writeback',
-];
+/** Until 2.6.27 files and anonymous memory share the lists; here they are counted as the first two. */
+const SHARED_LISTS: Readonly<Record<string, string>> = { nr_inactive_anon: 'nr_inactive', nr_active_anon: 'nr_active' };
+const OTHER_COUNTERS = ['nr_anon_pages', 'nr_mapped', 'nr_file_pages', 'nr_shmem', 'nr_dirty', 'nr_writeback'];
 const EVENT_COUNTERS = ['pgfault', 'pgmajfault', 'pswpin', 'pswpout'];
 const RECLAIM: Readonly<Partial<Record<TracepointName, [name: string, begins: boolean]>>> = {
   mm_vmscan_direct_reclaim_begin: ['direct reclaim', true],
@@ -61,14 +54,17 @@ interface Counter {
 
 export class PerfettoWatch {
   private readonly machine: Machine;
+  private readonly kernelPid: number;
   private readonly trace: PerfettoTrace;
   private readonly processes: Map<number, Track> = new Map();
   private readonly threads: Map<number, Track> = new Map();
   private readonly counters: Counter[] = [];
   private sampledNs: number = Number.NEGATIVE_INFINITY;
 
-  constructor(machine: Machine, memcg: MemCgroup, out: OutputFile) {
+  /** `kernelPid`: what no process of the recording has. */
+  constructor(machine: Machine, memcg: MemCgroup, out: OutputFile, kernelPid: number) {
     this.machine = machine;
+    this.kernelPid = kernelPid;
     this.trace = new PerfettoTrace(out);
     this.addCounters(memcg);
   }
@@ -108,7 +104,7 @@ export class PerfettoWatch {
   private threadOf(task: TraceTask): Track {
     let track = this.threads.get(task.tid);
     if (track === undefined) {
-      const pid = task.tgid === 0 ? KERNEL_PID : task.tgid;
+      const pid = task.tgid === 0 ? this.kernelPid : task.tgid;
       let process = this.processes.get(pid);
       if (process === undefined) {
         process = this.trace.process(pid, task.tgid === 0 ? 'kernel' : task.comm);
@@ -133,9 +129,12 @@ export class PerfettoWatch {
       pages(`low ${zone.name}`, () => zone.wmarkLow);
       pages(`high ${zone.name}`, () => zone.wmarkHigh);
     }
-    for (const name of NODE_COUNTERS) {
+    const shared = machine.generation.family.startsWith('linux-2');
+    for (const name of [...(shared ? Object.keys(SHARED_LISTS) : LRU_COUNTERS), ...OTHER_COUNTERS]) {
       const item = (NODE_STAT_NAMES as readonly string[]).indexOf(name);
-      pages(name, () => machine.nodes.reduce((sum, { stat }) => sum + stat[item]!, 0));
+      pages((shared ? SHARED_LISTS[name] : undefined) ?? name, () =>
+        machine.nodes.reduce((sum, { stat }) => sum + stat[item]!, 0),
+      );
     }
     pages('swap used', () => machine.swap.totalSwapPages - machine.swap.nrSwapPages);
     if (machine.generation.cgroups) pages(`cgroup ${memcg.name}: memory.current`, () => memcg.memory.usage);

@@ -14,6 +14,7 @@ import { IDLE_TASK, type TraceTask } from '../trace/ftrace.ts';
 import type { RecordingHeader } from '../trace/recording.ts';
 import type { Replay } from './replay.ts';
 
+const KTHREADD_PID = 2;
 const FLUSHER_PID = 40;
 const UNNUMBERED_PID = 1000;
 const THREADS: Readonly<Record<string, number>> = { kswapd0: 60, kswapd: 60, ksmd: 31, khugepaged: 32 };
@@ -30,6 +31,8 @@ export class TraceTasks {
   private readonly threads: readonly { readonly tid: number }[];
   private readonly pids: Set<number>;
   private readonly flusher: TraceTask;
+  /** Of the process that stands for the kernel. */
+  readonly kernelPid: number;
   private flushing = false;
   private unnumbered: number | null = null;
 
@@ -40,6 +43,7 @@ export class TraceTasks {
     this.pids = new Set([...header.processes.map(({ pid }) => pid), ...this.threads.map(({ tid }) => tid)]);
     const comm = FLUSHERS[this.machine.generation.family] ?? 'kworker/u2:1';
     this.flusher = this.thread(FLUSHER_PID, comm);
+    this.kernelPid = this.freePid(KTHREADD_PID);
   }
 
   setFlushing(flushing: boolean): void {
@@ -75,7 +79,8 @@ export class TraceTasks {
       return { tid: tgid, tgid, comm };
     }
     const tgid = this.pidOf(running.pid);
-    return { tid: this.threads[running.body]?.tid ?? tgid, tgid, comm };
+    const tid = this.threads[running.body]?.tid ?? 0;
+    return { tid: tid === 0 ? tgid : tid, tgid, comm };
   }
 
   private thread(pid: number, comm: string): TraceTask {

@@ -91,6 +91,8 @@ export type TracepointName = keyof typeof TRACEPOINTS;
 export type TraceListener = (atNs: number, name: TracepointName, values: readonly number[]) => void;
 
 export class Tracepoints {
+  /** Whoever listens is no part of the machine's state. */
+  readonly isCache = true;
   /** Somebody listens. */
   on = false;
   /** Which access of the batch at hand is being made: the place in accessPages' columns. */

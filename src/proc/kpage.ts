@@ -4,6 +4,8 @@
  * Owns      which of a frame's flags are shown as which bit (their names: kpage_flags.ts).
  * Linux     6.18 fs/proc/page.c: stable_page_flags get_kpage_count; include/uapi/linux/kernel-page-flags.h
  */
+
+import { buddyOrder, MAX_PAGE_ORDER } from '../mm/buddy.ts';
 import { folioMapcount } from '../mm/folio.ts';
 import type { Machine } from '../mm/machine.ts';
 import { compoundHead } from '../mm/page_alloc.ts';
@@ -35,7 +37,16 @@ import {
 } from '../mm/page_flags.ts';
 import type { Pfn } from '../mm/units.ts';
 import { procFormat } from './formats.ts';
-import { KPF_ANON, KPF_KSM, KPF_MMAP, KPF_OWNER_2, KPF_SWAPCACHE, KPF_THP, KPF_ZERO_PAGE } from './kpage_flags.ts';
+import {
+  KPF_ANON,
+  KPF_BUDDY,
+  KPF_KSM,
+  KPF_MMAP,
+  KPF_OWNER_2,
+  KPF_SWAPCACHE,
+  KPF_THP,
+  KPF_ZERO_PAGE,
+} from './kpage_flags.ts';
 
 /** Flags that are shown as they are. Bit 34 is one bit of the kernel's word with two meanings. */
 const COPIED: ReadonlyArray<{ readonly flag: number; readonly value: number }> = (
@@ -83,7 +94,21 @@ export function kpageFlags(machine: Machine, pfn: Pfn): number {
   const isPage = frames.has(folio, PG_lru) || frames.isAnon(folio);
   if (frames.has(folio, PG_head) && isPage && !frames.has(folio, PG_slab)) word += 2 ** KPF_THP;
   if (pfn === machine.zeroPfn) word += 2 ** KPF_ZERO_PAGE;
+  // SINCE 4.6: before, only the first page of a free block was shown as free (linux_3.ts).
+  if (!frames.has(pfn, PG_buddy) && isFreeBuddyPage(machine, pfn)) word += 2 ** KPF_BUDDY;
   return word;
+}
+
+/** In a free block of the buddy system, the first of it or another. */
+export function isFreeBuddyPage(machine: Machine, pfn: Pfn): boolean {
+  const { frames, zones } = machine;
+  if (frames.refcount(pfn) > 0) return false;
+  const first = zones[frames.zoneIndex(pfn)]!.startPfn;
+  for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
+    const head = (pfn - ((pfn - first) % 2 ** order)) as Pfn;
+    if (frames.has(head, PG_buddy)) return head + 2 ** buddyOrder(frames, head) > pfn;
+  }
+  return false;
 }
 
 function tailFlags(head: PageFlags): PageFlags {

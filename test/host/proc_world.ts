@@ -19,7 +19,7 @@ import {
 const MIB = 2 ** 20;
 const A = 0x100000000000;
 const RW = PROT_READ | PROT_WRITE;
-const HOSTILE = '/lib/a \n\t\u001b[31m b (deleted)';
+export const HOSTILE = '/lib/a \n\t\u001b[31m b (deleted)';
 
 function ok<T>(result: T | number): T {
   if (typeof result === 'number' && result < 0) throw new Error(`errno ${-result}`);

@@ -110,7 +110,8 @@ class Vmscan implements Reclaim {
     sc.start(Math.max(pages, SWAP_CLUSTER_MAX), this.gfpContext(gfp) | __GFP_HIGHMEM | __GFP_MOVABLE, memcg);
     sc.maySwap = maySwap;
     sc.mayWritepage = !machine.sysctl.laptopMode;
-    if (machine.trace.on) machine.trace.reclaimBegin(machine.clock.now, 0, sc.mayWritepage, sc.gfp | __GFP_HARDWALL, memcg.id);
+    if (machine.trace.on)
+      machine.trace.reclaimBegin(machine.clock.now, 0, sc.mayWritepage, sc.gfp | __GFP_HARDWALL, memcg.id);
     const freed = this.asReclaimer(sc, machine.nodes[0]!);
     if (machine.trace.on) machine.trace.emit(machine.clock.now, 'mm_vmscan_memcg_reclaim_end', freed);
     return freed;

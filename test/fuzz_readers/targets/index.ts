@@ -19,6 +19,7 @@ import { inputTargets } from './inputs.ts';
 import { recordingTargets } from './recordings.ts';
 import { replayTarget } from './replay.ts';
 import { resultTargets } from './results.ts';
+import { snapshotTargets } from './snapshots.ts';
 
 /** Of longer examples, the first so many bytes. */
 const SEED_BYTES = 2048;
@@ -33,6 +34,7 @@ export function targetsIn(root: string): Target[] {
     mmp(root),
     kernelRecording(root),
     ...resultTargets(),
+    ...snapshotTargets(),
     words(),
   ];
 }
