@@ -55,7 +55,7 @@ export function addFiles(program: Command): void {
     .option('--json', 'the answer as JSON')
     .action(async (paths: string[], flags: FilesFlags) => {
       const named = [...paths, ...(flags.dir ?? [])].map((path) => resolve(path));
-      refuseMixes(flags, named);
+      refuseMixes(command, flags, named);
       const answer = flags.from === undefined ? await liveAnswer(flags, named) : await savedAnswer(flags, named);
       for (const { path, why } of answer.refused) process.stderr.write(`revmap: ${printable(path)}: ${why}\n`);
       if (answer.refused.length > 0) process.exitCode = 1;
@@ -71,10 +71,12 @@ function pidOf(text: string, before: number[] = []): number[] {
   return [...before, Number(text)];
 }
 
-function refuseMixes(flags: FilesFlags, named: readonly string[]): void {
+function refuseMixes(command: Command, flags: FilesFlags, named: readonly string[]): void {
   const scopes = [flags.pid !== undefined, flags.cgroup !== undefined, named.length > 0 || flags.host === true];
   if (scopes.filter(Boolean).length > 1)
-    throw new InputError('files', 0, '--pid, --cgroup, and paths are three questions: ask one at a time');
+    command.error('error: --pid, --cgroup and paths are three questions: ask one at a time');
+  if (flags.from !== undefined && (flags.remote === true || flags.allFilesystems === true))
+    command.error('error: --remote and --all-filesystems are for a live host: with --from nothing is asked');
 }
 
 function isOfHost({ pid, cgroup, host }: FilesFlags, named: readonly string[]): boolean {
@@ -161,6 +163,7 @@ function answerOf(
   return {
     snapshot,
     question,
+    from: flags.from ?? null,
     cgroup: flags.cgroup ?? null,
     withRanges: flags.ranges === true,
     askedFiles: found.askedFiles,

@@ -12,6 +12,8 @@ import { grouped, plural, table, wrapped } from './output.ts';
 export interface FilesAnswer {
   readonly snapshot: HostSnapshot;
   readonly question: FileQuestion;
+  /** The snapshot's file; null for this host, now. */
+  readonly from: string | null;
   readonly cgroup: string | null;
   readonly withRanges: boolean;
   readonly askedFiles: number;
@@ -103,16 +105,23 @@ export function describeFiles(answer: FilesAnswer, rows: readonly FileRow[], top
   return lines.join('\n');
 }
 
-function headline({ snapshot, rows, askedFiles }: FilesAnswer): string {
+function headline({ snapshot, from, rows, askedFiles }: FilesAnswer): string {
   const pages = rows.reduce((sum, row) => sum + (row.cached?.cachedPages ?? 0), 0);
-  const when = snapshot.source === 'live' ? '' : ' (of a simulated machine)';
+  const when = from === null ? '' : ` (${printable(from)}: ${whose(snapshot)})`;
   if (snapshot.cache === null)
     return `${plural(rows.length, 'file')} mapped${when}; what is cached of them is not known`;
-  return `${pc.bold(pagesText(pages))} of the page cache in ${plural(rows.filter((r) => (r.cached?.cachedPages ?? 0) > 0).length, 'file')}, of ${grouped(askedFiles)} asked${when}`;
+  const cached = rows.filter((row) => (row.cached?.cachedPages ?? 0) > 0).length;
+  return `${pc.bold(pagesText(pages))} of the page cache in ${plural(cached, 'file')}, of ${grouped(askedFiles)} asked${when}`;
+}
+
+function whose({ source, hostname, takenAtMs }: HostSnapshot): string {
+  if (source === 'machine') return 'a simulated machine';
+  return `${printable(hostname) || 'a host'}, ${new Date(takenAtMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** Which question was answered, where there are two. */
-function questionLines({ cgroup, charged, rows }: FilesAnswer, width: number): string[] {
+function questionLines({ from, question, cgroup, charged, rows }: FilesAnswer, width: number): string[] {
+  if (from !== null && question.under !== null) return ['of the files that were found when it was taken'];
   if (cgroup === null) return [];
   const said = `files that processes in ${printable(cgroup)} map or have open, whoever brought them in; "charged" counts pages of them that are mapped there and charged to it.`;
   if (charged === null) return [wrapped(`${said} What it is charged for needs /proc/kpagecgroup.`, width)];
@@ -145,11 +154,11 @@ function fileTable(answer: FilesAnswer, rows: readonly FileRow[], width: number)
   const usersRoom = Math.min(Math.max(LEAST_USERS, ...users.map((text) => text.length)), 48);
   const nameRoom = Math.max(LEAST_NAME, width - taken - usersRoom - GAP);
   const line = (at: number, user: string, name: string) =>
-    [...numbers.map((cells) => cells[at]!), cut(user, usersRoom).padEnd(usersRoom), cut(name, nameRoom)].join('  ');
+    [...numbers.map((cells) => cells[at]!), cutEnd(user, usersRoom).padEnd(usersRoom), cut(name, nameRoom)].join('  ');
   const lines = [pc.bold(line(0, 'used by', 'file'))];
   rows.forEach((row, at) => {
     lines.push(line(at + 1, users[at]!, nameOf(row)).trimEnd());
-    if (answer.withRanges) lines.push(...rangeLines(row, width));
+    if (answer.withRanges) lines.push(...rangeLines(row, answer.from, width));
   });
   return lines;
 }
@@ -161,6 +170,10 @@ function nameOf({ file }: FileRow): string {
 /** The end of a path says more than its beginning. */
 function cut(text: string, room: number): string {
   return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
+}
+
+function cutEnd(text: string, room: number): string {
+  return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
 }
 
 function commNames({ processes }: HostSnapshot): ReadonlyMap<number, string> {
@@ -176,9 +189,10 @@ function usersText(pids: readonly number[], names: ReadonlyMap<number, string>, 
 /** Of one file. */
 const RANGES_SHOWN = 8;
 
-function rangeLines({ cached }: FileRow, width: number): string[] {
+function rangeLines({ cached }: FileRow, from: string | null, width: number): string[] {
   if (cached === null || cached.cachedPages === 0) return [];
-  if (cached.ranges === null) return ['    which pages: not told'];
+  if (cached.ranges === null)
+    return [from === null ? '    which pages: not told' : '    which pages: not asked when it was taken'];
   const shown = cached.ranges
     .slice(0, RANGES_SHOWN)
     .map(([first, pages]) => (pages === 1 ? `${first}` : `${first}-${first + pages - 1}`));
@@ -283,7 +297,7 @@ export function filesJson(answer: FilesAnswer, rows: readonly FileRow[]): object
 
 function rowJson({ file, cached, ...mapped }: FileRow): object {
   const { file: _row, otherFiles: _others, ...counts } = cached ?? UNKNOWN;
-  return { ...file, ...counts, ...mapped };
+  return { ...file, ...counts, sizeBytes: cached === null ? null : sizeOf(cached), ...mapped };
 }
 
 const UNKNOWN = {

@@ -67,7 +67,7 @@ const NO_COUNTS: CacheCounts = {
 };
 const CAP_FOWNER = 3;
 /** Whom cachestat refuses and mincore lies to. */
-const NOT_OURS = 'EPERM: neither ours nor ours to write';
+const NOT_OURS = 'EPERM: not ours, and not ours to write';
 
 export class CacheAsker {
   readonly calls: Syscalls;

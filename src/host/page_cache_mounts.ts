@@ -72,9 +72,14 @@ export class Mounts {
     return this.of(pid).find((mount) => mount.device === device)?.type ?? '';
   }
 
-  /** Whether any process whose mounts were read sees a file system of another machine. */
-  someRemote(): boolean {
-    return this.seen().some((mount) => isRemote(mount.type));
+  /** Whether this process sees a file system of another machine. */
+  hasRemote(pid: number | 'self'): boolean {
+    return this.of(pid).some((mount) => isRemote(mount.type));
+  }
+
+  /** Of our own root. */
+  rootDevice(): string {
+    return this.of('self').findLast((mount) => mount.point === '/')?.device ?? '';
   }
 }
 

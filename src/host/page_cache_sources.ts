@@ -192,7 +192,7 @@ export class CacheSources {
   }
 
   private someRemote(pid: number): boolean {
-    return !this.remote && this.asker.mounts.of(pid).some((mount) => isRemote(mount.type));
+    return !this.remote && this.asker.mounts.hasRemote(pid);
   }
 
   /** By the number of its mount, which the kernel knows without asking the server. */
@@ -207,7 +207,8 @@ export class CacheSources {
   private isLeftOut(pid: number, device: string): boolean {
     if (this.remote) return false;
     const type = this.asker.mounts.typeOf(pid, device);
-    if (!isRemote(type)) return false;
+    // Whoever serves our root has answered already.
+    if (!isRemote(type) || device === this.asker.mounts.rootDevice()) return false;
     this.asker.note(`files on ${type}`, 'a server answers for them (--remote)');
     return true;
   }

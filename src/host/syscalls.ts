@@ -6,7 +6,7 @@
  * Promises  1. koffi is optional: without it, `loadSyscalls` says why, and nobody else fails.
  *           2. A refusal is an answer: each call gives what it asked for, or a Refusal with the errno's name.
  *           3. Nothing is written, no page of a file is touched: mappings are PROT_NONE and only asked about.
- * Linux     mm/filemap.c: cachestat (6.5; 6.14 and later refuse it for files that one may neither write nor own);
+ * Linux     mm/filemap.c: cachestat (6.5; 6.18 refuses it for files that one may neither write nor own);
  *           mm/mincore.c: mincore (since 5.2 it calls every page resident in files that one may neither write nor own)
  */
 import { constants } from 'node:fs';
