@@ -37,7 +37,7 @@ import {
 import { halvesOf, isSamePage, Look, type PageWord, type ProcessLook, useOneMm } from './who_walk.ts';
 
 /** What changes under us is looked at again so often: from the start, and in each of these in short rounds. */
-const TRIES = 3;
+const TRIES = 2;
 const ROUNDS = 8;
 
 /** Who maps what stands at this address of this process. Null: no such process. */
@@ -348,6 +348,7 @@ class Search {
   private settle(pfn: number, word: number | null, hint: Entry | null): number | null {
     const halves = halvesOf({ pfn });
     for (let round = 1; ; round++) {
+      this.readRegions();
       const before = this.kpageWord('kpagecount', pfn);
       const went = this.dropGone(halves);
       const found = this.count();
@@ -396,13 +397,18 @@ class Search {
     return went;
   }
 
+  /** Its region and name are known before its word is read again: so they are of a process that had the page then. */
+  private readRegions(): void {
+    for (const { process, page } of this.entries) {
+      if (process.lineAt(page) === null) process.readAgain(page);
+      process.comm();
+    }
+    this.entries = this.entries.filter(({ process, page }) => process.lineAt(page) !== null);
+  }
+
   /** Mappings after the pages: a region that was cut, grown or given other rights meanwhile stands as it is now. */
   private readRegionsAgain(): void {
-    for (const { process, page } of this.entries) {
-      if (!process.readAgain()) continue;
-      if (process.lineAt(page) === null) this.changed.push(`${process.pid} unmapped it`);
-      else this.moved += 1;
-    }
+    for (const { process, page } of this.entries) if (process.readAgain(page)) this.moved += 1;
   }
 
   // the parts of the answer

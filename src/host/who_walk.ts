@@ -202,12 +202,14 @@ export class ProcessLook {
     return lineAt(this.maps(), page);
   }
 
-  /** Reads maps once more. True: they say something else now. */
-  readAgain(): boolean {
+  /** Reads maps once more. True: they say something else now; then that stands, if the page is still in it. */
+  readAgain(page: number): boolean {
     const again = this.readMaps();
     if (Buffer.compare(again, this.mapsText()) === 0) return false;
+    const lines = parseMaps(again, this.look.names);
+    if (lineAt(lines, page) === null) return true;
     this.mapsBytes = again;
-    this.lines = undefined;
+    this.lines = lines;
     return true;
   }
 
