@@ -3,7 +3,8 @@
  * kernel counts.
  *
  *     npm run bench -- who            both; needs root and cc
- *     npm run bench -- who --fast     200 frames instead of 1,000
+ *     npm run bench -- who --frames=200     instead of 1,000
+ *     npm run bench -- who --busy     the frames of a busy host only; --quiet, --time: these only
  *
  * Other work on the machine shows: user time of the question stands beside its wall time, and `quiet` is as quiet as the host is.
  */
@@ -22,9 +23,10 @@ import { Sharing, whyNoSharing } from '../test/host/sharing.ts';
 
 const PROCESSES = 200;
 const RUNS = 20;
-const FRAMES = process.argv.includes('--fast') ? 200 : 1000;
+const FRAMES = Number(process.argv.find((word) => word.startsWith('--frames='))?.slice(9) ?? 1000);
 /** So many are asked about between two snapshots to choose from. */
-const BATCH = 100;
+const BATCH = Math.min(100, FRAMES);
+const PARTS = ['--time', '--quiet', '--busy'];
 const PAGE = 4096;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const files = new HostFiles();
@@ -38,14 +40,19 @@ async function bench(): Promise<void> {
   const sleepers = manyProcesses();
   try {
     await setTimeout(500);
-    startUp(sleepers[0]!.pid!);
-    ask('quiet');
+    if (isWanted('--time')) startUp(sleepers[0]!.pid!);
+    if (isWanted('--quiet')) ask('quiet');
+    if (!isWanted('--busy')) return;
     await sharing.start('busy');
     ask('busy');
   } finally {
     for (const sleeper of sleepers) sleeper.kill('SIGKILL');
     await sharing.remove();
   }
+}
+
+function isWanted(part: string): boolean {
+  return process.argv.includes(part) || !PARTS.some((each) => process.argv.includes(each));
 }
 
 function manyProcesses(): ChildProcess[] {

@@ -248,3 +248,9 @@ test('a frame that is free by the time we look is counted as stale', () => {
   free.remove();
   expect(snapshot.changes.entriesStale).toBe(7);
 });
+
+test('a kernel whose pages have another size is refused in one line', () => {
+  const auxv = new BigUint64Array([3n, 4096n, 6n, 65_536n, 0n, 0n]);
+  const fault: Fault = (_, path) => (path.endsWith('self/auxv') ? new Uint8Array(auxv.buffer) : null);
+  expect(() => take(fault)).toThrow("this kernel's pages have 65536 bytes");
+});

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeReady } from '../../scripts/setup.mjs';
 import { GENERATIONS } from '../mm/generations/index.ts';
 
@@ -54,6 +54,54 @@ test('run: text, from standard input, packed or not', () => {
     expect(stdout).toContain('zipf on Linux 6.18, no limit (64.0 MiB of memory, 64.0 MiB of swap on zram)');
     expect(stdout).toMatch(/ pgfault +8,2\d\d/);
     expect(stdout).not.toContain('\x1b');
+  }
+});
+
+describe('run --trace-out', () => {
+  test('writes the file and prints the same result', () => {
+    const args = ['run', zipf, '--limit', '24M', '--json', ...small];
+    const traced = revmap([...args, '--trace-out', 'zipf.txt', '--trace-events', 'vmscan:*memcg*']);
+    expect(traced).toMatchObject({ status: 0, stderr: '' });
+    const { seconds: _, ...result } = JSON.parse(traced.stdout);
+    const { seconds: __, ...untraced } = JSON.parse(revmap(args).stdout);
+    expect(result).toEqual(untraced);
+    const lines = readFileSync(join(folder, 'zipf.txt'), 'utf8').split('\n');
+    expect(lines[0]).toBe('# tracer: nop');
+    expect(lines[12]).toMatch(
+      /^ +wl-1000 +\[000\] \.{5} +0\.\d{6}: mm_vmscan_memcg_reclaim_begin: order=0 gfp_flags=\w+$/,
+    );
+  });
+
+  for (const { why, args, status, says } of [
+    {
+      why: 'a name that tells no form',
+      args: ['--trace-out', 'refused.json'],
+      status: 2,
+      says: /'refused\.json' tells no form/,
+    },
+    {
+      why: 'no such event',
+      args: ['--trace-out', 'refused.txt', '--trace-events', 'x'],
+      status: 2,
+      says: /'x' names no event/,
+    },
+    { why: 'no step', args: ['--trace-out', 'refused.txt', '--trace-to', '-1'], status: 2, says: /A whole number/ },
+    {
+      why: 'a policy has no tracepoints',
+      args: ['--trace-out', 'refused.txt', '--policy', 'lru'],
+      status: 2,
+      says: /needs a kernel/,
+    },
+    { why: 'a folder that is not there', args: ['--trace-out', 'no/refused.txt'], status: 1, says: /ENOENT/ },
+    { why: 'no file', args: ['--trace-out', '/dev/null', '--trace-format', 'dat'], status: 1, says: /not a file/ },
+  ]) {
+    test(`refused: ${why}`, () => {
+      const result = revmap(['run', zipf, ...args, ...small]);
+      expect([result.status, result.stdout]).toEqual([status, '']);
+      expect(result.stderr).toMatch(says);
+      expect(result.stderr.trimEnd().split('\n').length).toBe(1);
+      expect(readdirSync(folder).filter((name) => name.startsWith('refused.'))).toEqual([]);
+    });
   }
 });
 

@@ -14,10 +14,10 @@ const PAGE_BYTES = 4096;
 const NARROW = 100;
 
 const PAGE_WORDS: Readonly<Record<PageChange, string>> = {
-  moved: 'at another frame: migrated, or given back and touched again',
+  moved: 'at another frame: migrated, or given back, touched anew',
   copied: 'were shared, are copies of their own',
   shared: 'were their own, are shared: forked, merged',
-  file_moved: 'of a file, at another frame: dropped and read again, or migrated',
+  file_moved: 'of a file, at another frame: read again, or migrated',
   file_to_anon: 'of a file, now a private copy',
   anon_to_file: "private copies that are the file's again",
   swapped_out: 'swapped out',
@@ -33,7 +33,7 @@ const MARKS: Readonly<Record<Change, string>> = { came: '+', went: '-', changed:
 
 export function describeDiff(a: HostSnapshot, b: HostSnapshot, diff: SnapshotDiff, top: number, width: number): string {
   const unlike = diff.unlike.map((part) => unlikeText(part, a, b));
-  const head = `${pc.bold(nameOf(a))} → ${pc.bold(nameOf(b))}: ${elapsed(diff.seconds)}`;
+  const head = `A  ${nameOf(a)}\nB  ${nameOf(b)}, ${elapsed(diff.seconds)}`;
   if (isEqual(diff)) return `${head}\nno difference`;
   const sections = [
     processesText(diff, top, width),
@@ -59,8 +59,8 @@ function nameOf({ hostname, kernel, takenAtMs, source }: HostSnapshot): string {
 }
 
 function elapsed(seconds: number): string {
-  if (seconds < 0) return `the second is ${plural(-seconds, 'second')} older than the first`;
-  return `${plural(seconds, 'second')} later`;
+  if (seconds < 0) return `${plural(Math.round(-seconds), 'second')} older than A`;
+  return `${plural(Math.round(seconds * 10) / 10, 'second')} later`;
 }
 
 function unlikeText(part: SnapshotDiff['unlike'][number], a: HostSnapshot, b: HostSnapshot): string {
@@ -110,7 +110,7 @@ function pagesText(changes: PageChanges | null): string {
   if (rows.length === 0) return '';
   const sorted = rows.sort(([, x], [, y]) => y - x);
   const body = table(
-    ['pages of mappings that both have', 'pages', 'memory'],
+    ['pages of mappings in both', 'pages', 'memory'],
     sorted.map(([change, n]) => [PAGE_WORDS[change], grouped(n), pages(n)]),
   );
   return section('what happened to pages', body, 0);
@@ -149,10 +149,12 @@ function framesText({ frames }: SnapshotDiff, top: number, width: number): strin
   const { kinds, flags, owners, kindMoves, ownerMoves } = frames;
   const named = (list: readonly NamedPair[]) =>
     list.map((pair) => ({ ...pair, name: kindLabel(pair.name as FrameKind) }));
+  // Two names, an arrow, two numbers.
+  const room = Math.floor((Math.min(width, 140) - 32) / 2);
   const path = (name: string | null) => (name === null || name === '' ? 'nobody' : printable(name));
   const parts = [
     pairsText('frames by kind', named(kinds), top, width, grouped),
-    movesText('frames that are another kind', kindMoves ?? [], top, kindLabel),
+    movesText('frames that are another kind', kindMoves ?? [], top, (kind) => shortened(kindLabel(kind), room)),
     pairsText('frames by flag', flags, top, width, grouped),
     pairsText(
       'frames by owner',
@@ -161,7 +163,7 @@ function framesText({ frames }: SnapshotDiff, top: number, width: number): strin
       width,
       grouped,
     ),
-    movesText('frames that have another owner', ownerMoves ?? [], top, (name) => shortened(path(name), 36)),
+    movesText('frames that have another owner', ownerMoves ?? [], top, (name) => shortened(path(name), room)),
   ];
   return parts.filter((text) => text !== '').join('\n\n');
 }

@@ -146,7 +146,7 @@ function mapcountText({ mapcounts }: FrameTables): string {
 
 function ownersText({ owners }: FrameTables, width: number): string {
   const groups = width >= NARROW ? GROUPS.slice(1) : GROUPS.slice(1, 3);
-  const room = Math.max(20, Math.min(width, 120) - 24 - 12 * (groups.length + 1));
+  const room = Math.max(16, Math.min(width, 120) - 26 - 12 * (groups.length + 1));
   const rows = owners
     .slice(0, OWNERS)
     .map(({ cgroup, frames, kinds }) => [
@@ -213,38 +213,50 @@ function thousandths(n: number): string {
   return n === -1000 ? '–' : (n / 1000).toFixed(3);
 }
 
+/** One blank between columns, where many have to fit. */
+function compactTable(head: string[], rows: string[][]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  const line = (row: string[]) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join(' ');
+  return all.map((row) => ` ${line(row)}\n`).join('');
+}
+
 function fragmentationText(fragmentation: Fragmentation, width: number): string {
   const { zones, hugeShare, pageblocks, folios, migrateTypes } = fragmentation;
   const parts: string[] = [];
   if (zones.length > 0) {
     const orders = zones[0]!.blocks.map((_, order) => order);
+    const wide = width >= NARROW;
     const row = (name: string, cells: string[]) => [name, ...cells];
+    // In 80 characters, eleven columns have no room for commas and decimals.
+    const counts = (list: readonly number[]) => list.map((n) => (wide || n === 0 ? numberOrDash(n) : String(n)));
+    const shares = (list: readonly number[]) =>
+      list.map((n) => (wide ? (n / 1000).toFixed(2) : String(Math.round(n / 10))));
     const rows = zones.flatMap(({ node, zone, blocks, counted, unusable, index }) => [
-      row(`${node}:${printable(zone)} blocks`, blocks.map(numberOrDash)),
-      ...(counted === null || counted.join() === blocks.join() ? [] : [row('  counted', counted.map(numberOrDash))]),
-      row(
-        '  unusable',
-        unusable.map((n) => (n / 1000).toFixed(2)),
-      ),
+      row(`${node}:${printable(zone)}${wide ? ' blocks' : ''}`, counts(blocks)),
+      ...(counted === null || counted.join() === blocks.join() ? [] : [row('  counted', counts(counted))]),
+      row(wide ? '  unusable' : '  % unus.', shares(unusable)),
       ...(index.some((n) => n !== -1000) ? [row('  index', index.map(thousandths))] : []),
     ]);
-    parts.push(section('free blocks by order', table(['order', ...orders.map(String)], rows)));
+    const draw = wide ? table : compactTable;
+    parts.push(section('free blocks by order', draw(['order', ...orders.map(String)], rows)));
     const share = hugeShare === null ? '–' : `${(100 * hugeShare).toFixed(1)} %`;
     const huge = zones.reduce((sum, zone) => sum + zone.hugeFrames, 0);
     parts.push(
-      `${share} of the free memory (${size(huge)}) is in blocks of a huge page or more (order ${HUGE_ORDER}).`,
+      `${share} of free memory (${size(huge)}) is in blocks of order ${HUGE_ORDER} (a huge page) or more.`,
       wrapped(
         'unusable: the part of free memory in smaller blocks. index: why a request of this order would fail, 0 no memory, 1 in pieces.',
         width,
       ),
     );
   }
-  if (pageblocks !== null) parts.push('', pageblocksText(pageblocks));
+  if (pageblocks !== null) parts.push('', pageblocksText(pageblocks, fragmentation.perCpuFree));
   if (folios !== null && folios.length > 0) {
     const most = Math.max(...folios.map(({ orders }) => orders.length));
     const orders = Array.from({ length: most - 1 }, (_, i) => i + 1);
     const rows = folios.map(({ kind, orders: counts }) => [
-      kindLabel(kind),
+      width >= NARROW ? kindLabel(kind) : kind,
       ...orders.map((order) => numberOrDash(counts[order] ?? 0)),
     ]);
     parts.push(
@@ -276,7 +288,8 @@ const CLASS_LABELS = {
   partial: 'partly no memory, or in two zones',
 } as const;
 
-function pageblocksText({ total, classes, blockers, mixed, mixedMovableFrames, nearlyMovable }: Pageblocks): string {
+function pageblocksText(pageblocks: Pageblocks, perCpuFree: number): string {
+  const { total, classes, blockers, mixed, mixedMovableFrames, nearlyMovable } = pageblocks;
   const rows = (Object.keys(CLASS_LABELS) as (keyof typeof CLASS_LABELS)[])
     .filter((name) => classes[name] > 0)
     .map((name) => [CLASS_LABELS[name], grouped(classes[name]), percent(classes[name], total)]);
@@ -290,7 +303,13 @@ function pageblocksText({ total, classes, blockers, mixed, mixedMovableFrames, n
     text,
     '',
     section('blocked', table(['blocked', 'blocks', 'by it alone', 'frames'], blocked)),
-    `${grouped(mixed)} of them also hold movable frames (${size(mixedMovableFrames)}); ${grouped(nearlyMovable)} are blocked by 8 frames or fewer.`,
+    `${grouped(mixed)} of them also hold movable frames (${size(mixedMovableFrames)}).`,
+    `${grouped(nearlyMovable)} are blocked by 8 frames or fewer.`,
+    ...(perCpuFree === 0
+      ? []
+      : [
+          `Of the kernel's frames, ${grouped(perCpuFree)} are free on the lists of CPUs: their blocks only look blocked.`,
+        ]),
   ].join('\n');
 }
 

@@ -44,13 +44,14 @@ const COMPUTED = 'computed: ';
 function missingLines(missing: readonly Missing[]): string[] {
   const shown = missing.filter(({ why }) => why !== 'not asked for');
   const isComputed = ({ why }: Missing) => why.startsWith(COMPUTED);
+  const refused = shown.filter((one) => !isComputed(one)).map(missingText);
+  const computed = shown.filter(isComputed);
+  const reasons = [...new Set(computed.map(({ why }) => why))];
+  const whatOf = (reason: string) => computed.filter(({ why }) => why === reason).map(({ what }) => printable(what));
   return [
-    ['not seen: ', shown.filter((one) => !isComputed(one)).map(missingText)] as const,
-    [
-      COMPUTED,
-      shown.filter(isComputed).map((one) => missingText({ ...one, why: one.why.slice(COMPUTED.length) })),
-    ] as const,
-  ].flatMap(([head, texts]) => (texts.length === 0 ? [] : [`${head}${texts.join(', ')}`]));
+    ...(refused.length === 0 ? [] : [`not seen: ${refused.join(', ')}`]),
+    ...reasons.map((why) => `computed: ${whatOf(why).join(', ')} (${printable(why.slice(COMPUTED.length))})`),
+  ];
 }
 
 function missingText({ what, why, count }: Missing): string {

@@ -137,6 +137,18 @@ for (const { why, args, status, said } of [
   },
   { why: 'no recording', args: ['none', '--export', 'x'], status: 1, said: 'revmap: none: no such file\n' },
   {
+    why: 'the place where we are',
+    args: [forked, '--export', '.', '--force'],
+    status: 1,
+    said: 'revmap: .: is the current directory; name one in it\n',
+  },
+  {
+    why: 'no name',
+    args: [forked, '--export', ''],
+    status: 2,
+    said: "revmap: option '--export <directory>' argument '' is invalid. A directory.\n",
+  },
+  {
     why: 'no place',
     args: [forked, '--export', '/dev/null/x'],
     status: 1,

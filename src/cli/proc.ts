@@ -1,5 +1,5 @@
 /** `revmap proc --export DIR`: the /proc of a simulated machine, or of a snapshot, as files that other tools read. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Written, whyNotExport, writeProc } from '../host/proc_write.ts';
 import type { Missing } from '../host/snapshot.ts';
 import { snapshotGaps, snapshotTree } from '../host/snapshot_tree.ts';
@@ -33,7 +33,10 @@ export function addProc(program: Command): void {
     .command('proc')
     .description('the /proc of a simulated machine or of a snapshot, as files for free, vmstat, pmap, ps, smem …')
     .argument('[file]', `${FILE_IS}; or a memory program (.mmp)`)
-    .requiredOption('--export <directory>', 'where to: a directory that is new, or empty')
+    .requiredOption('--export <directory>', 'where to: a directory that is new, or empty', (text) => {
+      if (text === '') throw new InvalidArgumentError('A directory.');
+      return text;
+    })
     .option('--force', 'replace an earlier export')
     .addOption(new Option('--from <file>', 'a snapshot (revmap snapshot -o) instead of a machine'));
   addMachineAt(command, 'page events (calls of a memory program)')

@@ -19,7 +19,7 @@ import {
   KPF_COMPOUND_TAIL,
   type Span,
 } from './frame_kinds.ts';
-import { type MigrateTypes, parseFreeBlocks, parseMigrateTypes } from './kernel_texts.ts';
+import { type MigrateTypes, parseFreeBlocks, parseMigrateTypes, parseZones } from './kernel_texts.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
 /** A huge page, and a pageblock, of x86. */
@@ -92,6 +92,8 @@ export interface Fragmentation {
   readonly zones: readonly ZoneFragmentation[];
   /** Frames in free blocks of at least a huge page, of all free frames. */
   readonly hugeShare: number | null;
+  /** Frames on the lists of CPUs: free, and yet in no free block; kpageflags shows them as the kernel's. */
+  readonly perCpuFree: number;
   /** Null without kpageflags. */
   readonly pageblocks: Pageblocks | null;
   readonly folios: readonly LargeFolios[] | null;
@@ -119,6 +121,7 @@ export function fragmentationOf(snapshot: HostSnapshot, kinds: FrameKinds | null
   return {
     zones,
     hugeShare: free === 0 ? null : zones.reduce((sum, zone) => sum + zone.hugeFrames, 0) / free,
+    perCpuFree: parseZones(snapshot.texts.get('zoneinfo')).reduce((sum, zone) => sum + zone.perCpuFree, 0),
     pageblocks: kinds === null ? null : pageblocksOf(kinds),
     folios: kinds === null ? null : largeFolios(kinds),
     migrateTypes: types.length === 0 ? null : types,

@@ -16,7 +16,6 @@ import { eachFreeTail } from './free_tails.ts';
 import { parseSystemRam, parseZones, type ZoneText } from './kernel_texts.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
-export const KPF_LOCKED: number = 1 << 0;
 export const KPF_UPTODATE: number = 1 << 3;
 export const KPF_DIRTY: number = 1 << 4;
 export const KPF_LRU: number = 1 << 5;
@@ -201,8 +200,9 @@ export class FrameKinds {
       kind[pfn] = free;
     });
     // SINCE 6.11: a frame without struct page has the word 0, and no longer KPF_NOPAGE.
-    for (const { first, end } of holes(this.spans, parseSystemRam(snapshot.texts.get('iomem')), count))
-      this.mark(first, end, KIND.hole);
+    const ram = parseSystemRam(snapshot.texts.get('iomem'));
+    for (const { first, end } of holes(this.spans, ram, count)) this.mark(first, end, KIND.hole);
+    if (ram === null) for (const zone of this.zones) this.markAbsent(zone);
     this.deferred = this.zones.flatMap((zone) => this.deferredOf(zone));
     for (const { first, end } of this.deferred) this.mark(first, end, KIND.deferred);
   }
@@ -213,6 +213,21 @@ export class FrameKinds {
     for (let pfn = first; pfn < end; pfn++) {
       const row = word[pfn]!;
       if (wordsLow[row] === 0 && wordsHigh[row] === 0) this.kind[pfn] = kind;
+    }
+  }
+
+  /** Without iomem (a redacted snapshot): whole sections without any flag, as many as the zone spans and does not have. */
+  private markAbsent(zone: ZoneText): void {
+    const { word, wordsLow, wordsHigh, count } = this.frames;
+    let absent = zone.spanned - zone.present;
+    const end = Math.min(zone.startPfn + zone.spanned, count);
+    let first = Math.ceil(zone.startPfn / SECTION_FRAMES) * SECTION_FRAMES;
+    for (; first + SECTION_FRAMES <= end && absent >= SECTION_FRAMES; first += SECTION_FRAMES) {
+      let pfn = first;
+      while (pfn < first + SECTION_FRAMES && wordsLow[word[pfn]!] === 0 && wordsHigh[word[pfn]!] === 0) pfn += 1;
+      if (pfn < first + SECTION_FRAMES) continue;
+      this.mark(first, pfn, KIND.hole);
+      absent -= SECTION_FRAMES;
     }
   }
 

@@ -179,6 +179,19 @@ test('holes: by KPF_NOPAGE, outside of zones, and where iomem has no memory; onl
   expect(holes).toEqual([...between(0, 10), 20, ...between(37, 40), 41, ...between(90, 100)]);
 });
 
+test('holes without iomem: whole sections without flags, as many as the zone lacks', () => {
+  const section = 32_768;
+  const frames = Array.from({ length: 4 * section }, (_, pfn) => ({
+    word: pfn < 10 || pfn >= 3 * section ? 0x80n : 0n,
+  }));
+  const zone = { node: 0, zone: 'DMA32', startPfn: 0, spanned: 4 * section };
+  const holes = (present: number) =>
+    [...frameKinds(hostOfFrames(frames, [{ ...zone, present }]))!.kind].flatMap((place, pfn) =>
+      FRAME_KINDS[place]!.kind === 'hole' && pfn % section === 0 ? [pfn / section] : [],
+    );
+  expect([holes(4 * section), holes(3 * section), holes(2 * section)]).toEqual([[], [1], [1, 2]]);
+});
+
 test('deferred: the end of a zone without any flag, where the zone does not manage so much', () => {
   const frames = Array.from({ length: 70_000 }, (_, pfn) => ({ word: pfn < 30_000 ? 0x80n : 0n }));
   const zone = { node: 0, zone: 'Normal', startPfn: 0, spanned: 70_000 };

@@ -130,15 +130,17 @@ export class PagemapReader {
     seen: PagemapSeen,
   ): void {
     const { words } = this;
-    const base = this.firstPage;
-    for (let at = page - base, stop = end - base; at < stop; at++) {
+    // Page numbers are doubles; the hot loop counts in the block, in integers.
+    const offset = this.firstPage - vmaStart;
+    const stop = (end - this.firstPage) | 0;
+    for (let at = (page - this.firstPage) | 0; at < stop; at++) {
       const high = words[2 * at + 1]!;
       if ((high & (PRESENT | SWAPPED)) === 0) continue;
       const low = words[2 * at]!;
-      const place = base + at - vmaStart;
+      const place = offset + at;
       if (high < 0) this.addPresent(builder, place, low, high, seen);
       else if ((low & SWAP_TYPE) < SWAP_AREAS) addSwapped(builder, place, low, high);
-      else this.addOther(file, builder, base + at, place, seen);
+      else this.addOther(file, builder, this.firstPage + at, place, seen);
     }
   }
 

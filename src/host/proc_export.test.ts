@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -221,6 +223,38 @@ test('a snapshot without smaps: Rss, Pss, what is private and what is in swap ar
     expect(sum('Shared_Clean') + sum('Shared_Dirty')).toBe(rollup.get('Shared_Clean')! + rollup.get('Shared_Dirty')!);
   }
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a process of the kernel under us, to files and back, is the same rows',
+  async () => {
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    try {
+      await once(child, 'spawn');
+      const options = { pids: [child.pid!], frames: 'mapped', smaps: true, commands: true } as const;
+      // Until it has set itself up, and sleeps.
+      let first = takeSnapshot(new HostFiles(), options);
+      for (
+        let tries = 0;
+        tries < 100 && (first.processes[0]?.state !== 'S' || first.processes[0].comm !== 'sleep');
+        tries++
+      ) {
+        await new Promise((done) => setTimeout(done, 20));
+        first = takeSnapshot(new HostFiles(), options);
+      }
+      const place = join(room, String(exports++), 'proc');
+      writeProc(snapshotTree(first), place);
+      const back = takeSnapshot(new HostFiles(place, join(place, 'none')), options);
+      expect(back.processes.map(({ cgroup: _, ...rest }) => rest)).toEqual(
+        first.processes.map(({ cgroup: _, ...rest }) => rest),
+      );
+      expect(first.vmas.count).toBeGreaterThan(5);
+      for (const key of ['vmas', 'entries', 'files', 'strings', 'smaps', 'vmFlags'] as const)
+        expect(back[key]).toEqual(first[key]);
+    } finally {
+      child.kill();
+    }
+  },
+);
 
 test('what a snapshot does not have is no file: frames nobody asked for, smaps of one process', () => {
   const { machine } = procWorld('6.18');

@@ -6,7 +6,7 @@
  * Promises  1. Nothing that was there is overwritten, but an empty directory, or (`force`) one with our mark.
  *           2. Nothing is written through a link: every file is made new, in a directory that we made.
  *           3. Where a file of words has none that differs from zero, it has a hole: a pagemap of 256 GiB takes a few pages.
- *           4. What fails leaves nothing behind.
+ *           4. What is refused half way leaves nothing behind. Who is killed leaves the directory with the private name, a dot first.
  */
 import {
   chmodSync,
@@ -44,6 +44,8 @@ export interface Written {
 
 /** Why a directory cannot be written to; null if it can. */
 export function whyNotExport(directory: string, force: boolean): string | null {
+  // It would be replaced under whoever stands in it.
+  if (resolve(directory) === process.cwd()) return 'is the current directory; name one in it';
   const stat = lstatSync(directory, { throwIfNoEntry: false });
   if (stat === undefined) return null;
   if (stat.isSymbolicLink()) return 'is a symbolic link';

@@ -9,6 +9,7 @@
  */
 import { once } from 'node:events';
 import { closeSync, createReadStream, linkSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { InputError } from '../mm/bug.ts';
@@ -42,10 +43,15 @@ export async function readSnapshotFile(path: string): Promise<HostSnapshot> {
 /** Throws if no file may be written there: asked before the work, and once more by the work. `-` is standard output. */
 export function mayWriteSnapshot(path: string, force: boolean): void {
   if (path === '-') return;
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there === undefined) return;
-  if (!there.isFile()) throw new InputError(path, 0, there.isDirectory() ? 'is a folder' : 'is no regular file');
-  if (!force) throw new InputError(path, 0, REFUSALS.get('EEXIST')!);
+  try {
+    const there = statSync(path, { throwIfNoEntry: false });
+    // Throws if that is not there.
+    if (there === undefined) statSync(dirname(path));
+    else if (!there.isFile()) throw new InputError(path, 0, there.isDirectory() ? 'is a folder' : 'is no regular file');
+    else if (!force) throw new InputError(path, 0, REFUSALS.get('EEXIST')!);
+  } catch (error) {
+    throw refusal(error, path);
+  }
 }
 
 export async function writeSnapshotFile(path: string, snapshot: HostSnapshot, force = false): Promise<WrittenFile> {

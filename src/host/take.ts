@@ -7,6 +7,7 @@
  *           3. Writes nothing anywhere (HostFiles).
  * Linux     6.18 Documentation/admin-guide/mm/pagemap.rst
  */
+import { InputError } from '../mm/bug.ts';
 import { SnapshotBuilder } from './builder.ts';
 import { CgroupTable } from './cgroup_table.ts';
 import { type HostFiles, Refusal } from './host_files.ts';
@@ -20,6 +21,7 @@ import type { TakeOptions } from './take_options.ts';
 const TEXTS = ['meminfo', 'vmstat', 'zoneinfo', 'buddyinfo', 'pagetypeinfo', 'swaps', 'slabinfo', 'uptime'];
 
 export function takeSnapshot(files: HostFiles, options: TakeOptions = {}): HostSnapshot {
+  refuseOtherPages(files);
   const takenAtMs = Date.now();
   const start = performance.now();
   const missing = new MissingList();
@@ -55,6 +57,23 @@ export function takeSnapshot(files: HostFiles, options: TakeOptions = {}): HostS
     changes,
   };
   return builder.finish(facts, reader.smapsColumns(), reader.vmFlagsColumn());
+}
+
+const AT_PAGESZ = 6n;
+const PAGE_SIZE = 4096;
+
+/** Kernels for arm64 and ppc64 may have larger pages; every number here would be another one. */
+function refuseOtherPages(files: HostFiles): void {
+  const auxv = files.bytes(files.inProc('self', 'auxv'));
+  if (auxv instanceof Refusal) return;
+  const words = new BigUint64Array(auxv.slice(0, auxv.length & ~15).buffer);
+  for (let at = 0; at < words.length; at += 2)
+    if (words[at] === AT_PAGESZ && words[at + 1] !== BigInt(PAGE_SIZE))
+      throw new InputError(
+        files.proc,
+        0,
+        `this kernel's pages have ${words[at + 1]} bytes; hosts with pages of ${PAGE_SIZE} are read`,
+      );
 }
 
 function processList(files: HostFiles, { pids }: TakeOptions, missing: MissingList): number[] {

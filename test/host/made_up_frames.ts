@@ -8,6 +8,7 @@ export interface MadeUpZone {
   readonly zone: string;
   readonly startPfn: number;
   readonly spanned: number;
+  readonly present?: number;
   readonly managed?: number;
 }
 
@@ -20,8 +21,8 @@ export interface MadeUpFrame {
 
 export const CGROUPS = ['/', '/a', '/a/b', '/ab'];
 
-export function zoneText({ node, zone, startPfn, spanned, managed = spanned }: MadeUpZone): string {
-  return `Node ${node}, zone ${zone.padStart(8)}\n  pages free     1\n        min      1\n        spanned  ${spanned}\n        present  ${spanned}\n        managed  ${managed}\n  start_pfn:           ${startPfn}\n`;
+export function zoneText({ node, zone, startPfn, spanned, present = spanned, managed = spanned }: MadeUpZone): string {
+  return `Node ${node}, zone ${zone.padStart(8)}\n  pages free     1\n        min      1\n        spanned  ${spanned}\n        present  ${present}\n        managed  ${managed}\n  start_pfn:           ${startPfn}\n`;
 }
 
 export function hostOfFrames(
