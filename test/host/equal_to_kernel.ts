@@ -66,6 +66,19 @@ export function compareRounds(most: number, isEnough: (left: readonly Compared[]
   }
 }
 
+/** What is wrong is wrong in the same way each time; a share that came and went between two looks is not. */
+export function wrongTwice({ rounds }: Tally): Compared[] {
+  const seen = new Set<string>();
+  const wrong: Compared[] = [];
+  for (const each of rounds.flatMap(({ compared }) => compared)) {
+    if (each.verdict !== 'differs') continue;
+    const said = `${keyOf(each)} ${each.differs.join()}`;
+    if (seen.has(said)) wrong.push(each);
+    seen.add(said);
+  }
+  return wrong;
+}
+
 export interface Tally {
   /** Of each process that was there to the end, or was equal while it was there. */
   readonly best: readonly Compared[];
