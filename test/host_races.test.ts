@@ -8,8 +8,10 @@ import {
   ENTRY_EXCLUSIVE,
   ENTRY_FILE,
   ENTRY_PRESENT,
+  ENTRY_SOFT_DIRTY,
   ENTRY_SWAP,
   ENTRY_SWAP_TYPE_SHIFT,
+  ENTRY_UFFD_WP,
   type HostSnapshot,
   NO_CGROUP,
   VMA_SEEN,
@@ -253,4 +255,35 @@ test('a kernel whose pages have another size is refused in one line', () => {
   const auxv = new BigUint64Array([3n, 4096n, 6n, 65_536n, 0n, 0n]);
   const fault: Fault = (_, path) => (path.endsWith('self/auxv') ? new Uint8Array(auxv.buffer) : null);
   expect(() => take(fault)).toThrow("this kernel's pages have 65536 bytes");
+});
+
+test('each bit of a pagemap word has its place', () => {
+  const words = new BigUint64Array(0x1010);
+  const PRESENT = 1n << 63n;
+  words.set(
+    [PRESENT | (1n << 57n) | 5n, PRESENT | (1n << 55n) | 6n, (1n << 62n) | (1n << 61n) | (3n << 5n) | 2n],
+    0x1000,
+  );
+  const other = fakeProc();
+  other.write('proc/10/pagemap', new Uint8Array(words.buffer));
+  const { entries } = takeSnapshot(new HostFiles(other.proc, other.sys), { pids: [10] });
+  other.remove();
+  const swapped = ENTRY_SWAP | ENTRY_FILE | (2 << ENTRY_SWAP_TYPE_SHIFT);
+  expect([...entries.bits]).toEqual([ENTRY_PRESENT | ENTRY_UFFD_WP, ENTRY_PRESENT | ENTRY_SOFT_DIRTY, swapped]);
+  expect([...entries.value]).toEqual([5, 6, 3]);
+});
+
+test('guards and markers have no entry; pages of devices have none, and are missing', () => {
+  const words = new BigUint64Array(0x1010);
+  const SWAPPED = 1n << 62n;
+  words.set(
+    [SWAPPED | (1n << 58n) | 31n | (4n << 5n), SWAPPED | 31n | (1n << 5n), SWAPPED | 29n | (77_777n << 5n)],
+    0x1000,
+  );
+  const other = fakeProc();
+  other.write('proc/10/pagemap', new Uint8Array(words.buffer));
+  const { entries, missing } = takeSnapshot(new HostFiles(other.proc, other.sys), { pids: [10] });
+  other.remove();
+  expect(entries.count).toBe(0);
+  expect(missing).toEqual([{ what: 'pagemap', why: 'entries of devices, poisoned or moving pages', count: 1 }]);
 });

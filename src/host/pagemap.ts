@@ -15,16 +15,7 @@ import type { SnapshotBuilder } from './builder.ts';
 import { type OpenFile, Refusal } from './host_files.ts';
 import type { MapsLine } from './maps_text.ts';
 import { mmCalls, type PageRange } from './mm_calls.ts';
-import {
-  ENTRY_EXCLUSIVE,
-  ENTRY_FILE,
-  ENTRY_NO_FRAME,
-  ENTRY_PRESENT,
-  ENTRY_SOFT_DIRTY,
-  ENTRY_SWAP,
-  ENTRY_SWAP_TYPE_SHIFT,
-  ENTRY_UFFD_WP,
-} from './snapshot.ts';
+import { ENTRY_NO_FRAME, ENTRY_PRESENT, ENTRY_SWAP, ENTRY_SWAP_TYPE_SHIFT } from './snapshot.ts';
 
 const WORD_BYTES = 8;
 /** From 8 GiB on a VMA is asked about before it is read: reading a hole of a tebibyte costs more than a second. */
@@ -185,12 +176,10 @@ function addSwapped(builder: SnapshotBuilder, place: number, low: number, high: 
   builder.addEntry(place, offset, entryBits(high) | ENTRY_SWAP | type);
 }
 
+/** Bits 61, 56, 55 and 57 to ENTRY_FILE, ENTRY_EXCLUSIVE, ENTRY_SOFT_DIRTY and ENTRY_UFFD_WP. */
 function entryBits(high: number): number {
   return (
-    ((high & FILE) === 0 ? 0 : ENTRY_FILE) |
-    ((high & EXCLUSIVE) === 0 ? 0 : ENTRY_EXCLUSIVE) |
-    ((high & SOFT_DIRTY) === 0 ? 0 : ENTRY_SOFT_DIRTY) |
-    ((high & UFFD_WP) === 0 ? 0 : ENTRY_UFFD_WP)
+    ((high & FILE) >>> 27) | ((high & EXCLUSIVE) >>> 21) | ((high & SOFT_DIRTY) >>> 19) | ((high & UFFD_WP) >>> 20)
   );
 }
 

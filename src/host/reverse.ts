@@ -29,11 +29,19 @@ export class ReverseMap {
     }
     const isNear = (row: number) => value[row]! < frames && hasFrame(bits[row]!);
     const first = new Uint32Array(frames + 1);
-    for (let row = 0; row < count; row++) if (isNear(row)) first[value[row]! + 1]! += 1;
-    for (let pfn = 0; pfn < frames; pfn++) first[pfn + 1]! += first[pfn]!;
-    const rows = new Uint32Array(first[frames]!);
-    const next = first.slice();
-    for (let row = 0; row < count; row++) if (isNear(row)) rows[next[value[row]!]!++] = row;
+    for (let row = 0; row < count; row++) if (isNear(row)) first[value[row]!]! += 1;
+    // Each number becomes the end of its frame's rows; placing them from the last on makes it their beginning.
+    let end = 0;
+    for (let pfn = 0; pfn <= frames; pfn++) {
+      end += first[pfn]!;
+      first[pfn] = end;
+    }
+    const rows = new Uint32Array(end);
+    for (let row = count - 1; row >= 0; row--)
+      if (isNear(row)) {
+        first[value[row]!]! -= 1;
+        rows[first[value[row]!]!] = row;
+      }
     this.first = first;
     this.rows = rows;
   }
