@@ -58,6 +58,7 @@ const PROGRAMS = [
   ['free', 'procps'],
   ['smem', 'smem'],
   ['trace-cmd', 'trace-cmd'],
+  ['vmtouch', 'vmtouch'],
 ];
 
 /** Where root may install them; without, the tests that need one are skipped and say so. */
