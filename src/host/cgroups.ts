@@ -15,7 +15,7 @@
  */
 import { type CgroupName, cgroupName } from './cgroup_names.ts';
 import { costsOfGroups } from './group_costs.ts';
-import { kindOfWord, WORD_ANON, WORD_TAIL, WORD_USER } from './kpf.ts';
+import { bitsOfWords, WORD_ANON, WORD_TAIL, WORD_USER } from './kpf.ts';
 import { type ExitCost, exitOf, hasMemory, type ProcessCosts, sumOfKnown } from './ps.ts';
 import { type FrameTable, type HostCgroup, type HostSnapshot, NO_CGROUP } from './snapshot.ts';
 
@@ -227,7 +227,7 @@ function chargesOf(frames: FrameTable | null, cgroups: number): FrameCharges[] |
     cache_unmapped_bytes: 0,
     kernel_bytes: 0,
   }));
-  const kinds = kindOfWord(frames);
+  const kinds = bitsOfWords(frames);
   let owner = NO_CGROUP;
   let isAny = false;
   for (let pfn = 0; pfn < frames.count; pfn++) {

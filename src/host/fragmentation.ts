@@ -10,16 +10,9 @@
  *              largest aligned blocks, since two free buddies are merged. Only so: the word does not tell a block's first page.
  * Linux     6.18 mm/vmstat.c: fill_contig_page_info unusable_free_index __fragmentation_index; mm/page_alloc.c: __free_one_page
  */
-import {
-  FRAME_KINDS,
-  type FrameKind,
-  type FrameKinds,
-  KIND,
-  KPF_COMPOUND_HEAD,
-  KPF_COMPOUND_TAIL,
-  type Span,
-} from './frame_kinds.ts';
+import { FRAME_KINDS, type FrameKind, type FrameKinds, KIND, type Span } from './frame_kinds.ts';
 import { type MigrateTypes, parseFreeBlocks, parseMigrateTypes, parseZones } from './kernel_texts.ts';
+import { LOW_COMPOUND_HEAD, LOW_COMPOUND_TAIL } from './kpf_masks.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
 /** A huge page, and a pageblock, of x86. */
@@ -240,9 +233,9 @@ function classOf(inBlock: Uint32Array, frames: FrameTable, first: number): Block
   if (inBlock[KIND.deferred] === BLOCK_FRAMES) return 'deferred';
   if (inBlock.some((count, place) => count > 0 && isBlocker(place))) return 'blocked';
   const flags = (pfn: number) => frames.wordsLow[frames.word[pfn]!]!;
-  const isOne = (flags(first) & KPF_COMPOUND_HEAD) !== 0 || (flags(first) & KPF_COMPOUND_TAIL) !== 0;
+  const isOne = (flags(first) & LOW_COMPOUND_HEAD) !== 0 || (flags(first) & LOW_COMPOUND_TAIL) !== 0;
   for (let pfn = first + 1; isOne && pfn < first + BLOCK_FRAMES; pfn++)
-    if ((flags(pfn) & KPF_COMPOUND_TAIL) === 0) return 'movable';
+    if ((flags(pfn) & LOW_COMPOUND_TAIL) === 0) return 'movable';
   return isOne ? 'huge' : 'movable';
 }
 
@@ -273,13 +266,13 @@ function noteBlockers(
   if (blocking <= FEW_FRAMES) sums.nearlyMovable += 1;
 }
 
-const HEAD_OR_TAIL = KPF_COMPOUND_HEAD | KPF_COMPOUND_TAIL;
+const HEAD_OR_TAIL = LOW_COMPOUND_HEAD | LOW_COMPOUND_TAIL;
 
 /** Compound pages by what is in them: a head and the tails behind it. */
 function largeFolios({ frames, kind }: FrameKinds): LargeFolios[] {
   const { word, wordsLow, count } = frames;
-  const isHead = wordsLow.map((low) => Number((low & HEAD_OR_TAIL) === KPF_COMPOUND_HEAD));
-  const isTail = wordsLow.map((low) => Number((low & HEAD_OR_TAIL) === KPF_COMPOUND_TAIL));
+  const isHead = wordsLow.map((low) => Number((low & HEAD_OR_TAIL) === LOW_COMPOUND_HEAD));
+  const isTail = wordsLow.map((low) => Number((low & HEAD_OR_TAIL) === LOW_COMPOUND_TAIL));
   const byKind = new Map<number, number[]>();
   for (let pfn = 0; pfn < count; ) {
     if (isHead[word[pfn]!] === 0) {

@@ -14,37 +14,33 @@
  */
 import { eachFreeTail } from './free_tails.ts';
 import { parseSystemRam, parseZones, type ZoneText } from './kernel_texts.ts';
+import {
+  HIGH_RESERVED,
+  LOW_ACTIVE,
+  LOW_ANON,
+  LOW_BUDDY,
+  LOW_DIRTY,
+  LOW_HUGE,
+  LOW_HWPOISON,
+  LOW_KSM,
+  LOW_LRU,
+  LOW_NOPAGE,
+  LOW_OFFLINE,
+  LOW_PGTABLE,
+  LOW_SLAB,
+  LOW_SWAPBACKED,
+  LOW_THP,
+  LOW_UNEVICTABLE,
+  LOW_UPTODATE,
+  LOW_WRITEBACK,
+  LOW_ZERO_PAGE,
+} from './kpf_masks.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
-export const KPF_UPTODATE: number = 1 << 3;
-export const KPF_DIRTY: number = 1 << 4;
-export const KPF_LRU: number = 1 << 5;
-export const KPF_ACTIVE: number = 1 << 6;
-export const KPF_SLAB: number = 1 << 7;
-export const KPF_WRITEBACK: number = 1 << 8;
-export const KPF_BUDDY: number = 1 << 10;
-export const KPF_ANON: number = 1 << 12;
-export const KPF_SWAPCACHE: number = 1 << 13;
-export const KPF_SWAPBACKED: number = 1 << 14;
-export const KPF_COMPOUND_HEAD: number = 1 << 15;
-export const KPF_COMPOUND_TAIL: number = 1 << 16;
-export const KPF_HUGE: number = 1 << 17;
-export const KPF_UNEVICTABLE: number = 1 << 18;
-export const KPF_HWPOISON: number = 1 << 19;
-export const KPF_NOPAGE: number = 1 << 20;
-export const KPF_KSM: number = 1 << 21;
-export const KPF_THP: number = 1 << 22;
-export const KPF_OFFLINE: number = 1 << 23;
-export const KPF_ZERO_PAGE: number = 1 << 24;
-export const KPF_IDLE: number = 1 << 25;
-export const KPF_PGTABLE: number = 1 << 26;
-/** In the high half of the word. */
-export const KPF_HIGH_RESERVED: number = 1 << 0;
-export const KPF_HIGH_MLOCKED: number = 1 << 1;
 /** Bits with a name, in the high half: 32 … 42. */
-const KPF_HIGH_KNOWN = 0x7ff;
+const HIGH_KNOWN = 0x7ff;
 /** Bits with a name, in the low half: 0 … 26. */
-const KPF_LOW_KNOWN = 0x7ff_ffff;
+const LOW_KNOWN = 0x7ff_ffff;
 
 /** Both halves of the word of a frame that nobody asked for. */
 const NOT_READ = 0xffff_ffff;
@@ -126,31 +122,31 @@ export type LruList = (typeof LRU_LISTS)[number];
 export function kindOfWord(low: number, high: number): FrameKind {
   const has = (flags: number) => (low & flags) !== 0;
   if (low === NOT_READ && high === NOT_READ) return 'not_read';
-  if (has(KPF_NOPAGE)) return 'hole';
-  if (has(KPF_HWPOISON)) return 'hwpoison';
-  if (has(KPF_OFFLINE)) return 'offline';
-  if (has(KPF_BUDDY)) return 'free';
-  if (has(KPF_SLAB)) return 'slab';
-  if (has(KPF_PGTABLE)) return 'pgtable';
-  if (has(KPF_HUGE)) return 'hugetlb';
-  if (has(KPF_ZERO_PAGE)) return 'zero_page';
-  if ((high & KPF_HIGH_RESERVED) !== 0) return 'reserved';
-  if (has(KPF_KSM)) return 'ksm';
-  if (has(KPF_ANON)) return has(KPF_THP) ? 'anon_huge' : 'anon';
-  const inCache = has(KPF_LRU | KPF_UPTODATE | KPF_DIRTY | KPF_WRITEBACK);
-  if (has(KPF_SWAPBACKED) && inCache) return 'shmem';
+  if (has(LOW_NOPAGE)) return 'hole';
+  if (has(LOW_HWPOISON)) return 'hwpoison';
+  if (has(LOW_OFFLINE)) return 'offline';
+  if (has(LOW_BUDDY)) return 'free';
+  if (has(LOW_SLAB)) return 'slab';
+  if (has(LOW_PGTABLE)) return 'pgtable';
+  if (has(LOW_HUGE)) return 'hugetlb';
+  if (has(LOW_ZERO_PAGE)) return 'zero_page';
+  if ((high & HIGH_RESERVED) !== 0) return 'reserved';
+  if (has(LOW_KSM)) return 'ksm';
+  if (has(LOW_ANON)) return has(LOW_THP) ? 'anon_huge' : 'anon';
+  const inCache = has(LOW_LRU | LOW_UPTODATE | LOW_DIRTY | LOW_WRITEBACK);
+  if (has(LOW_SWAPBACKED) && inCache) return 'shmem';
   // Without the mark of an LRU list: on its way there on a CPU's batch, or taken off it by reclaim or migration.
   if (inCache) return 'file';
-  if ((low & ~KPF_LOW_KNOWN) !== 0 || (high & ~KPF_HIGH_KNOWN) !== 0) return 'unknown';
+  if ((low & ~LOW_KNOWN) !== 0 || (high & ~HIGH_KNOWN) !== 0) return 'unknown';
   return 'kernel';
 }
 
 /** A frame of the kernel may still have bits of the page that it was, so only what has the mark of a list is on one. */
 export function listOfWord(low: number): LruList {
-  if ((low & KPF_LRU) === 0 || (low & (KPF_BUDDY | KPF_SLAB | KPF_NOPAGE)) !== 0) return 'none';
-  if ((low & KPF_UNEVICTABLE) !== 0) return 'unevictable';
-  const active = (low & KPF_ACTIVE) !== 0;
-  if ((low & KPF_SWAPBACKED) !== 0) return active ? 'active_anon' : 'inactive_anon';
+  if ((low & LOW_LRU) === 0 || (low & (LOW_BUDDY | LOW_SLAB | LOW_NOPAGE)) !== 0) return 'none';
+  if ((low & LOW_UNEVICTABLE) !== 0) return 'unevictable';
+  const active = (low & LOW_ACTIVE) !== 0;
+  if ((low & LOW_SWAPBACKED) !== 0) return active ? 'active_anon' : 'inactive_anon';
   return active ? 'active_file' : 'inactive_file';
 }
 
@@ -199,7 +195,7 @@ export class FrameKinds {
     eachFreeTail(frames, this.spans, this.zones, snapshot.texts, (pfn) => {
       kind[pfn] = free;
     });
-    // SINCE 6.11: a frame without struct page has the word 0, and no longer KPF_NOPAGE.
+    // SINCE 6.11: a frame without struct page has the word 0, and no longer LOW_NOPAGE.
     const ram = parseSystemRam(snapshot.texts.get('iomem'));
     for (const { first, end } of holes(this.spans, ram, count)) this.mark(first, end, KIND.hole);
     if (ram === null) for (const zone of this.zones) this.markAbsent(zone);

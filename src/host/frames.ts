@@ -6,22 +6,9 @@
  * Linux     6.18 fs/proc/meminfo.c: meminfo_proc_show; tools/mm/page-types.c: show_summary
  */
 import { chooseFrames, type FrameFilter, wordOf } from './frame_filter.ts';
-import {
-  FRAME_KINDS,
-  type FrameKind,
-  FrameKinds,
-  KIND,
-  KPF_ACTIVE,
-  KPF_DIRTY,
-  KPF_IDLE,
-  KPF_LRU,
-  KPF_UNEVICTABLE,
-  KPF_WRITEBACK,
-  LRU_LISTS,
-  type LruList,
-  listOfWord,
-} from './frame_kinds.ts';
+import { FRAME_KINDS, type FrameKind, FrameKinds, KIND, LRU_LISTS, type LruList, listOfWord } from './frame_kinds.ts';
 import { expandedFlags, flagHex, flagLetters, flagNames, wellKnownFlags } from './frame_words.ts';
+import { LOW_ACTIVE, LOW_DIRTY, LOW_IDLE, LOW_LRU, LOW_UNEVICTABLE, LOW_WRITEBACK } from './kpf_masks.ts';
 import { compareWithMeminfo, type MeminfoRow } from './meminfo_sums.ts';
 import type { FrameTable, HostSnapshot } from './snapshot.ts';
 
@@ -185,9 +172,9 @@ class Counted {
         kind,
         frames: this.ofKind(place),
         mapped: this.mappedOf(place),
-        dirty: withFlag(KPF_DIRTY | KPF_WRITEBACK),
-        active: this.sum(place, (low) => (low & KPF_LRU) !== 0 && (low & KPF_ACTIVE) !== 0),
-        unevictable: withFlag(KPF_UNEVICTABLE),
+        dirty: withFlag(LOW_DIRTY | LOW_WRITEBACK),
+        active: this.sum(place, (low) => (low & LOW_LRU) !== 0 && (low & LOW_ACTIVE) !== 0),
+        unevictable: withFlag(LOW_UNEVICTABLE),
       };
     });
     return rows.filter(({ frames }) => frames > 0);
@@ -252,7 +239,7 @@ class Counted {
   }
 
   ageRows(): AgeRow[] | null {
-    const idle = (low: number) => (low & KPF_IDLE) !== 0;
+    const idle = (low: number) => (low & LOW_IDLE) !== 0;
     const rows = FRAME_KINDS.map(({ kind }, place) => {
       const frames = this.ofKind(place);
       const unused = this.sum(place, idle);

@@ -4,15 +4,15 @@
  * Linux     6.18 include/uapi/linux/kernel-page-flags.h
  */
 import {
-  KPF_ANON,
-  KPF_COMPOUND_HEAD,
-  KPF_COMPOUND_TAIL,
-  KPF_HUGE,
-  KPF_LRU,
-  KPF_SWAPBACKED,
-  KPF_UPTODATE,
-  KPF_ZERO_PAGE,
-} from './frame_kinds.ts';
+  LOW_ANON,
+  LOW_COMPOUND_HEAD,
+  LOW_COMPOUND_TAIL,
+  LOW_HUGE,
+  LOW_LRU,
+  LOW_SWAPBACKED,
+  LOW_UPTODATE,
+  LOW_ZERO_PAGE,
+} from './kpf_masks.ts';
 import { type FrameTable, KPF_NOT_READ } from './snapshot.ts';
 
 export const WORD_ANON = 1;
@@ -25,17 +25,17 @@ export const WORD_ZERO = 32;
 export const WORD_USER = 64;
 
 const BITS: readonly (readonly [kpf: number, word: number])[] = [
-  [KPF_ANON, WORD_ANON],
-  [KPF_SWAPBACKED, WORD_SWAPBACKED],
-  [KPF_COMPOUND_HEAD, WORD_HEAD],
-  [KPF_COMPOUND_TAIL, WORD_TAIL],
-  [KPF_HUGE, WORD_HUGETLB],
-  [KPF_ZERO_PAGE, WORD_ZERO],
-  [KPF_LRU | KPF_UPTODATE, WORD_USER],
+  [LOW_ANON, WORD_ANON],
+  [LOW_SWAPBACKED, WORD_SWAPBACKED],
+  [LOW_COMPOUND_HEAD, WORD_HEAD],
+  [LOW_COMPOUND_TAIL, WORD_TAIL],
+  [LOW_HUGE, WORD_HUGETLB],
+  [LOW_ZERO_PAGE, WORD_ZERO],
+  [LOW_LRU | LOW_UPTODATE, WORD_USER],
 ];
 
 /** WORD_ bits of each row of the table's words; 0 for frames that were not read. */
-export function kindOfWord(frames: FrameTable | null): Uint8Array {
+export function bitsOfWords(frames: FrameTable | null): Uint8Array {
   if (frames === null) return new Uint8Array(0);
   return Uint8Array.from(frames.wordsLow, (low) =>
     low === KPF_NOT_READ ? 0 : BITS.reduce((kind, [kpf, word]) => ((low & kpf) === 0 ? kind : kind | word), 0),

@@ -7,20 +7,9 @@
  * Promises  A field that this kernel does not print has no row. `difference` is counted − kernel, in frames.
  * Linux     6.18 fs/proc/meminfo.c: meminfo_proc_show; mm/vmstat.c; mm/rmap.c: NR_ANON_MAPPED NR_FILE_MAPPED
  */
-import {
-  FRAME_KINDS,
-  type FrameKind,
-  type FrameKinds,
-  KIND,
-  KPF_ANON,
-  KPF_DIRTY,
-  KPF_HIGH_MLOCKED,
-  KPF_SWAPCACHE,
-  KPF_WRITEBACK,
-  type LruList,
-  listOfWord,
-} from './frame_kinds.ts';
+import { FRAME_KINDS, type FrameKind, type FrameKinds, KIND, type LruList, listOfWord } from './frame_kinds.ts';
 import { parseCounters } from './kernel_texts.ts';
+import { HIGH_MLOCKED, LOW_ANON, LOW_DIRTY, LOW_SWAPCACHE, LOW_WRITEBACK } from './kpf_masks.ts';
 import type { HostSnapshot } from './snapshot.ts';
 
 export interface MeminfoRow {
@@ -88,7 +77,7 @@ const RULES: readonly Rule[] = [
   {
     fields: ['Cached', 'Buffers', 'SwapCached'],
     kinds: [...CACHE, ...ANON],
-    fits: (low) => (low & KPF_SWAPCACHE) !== 0 || (low & KPF_ANON) === 0,
+    fits: (low) => (low & LOW_SWAPCACHE) !== 0 || (low & LOW_ANON) === 0,
     counts: 'file cache, shared memory, anonymous pages in the swap cache',
     differs: 'in the cache but not read yet, or on no list: under kernel',
   },
@@ -96,14 +85,14 @@ const RULES: readonly Rule[] = [
   {
     fields: ['Dirty'],
     kinds: ['file', 'file_mapped'],
-    fits: has(KPF_DIRTY),
+    fits: has(LOW_DIRTY),
     counts: 'dirty file pages',
     differs: 'written meanwhile; ramfs and the like are dirty and not counted',
   },
   {
     fields: ['Writeback'],
     kinds: [...CACHE, ...ANON],
-    fits: has(KPF_WRITEBACK),
+    fits: has(LOW_WRITEBACK),
     counts: 'under writeback',
     differs: 'written meanwhile',
   },
@@ -127,7 +116,7 @@ const RULES: readonly Rule[] = [
   { fields: ['Unevictable'], fits: on('unevictable'), counts: 'on no list that reclaim scans', differs: BATCH },
   {
     fields: ['Mlocked'],
-    fits: (_, high) => (high & KPF_HIGH_MLOCKED) !== 0,
+    fits: (_, high) => (high & HIGH_MLOCKED) !== 0,
     counts: 'locked by mlock',
     differs: "a CPU's batch",
   },

@@ -15,7 +15,7 @@
  *              any part of it keeps all of it) and for a large folio (freed as a whole or not at all).
  *           3. `complete` is false where the kernel counts mappers that the snapshot does not show.
  */
-import { kindOfWord, WORD_ANON, WORD_HEAD, WORD_HUGETLB, WORD_SWAPBACKED, WORD_TAIL, WORD_ZERO } from './kpf.ts';
+import { bitsOfWords, WORD_ANON, WORD_HEAD, WORD_HUGETLB, WORD_SWAPBACKED, WORD_TAIL, WORD_ZERO } from './kpf.ts';
 import { isHidden, mmOwners, seenOf, slotOf } from './pss.ts';
 import { ReverseMap } from './reverse.ts';
 import {
@@ -98,7 +98,7 @@ class OwnerCounter {
   constructor(snapshot: HostSnapshot) {
     this.snapshot = snapshot;
     this.reverse = new ReverseMap(snapshot);
-    this.wordKinds = kindOfWord(snapshot.frames);
+    this.wordKinds = bitsOfWords(snapshot.frames);
     this.users = usersOf(snapshot);
     const { processes, vmas, entries } = snapshot;
     this.processOf = new Uint32Array(entries.count);

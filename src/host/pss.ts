@@ -14,7 +14,7 @@
  * DIFFERS: a page that is under way from frame to frame is counted by the kernel in full, by us not at all; it is back a moment
  * later. A page of NO_PAGE_MAPCOUNT kernels has the average of its folio as mapcount, in /proc/kpagecount as in smaps.
  */
-import { kindOfWord, WORD_ANON, WORD_HUGETLB, WORD_SWAPBACKED, WORD_ZERO } from './kpf.ts';
+import { bitsOfWords, WORD_ANON, WORD_HUGETLB, WORD_SWAPBACKED, WORD_ZERO } from './kpf.ts';
 import { ReverseMap } from './reverse.ts';
 import {
   ENTRY_FILE,
@@ -85,7 +85,7 @@ class SizeCounter {
     this.snapshot = snapshot;
     this.slots = slotCounts(snapshot);
     this.reverse = snapshot.frames === null ? new ReverseMap(snapshot) : null;
-    this.wordKinds = kindOfWord(snapshot.frames);
+    this.wordKinds = bitsOfWords(snapshot.frames);
   }
 
   sizes({ firstVma, endVma }: HostProcess): Sizes | null {

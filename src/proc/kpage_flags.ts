@@ -54,6 +54,7 @@ const KPF_BITS: readonly (readonly [name: string, says: string])[] = [
 
 export const KPF_LOCKED = 0;
 export const KPF_REFERENCED = 2;
+export const KPF_UPTODATE = 3;
 export const KPF_DIRTY = 4;
 export const KPF_LRU = 5;
 export const KPF_ACTIVE = 6;
@@ -74,6 +75,7 @@ export const KPF_KSM = 21;
 export const KPF_THP = 22;
 export const KPF_OFFLINE = 23;
 export const KPF_ZERO_PAGE = 24;
+export const KPF_IDLE = 25;
 export const KPF_PGTABLE = 26;
 export const KPF_RESERVED = 32;
 export const KPF_MLOCKED = 33;
