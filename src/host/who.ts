@@ -203,7 +203,7 @@ export function whoMapsFrame(snapshot: HostSnapshot, reverse: ReverseMap, pfn: n
     place: filePlaceOf(snapshot, rows),
     mappers: mappersOf(snapshot, rows),
     unreadable: unreadProcesses(snapshot),
-    changed: [],
+    changed: changesIn(snapshot),
   });
 }
 
@@ -268,6 +268,13 @@ export function regionOf({ vmas, strings }: HostSnapshot, vma: number): Region {
     perms: permsText(vmas.perms[vma]!),
     name: strings[vmas.name[vma]!] ?? '',
   };
+}
+
+/** What moved while the snapshot was taken, and so may be of two moments. */
+function changesIn({ changes }: HostSnapshot): string[] {
+  const { processesGone, processesUnsteady } = changes;
+  const ended = processesGone > 0 ? [`${processesGone} processes ended while the snapshot was taken`] : [];
+  return processesUnsteady.length > 0 ? [...ended, `${processesUnsteady.length} processes kept moving`] : ended;
 }
 
 function unreadProcesses({ processes, vmas }: HostSnapshot): number {
