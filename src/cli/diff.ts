@@ -6,7 +6,7 @@ import { wholeNumber } from './arguments.ts';
 import { describeDiff } from './diff_text.ts';
 import { aboutHost } from './frames.ts';
 import { hostFooter, hostSnapshot } from './host_source.ts';
-import { print, printJson } from './output.ts';
+import { columns, print, printJson } from './output.ts';
 import { withCache } from './snapshot.ts';
 
 interface DiffFlags {
@@ -32,7 +32,7 @@ export function addDiff(program: Command): void {
         printJson({ before: aboutHost(a), after: aboutHost(b), ...diff });
         return;
       }
-      const text = describeDiff(a, b, diff, flags.top, process.stdout.columns ?? 100);
+      const text = describeDiff(a, b, diff, flags.top, columns(100));
       const notes = new Set([a, b].flatMap((side) => hostFooter(side).split(/(?<=\n)/)));
       print(`${text}\n${[...notes].join('')}`);
     });
