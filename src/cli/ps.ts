@@ -203,7 +203,7 @@ function linesOf(text: string, width: number): number {
 function describe(costs: ProcessCosts, flags: PsFlags, width: number): string {
   if (flags.json === true) return JSON.stringify(answerOf(costs, flags), null, 2);
   const line = Math.max(NARROWEST, width);
-  return `${describeAnswer(costs, flags, line)}\n${hostFooter(costs.snapshot)}`.trimEnd();
+  return `${describeAnswer(costs, flags, line)}\n${hostFooter(costs.snapshot, line)}`.trimEnd();
 }
 
 function describeAnswer(costs: ProcessCosts, flags: PsFlags, width: number): string {
