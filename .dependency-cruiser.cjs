@@ -11,7 +11,7 @@ const rooms = {
   trace: ['mm types', 'syscalls'],
   record: ['syscalls', 'trace'],
   policy: [],
-  host: ['mm', 'syscalls', 'proc'],
+  host: ['mm', 'syscalls', 'proc', 'trace'],
   lab: ['mm', 'syscalls', 'proc', 'trace', 'policy'],
   measure: ['mm', 'trace', 'lab'],
   server: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],

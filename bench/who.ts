@@ -12,12 +12,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { HostFiles } from '../src/host/host_files.ts';
 import { LiveHost } from '../src/host/live_host.ts';
+import { HostFiles } from '../src/host/read/host_files.ts';
 import { processOfVma, vmaOfEntry } from '../src/host/reverse.ts';
 import { ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot } from '../src/host/snapshot.ts';
-import { wordOfFrame } from '../src/host/who.ts';
-import { whoLiveAddress } from '../src/host/who_live.ts';
+import { wordOfFrame } from '../src/host/who/who.ts';
+import { whoLiveAddress } from '../src/host/who/who_live.ts';
 import { hasKpf, KPF_COMPOUND_HEAD, KPF_COMPOUND_TAIL, KPF_ZERO_PAGE } from '../src/proc/kpage_flags.ts';
 import { Sharing, whyNoSharing } from '../test/host/sharing.ts';
 

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeReady } from '../scripts/setup.mjs';
-import { fragmentationOf } from '../src/host/fragmentation.ts';
-import { frameKinds, frameTables } from '../src/host/frames.ts';
+import { fragmentationOf } from '../src/host/frames/fragmentation.ts';
+import { frameKinds, frameTables } from '../src/host/frames/frames.ts';
 import { LiveHost } from '../src/host/live_host.ts';
 
 const root = join(import.meta.dirname, '..');

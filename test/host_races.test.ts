@@ -3,7 +3,9 @@
  * exception, nothing is zero because it was not seen, and what is not there is named.
  */
 import { afterAll, expect, test } from 'vitest';
-import { HostFiles } from '../src/host/host_files.ts';
+import { HostFiles } from '../src/host/read/host_files.ts';
+import { takeSnapshot } from '../src/host/read/take.ts';
+import type { TakeOptions } from '../src/host/read/take_options.ts';
 import {
   ENTRY_EXCLUSIVE,
   ENTRY_FILE,
@@ -16,8 +18,6 @@ import {
   NO_CGROUP,
   VMA_SEEN,
 } from '../src/host/snapshot.ts';
-import { takeSnapshot } from '../src/host/take.ts';
-import type { TakeOptions } from '../src/host/take_options.ts';
 import { FRAMES, fakeProc } from './host/fake_proc.ts';
 import { type Fault, FaultyFiles } from './host/faulty_files.ts';
 

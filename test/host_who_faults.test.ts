@@ -3,13 +3,13 @@
  * exception, never an entry that does not map the frame, and what was not seen is named.
  */
 import { afterAll, expect, test } from 'vitest';
-import { HostFiles } from '../src/host/host_files.ts';
+import { HostFiles } from '../src/host/read/host_files.ts';
 import { ReverseMap } from '../src/host/reverse.ts';
 import type { HostSnapshot } from '../src/host/snapshot.ts';
-import { placeIn, whoHasSlot, whoMapsFrame } from '../src/host/who.ts';
-import { filesNamed, whoMapsFile } from '../src/host/who_file.ts';
-import { pidsWithFile, whoLiveAddress, whoLiveFile, whoLiveFrame } from '../src/host/who_live.ts';
-import { sharedWith } from '../src/host/who_shared.ts';
+import { placeIn, whoHasSlot, whoMapsFrame } from '../src/host/who/who.ts';
+import { filesNamed, whoMapsFile } from '../src/host/who/who_file.ts';
+import { pidsWithFile, whoLiveAddress, whoLiveFile, whoLiveFrame } from '../src/host/who/who_live.ts';
+import { sharedWith } from '../src/host/who/who_shared.ts';
 import { fakeProc } from './host/fake_proc.ts';
 import { type Fault, FaultyFiles } from './host/faulty_files.ts';
 import { LRU, madeUpHost, SWAPBACKED, ZERO } from './host/made_up.ts';

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { writeProc } from '../src/host/proc_write.ts';
+import { writeProc } from '../src/host/export/proc_write.ts';
 import type { Machine } from '../src/mm/machine.ts';
 import { MM_SWAPENTS } from '../src/mm/mm.ts';
 import { buddyinfo } from '../src/proc/buddyinfo.ts';

@@ -11,10 +11,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { HostFiles } from '../src/host/host_files.ts';
-import { ProcessCosts, type PsTreeNode } from '../src/host/ps.ts';
-import { takeSnapshot } from '../src/host/take.ts';
-import type { TakeOptions } from '../src/host/take_options.ts';
+import { ProcessCosts, type PsTreeNode } from '../src/host/cost/ps.ts';
+import { HostFiles } from '../src/host/read/host_files.ts';
+import { takeSnapshot } from '../src/host/read/take.ts';
+import type { TakeOptions } from '../src/host/read/take_options.ts';
 import { hostCgroups } from '../src/measure/host.ts';
 import { compareRounds, wrongTwice } from './host/equal_to_kernel.ts';
 

@@ -9,8 +9,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { HostFiles } from '../../src/host/host_files.ts';
-import { whoLiveAddress } from '../../src/host/who_live.ts';
+import { HostFiles } from '../../src/host/read/host_files.ts';
+import { whoLiveAddress } from '../../src/host/who/who_live.ts';
 import { compareRounds } from '../../test/host/equal_to_kernel.ts';
 import type { KnownPage } from '../../test/host/sharing.ts';
 

@@ -1,6 +1,6 @@
 /** `revmap diff A B`: what changed between two snapshots, or since one. */
 import type { Command } from 'commander';
-import { diffSnapshots } from '../host/diff.ts';
+import { diffSnapshots } from '../host/diff/diff.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
 import { wholeNumber } from './arguments.ts';
 import { describeDiff } from './diff_text.ts';

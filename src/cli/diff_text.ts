@@ -1,9 +1,9 @@
 /** What `revmap diff` prints: what changed, the largest change first. */
 import pc from 'picocolors';
-import { isEqual, type SnapshotDiff } from '../host/diff.ts';
-import type { PageChange, PageChanges } from '../host/diff_entries.ts';
-import type { Change, NamedPair, Pair } from '../host/diff_pair.ts';
-import type { FrameKind } from '../host/frame_kinds.ts';
+import { isEqual, type SnapshotDiff } from '../host/diff/diff.ts';
+import type { PageChange, PageChanges } from '../host/diff/diff_entries.ts';
+import type { Change, NamedPair, Pair } from '../host/diff/diff_pair.ts';
+import type { FrameKind } from '../host/frames/frame_kinds.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';

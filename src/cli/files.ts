@@ -6,12 +6,12 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { HostFiles, type HostSnapshot } from '../host/index.ts';
-import { type CacheAnswer, type CacheOptions, cachedFiles } from '../host/page_cache.ts';
-import { type CacheHint, cacheHints } from '../host/page_cache_hints.ts';
-import { type FileQuestion, fileRows } from '../host/page_cache_rows.ts';
-import { cacheSums, chargedPages } from '../host/page_cache_sums.ts';
-import { below } from '../host/path_below.ts';
-import type { TakeOptions } from '../host/take_options.ts';
+import { type CacheAnswer, type CacheOptions, cachedFiles } from '../host/page_cache/page_cache.ts';
+import { type CacheHint, cacheHints } from '../host/page_cache/page_cache_hints.ts';
+import { type FileQuestion, fileRows } from '../host/page_cache/page_cache_rows.ts';
+import { cacheSums, chargedPages } from '../host/page_cache/page_cache_sums.ts';
+import { below } from '../host/read/path_below.ts';
+import type { TakeOptions } from '../host/read/take_options.ts';
 import { InputError } from '../mm/bug.ts';
 import { printable } from '../trace/error.ts';
 import { size, wholeNumber } from './arguments.ts';

@@ -1,8 +1,8 @@
 /** What `revmap files` shows: the table, the sums and what was not seen; and the same as JSON. */
 import pc from 'picocolors';
-import type { CacheHint } from '../host/page_cache_hints.ts';
-import type { FileQuestion, FileRow } from '../host/page_cache_rows.ts';
-import type { CacheSums, ChargedSum } from '../host/page_cache_sums.ts';
+import type { CacheHint } from '../host/page_cache/page_cache_hints.ts';
+import type { FileQuestion, FileRow } from '../host/page_cache/page_cache_rows.ts';
+import type { CacheSums, ChargedSum } from '../host/page_cache/page_cache_sums.ts';
 import type { CachedFile, HostSnapshot } from '../host/snapshot.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';

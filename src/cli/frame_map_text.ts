@@ -5,8 +5,8 @@
  *           terminal (half blocks).
  */
 import pc from 'picocolors';
-import { FRAME_KINDS, type FrameKind } from '../host/frame_kinds.ts';
-import { type FrameMap, foldLines, type MapCell, type MapLine, type MapZone } from '../host/frame_map.ts';
+import { FRAME_KINDS, type FrameKind } from '../host/frames/frame_kinds.ts';
+import { type FrameMap, foldLines, type MapCell, type MapLine, type MapZone } from '../host/frames/frame_map.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { plural, wrapped } from './output.ts';

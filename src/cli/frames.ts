@@ -1,14 +1,14 @@
 /** `revmap frames`: what the frames of a host are used for, a picture of them, and fragmentation. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
-import { fragmentationOf } from '../host/fragmentation.ts';
-import { chooseFrames, type FrameFilter } from '../host/frame_filter.ts';
-import { FRAME_KINDS, type FrameKind, type FrameKinds, LRU_LISTS, type LruList } from '../host/frame_kinds.ts';
-import { type FrameMap, foldLines, mapFrames } from '../host/frame_map.ts';
-import { FLAG_NAMES, flagBit, flagHex, flagLetters, flagNames } from '../host/frame_words.ts';
-import { type FrameRange, frameKinds, frameRanges, frameTables } from '../host/frames.ts';
+import { fragmentationOf } from '../host/frames/fragmentation.ts';
+import { chooseFrames, type FrameFilter } from '../host/frames/frame_filter.ts';
+import { FRAME_KINDS, type FrameKind, type FrameKinds, LRU_LISTS, type LruList } from '../host/frames/frame_kinds.ts';
+import { type FrameMap, foldLines, mapFrames } from '../host/frames/frame_map.ts';
+import { FLAG_NAMES, flagBit, flagHex, flagLetters, flagNames } from '../host/frames/frame_words.ts';
+import { type FrameRange, frameKinds, frameRanges, frameTables } from '../host/frames/frames.ts';
+import { kernelParts } from '../host/frames/meminfo_sums.ts';
 import { parseZones } from '../host/kernel_texts.ts';
-import { kernelParts } from '../host/meminfo_sums.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
 import { InputError } from '../mm/bug.ts';
 import { wholeNumber } from './arguments.ts';

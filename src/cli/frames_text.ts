@@ -1,10 +1,10 @@
 /** What `revmap frames` prints: tables of frames, and fragmentation. The picture is frame_map_text.ts's. */
 import pc from 'picocolors';
-import { type Fragmentation, HUGE_ORDER, type Pageblocks } from '../host/fragmentation.ts';
-import { FRAME_KINDS, type FrameKind } from '../host/frame_kinds.ts';
-import type { FlagRow, FrameTables } from '../host/frames.ts';
+import { type Fragmentation, HUGE_ORDER, type Pageblocks } from '../host/frames/fragmentation.ts';
+import { FRAME_KINDS, type FrameKind } from '../host/frames/frame_kinds.ts';
+import type { FlagRow, FrameTables } from '../host/frames/frames.ts';
+import type { KernelPart, MeminfoRow } from '../host/frames/meminfo_sums.ts';
 import { parseCounters, type ZoneText } from '../host/kernel_texts.ts';
-import type { KernelPart, MeminfoRow } from '../host/meminfo_sums.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, table, wrapped } from './output.ts';

@@ -5,10 +5,10 @@
  * Promises  An answer that could be otherwise because something was refused or moved says so; one that could not says nothing.
  */
 import { type Command, Option } from 'commander';
+import { readSnapshotFile } from '../host/file/snapshot_store.ts';
 import { LiveHost } from '../host/live_host.ts';
+import type { TakeOptions } from '../host/read/take_options.ts';
 import type { Changes, HostSnapshot, Missing } from '../host/snapshot.ts';
-import { readSnapshotFile } from '../host/snapshot_store.ts';
-import type { TakeOptions } from '../host/take_options.ts';
 import { printable } from '../trace/error.ts';
 import { columns, Progress, plural, wrapped } from './output.ts';
 

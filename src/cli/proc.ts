@@ -1,8 +1,8 @@
 /** `revmap proc --export DIR`: the /proc of a simulated machine, or of a snapshot, as files that other tools read. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Written, whyNotExport, writeProc } from '../host/proc_write.ts';
+import { type Written, whyNotExport, writeProc } from '../host/export/proc_write.ts';
+import { snapshotGaps, snapshotTree } from '../host/export/snapshot_tree.ts';
 import type { Missing } from '../host/snapshot.ts';
-import { snapshotGaps, snapshotTree } from '../host/snapshot_tree.ts';
 import { MmpRunner } from '../lab/check/run_mmp.ts';
 import { readText } from '../lab/text_file.ts';
 import { InputError } from '../mm/bug.ts';

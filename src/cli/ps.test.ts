@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { makeReady } from '../../scripts/setup.mjs';
 import { LRU, type MadeUpHost, madeUpHost } from '../../test/host/made_up.ts';
-import { cgroupCosts } from '../host/cgroups.ts';
-import { ProcessCosts } from '../host/ps.ts';
+import { cgroupCosts } from '../host/cost/cgroups.ts';
+import { ProcessCosts } from '../host/cost/ps.ts';
 import { describeCgroups, describeProcess, describeProcesses, describeTree } from './ps_text.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli.js');

@@ -5,11 +5,11 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type CgroupCost, cgroupCosts } from '../host/cgroups.ts';
-import { type ProcessCost, ProcessCosts, type PsTreeNode } from '../host/ps.ts';
+import { type CgroupCost, cgroupCosts } from '../host/cost/cgroups.ts';
+import { type ProcessCost, ProcessCosts, type PsTreeNode } from '../host/cost/ps.ts';
+import { wantsSmaps } from '../host/cost/swap_shown.ts';
+import type { TakeOptions } from '../host/read/take_options.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
-import { wantsSmaps } from '../host/swap_shown.ts';
-import type { TakeOptions } from '../host/take_options.ts';
 import { InputError } from '../mm/bug.ts';
 import { wholeNumber } from './arguments.ts';
 import { addHostSource, type HostSourceFlags, hostFooter, hostSnapshot } from './host_source.ts';

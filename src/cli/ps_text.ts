@@ -7,8 +7,8 @@
  *           3. Names from the host are fit for a terminal.
  */
 import pc from 'picocolors';
-import type { CgroupCost, CgroupsAnswer } from '../host/cgroups.ts';
-import { type ProcessCost, type PsAnswer, type PsTreeNode, type Sharing, sumOfKnown } from '../host/ps.ts';
+import type { CgroupCost, CgroupsAnswer } from '../host/cost/cgroups.ts';
+import { type ProcessCost, type PsAnswer, type PsTreeNode, type Sharing, sumOfKnown } from '../host/cost/ps.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
 

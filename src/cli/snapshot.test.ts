@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeReady } from '../../scripts/setup.mjs';
-import { readSnapshotFile } from '../host/snapshot_store.ts';
+import { readSnapshotFile } from '../host/file/snapshot_store.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'revmap-snapshot-cli-'));

@@ -5,13 +5,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
-import { HostFiles } from '../host/host_files.ts';
+import { redactSnapshot } from '../host/file/redact.ts';
+import { mayWriteSnapshot, writeSnapshotFile } from '../host/file/snapshot_store.ts';
 import { snapshotOfMachine } from '../host/of_machine.ts';
-import { cachedFiles } from '../host/page_cache.ts';
-import { redactSnapshot } from '../host/redact.ts';
+import { cachedFiles } from '../host/page_cache/page_cache.ts';
+import { HostFiles } from '../host/read/host_files.ts';
+import type { TakeOptions } from '../host/read/take_options.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
-import { mayWriteSnapshot, writeSnapshotFile } from '../host/snapshot_store.ts';
-import type { TakeOptions } from '../host/take_options.ts';
 import { startReplay } from '../lab/run.ts';
 import { InputError } from '../mm/bug.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';

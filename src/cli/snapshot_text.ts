@@ -1,7 +1,7 @@
 /** What is in a snapshot, for people and as JSON. */
 import pc from 'picocolors';
+import type { WrittenFile } from '../host/file/snapshot_store.ts';
 import { ENTRY_SWAP, type HostSnapshot } from '../host/snapshot.ts';
-import type { WrittenFile } from '../host/snapshot_store.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { hostFooter } from './host_source.ts';

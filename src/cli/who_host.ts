@@ -1,14 +1,14 @@
 /** `revmap who` of this host, or of a snapshot of one: asks, and prints. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { HostFiles, Refusal } from '../host/host_files.ts';
+import { HostFiles, Refusal } from '../host/read/host_files.ts';
+import type { TakeOptions } from '../host/read/take_options.ts';
 import { ReverseMap } from '../host/reverse.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
-import type { TakeOptions } from '../host/take_options.ts';
-import { placeIn, type WhoAnswer, whoHasSlot, whoMapsFrame } from '../host/who.ts';
-import { type FileAnswer, filesNamed, whoMapsFile } from '../host/who_file.ts';
-import { pidsWithFile, type WantedFile, whoLiveAddress, whoLiveFile, whoLiveFrame } from '../host/who_live.ts';
-import { sharedWith } from '../host/who_shared.ts';
+import { placeIn, type WhoAnswer, whoHasSlot, whoMapsFrame } from '../host/who/who.ts';
+import { type FileAnswer, filesNamed, whoMapsFile } from '../host/who/who_file.ts';
+import { pidsWithFile, type WantedFile, whoLiveAddress, whoLiveFile, whoLiveFrame } from '../host/who/who_live.ts';
+import { sharedWith } from '../host/who/who_shared.ts';
 import { InputError } from '../mm/bug.ts';
 import { printable } from '../trace/error.ts';
 import { columns, print, printJson } from './output.ts';
@@ -120,7 +120,7 @@ async function cachedNow(
   snapshot: HostSnapshot,
   { inode, names }: WantedFile,
 ): Promise<FileAnswer['cached']> {
-  const { cachedFiles } = await import('../host/page_cache.ts');
+  const { cachedFiles } = await import('../host/page_cache/page_cache.ts');
   const options = { pids: null, kernels: false, paths: [names.at(-1)!], ranges: true };
   const { cache, files } = await cachedFiles(host, snapshot, options);
   const found = cache?.find(({ file }) => files[file]!.inode === inode!.inode && files[file]!.device === inode!.device);

@@ -4,10 +4,10 @@
  * Promises  Lines fit into `width` columns where names allow it; every name of the host passes printable().
  */
 import pc from 'picocolors';
-import type { Identity } from '../host/identity.ts';
-import type { FrameAnswer, Mapper, PlaceAnswer, SlotAnswer, WhoAnswer } from '../host/who.ts';
-import type { FileAnswer, FileRange } from '../host/who_file.ts';
-import type { SharedAnswer, SharedBy, SharedWith } from '../host/who_shared.ts';
+import type { Identity } from '../host/who/identity.ts';
+import type { FrameAnswer, Mapper, PlaceAnswer, SlotAnswer, WhoAnswer } from '../host/who/who.ts';
+import type { FileAnswer, FileRange } from '../host/who/who_file.ts';
+import type { SharedAnswer, SharedBy, SharedWith } from '../host/who/who_shared.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
 

@@ -4,13 +4,14 @@
  * Promises  1. Reads only: nothing under /proc, /sys or a cgroup is ever written.
  *           2. What the kernel refuses is in the answer (`missing`), never an exception and never a zero.
  */
-import { HostFiles, Refusal } from './host_files.ts';
-import { type CacheAnswer, type CacheOptions, cachedFiles } from './page_cache.ts';
+
+import { type CacheAnswer, type CacheOptions, cachedFiles } from './page_cache/page_cache.ts';
+import { HostFiles, Refusal } from './read/host_files.ts';
+import { takeSnapshot } from './read/take.ts';
+import type { TakeOptions } from './read/take_options.ts';
 import type { HostSnapshot } from './snapshot.ts';
-import { takeSnapshot } from './take.ts';
-import type { TakeOptions } from './take_options.ts';
-import type { WhoAnswer } from './who.ts';
-import { whoLiveAddress, whoLiveFile, whoLiveFrame } from './who_live.ts';
+import type { WhoAnswer } from './who/who.ts';
+import { whoLiveAddress, whoLiveFile, whoLiveFrame } from './who/who_live.ts';
 
 export interface LiveHostOptions {
   /** Where proc is mounted. Default /proc. */

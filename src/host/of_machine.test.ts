@@ -6,10 +6,10 @@ import type { Machine } from '../mm/machine.ts';
 import { stateHash } from '../mm/snapshot.ts';
 import { addrOf, type Pfn } from '../mm/units.ts';
 import { whoMaps } from '../mm/who.ts';
+import { decodeSnapshot, encodeSnapshot } from './file/snapshot_file.ts';
 import { snapshotOfMachine } from './of_machine.ts';
 import { processOfVma, ReverseMap, vmaOfEntry } from './reverse.ts';
 import { ENTRY_PRESENT, ENTRY_SWAP, type HostSnapshot } from './snapshot.ts';
-import { decodeSnapshot, encodeSnapshot } from './snapshot_file.ts';
 
 const KERNELS = ['2.4.18', '2.4.19', '2.5.59', '2.6.24', '2.6.26', '3.16', '6.1', '6.18'];
 const SEEDS = [1, 2, 3, 6];

@@ -26,8 +26,10 @@ import { cgroupPath, osrelease, sysctlKernel } from '../proc/system_files.ts';
 import { procTree } from '../proc/tree.ts';
 import type { System } from '../syscalls/system.ts';
 import { FrameTableBuilder, SnapshotBuilder } from './builder.ts';
-import { parseKbFields } from './fields_text.ts';
-import { parseMaps } from './maps_text.ts';
+import { parseKbFields } from './read/fields_text.ts';
+import { parseMaps } from './read/maps_text.ts';
+import { parseStat } from './read/stat_text.ts';
+import { parseStatus } from './read/status_text.ts';
 import {
   type CachedFile,
   type CachedKind,
@@ -44,8 +46,6 @@ import {
   NO_ROW,
   VMA_SEEN,
 } from './snapshot.ts';
-import { parseStat } from './stat_text.ts';
-import { parseStatus } from './status_text.ts';
 import { encodeName } from './text.ts';
 
 /** Files that a later release brought, and which one. */

@@ -2,11 +2,12 @@
  * PSS and USS as we count them, beside /proc/PID/smaps_rollup read before and after: what moved meanwhile is told apart from
  * what is wrong. On a busy host every fork and exit moves the share of each page of libc, so a round is repeated.
  */
-import { parseKbFields } from '../../src/host/fields_text.ts';
-import { HostFiles, Refusal } from '../../src/host/host_files.ts';
-import { ProcessCosts } from '../../src/host/ps.ts';
+
+import { ProcessCosts } from '../../src/host/cost/ps.ts';
+import { parseKbFields } from '../../src/host/read/fields_text.ts';
+import { HostFiles, Refusal } from '../../src/host/read/host_files.ts';
+import { takeSnapshot } from '../../src/host/read/take.ts';
 import type { HostSnapshot } from '../../src/host/snapshot.ts';
-import { takeSnapshot } from '../../src/host/take.ts';
 
 const COMPARED = ['Rss', 'Pss', 'Private_Clean', 'Private_Dirty', 'SwapPss'];
 

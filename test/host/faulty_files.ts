@@ -3,7 +3,7 @@
  *
  * Owns      the count of reads; `fault` is asked before each, with its number from 1 on.
  */
-import { type FileStat, HostFiles, OpenFile, Refusal } from '../../src/host/host_files.ts';
+import { type FileStat, HostFiles, OpenFile, Refusal } from '../../src/host/read/host_files.ts';
 
 /** An errno refuses; bytes are read instead; null lets the read be. */
 export type Fault = (read: number, path: string) => string | Uint8Array | null;

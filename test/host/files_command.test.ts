@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Refusal } from '../../src/host/host_files.ts';
-import { AT_FDCWD, cPath, loadSyscalls } from '../../src/host/syscalls.ts';
+import { Refusal } from '../../src/host/read/host_files.ts';
+import { AT_FDCWD, cPath, loadSyscalls } from '../../src/host/read/syscalls.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'revmap-files-'));

@@ -1,10 +1,10 @@
 /** Snapshots of hosts: with a length and a checksum that are right, as whoever means harm would make them, and packed. */
 import { crc32, gzipSync } from 'node:zlib';
 import { ANONYMOUS, FrameTableBuilder, SnapshotBuilder } from '../../../src/host/builder.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../../src/host/file/snapshot_file.ts';
+import { readSnapshotBytes } from '../../../src/host/file/snapshot_unpack.ts';
 import { ReverseMap } from '../../../src/host/reverse.ts';
 import { ENTRY_PRESENT, ENTRY_SWAP, type HostSnapshot } from '../../../src/host/snapshot.ts';
-import { decodeSnapshot, encodeSnapshot } from '../../../src/host/snapshot_file.ts';
-import { readSnapshotBytes } from '../../../src/host/snapshot_unpack.ts';
 import { INPUT_NAME } from '../judge.ts';
 import type { Target } from '../loop.ts';
 
