@@ -51,7 +51,7 @@ export function whoLiveAddress(files: HostFiles, pid: number, address: number): 
     const region = line === null ? null : regionOf(line);
     // A page without a region: it was unmapped between the two reads.
     if (line === null && word !== null && word.state !== 'not present') search.changed.push(`${pid} unmapped the page`);
-    const state = line === null ? 'no region' : (word?.state ?? 'not read');
+    const state = line !== null ? (word?.state ?? 'not read') : process.isMapsRefused ? 'not read' : 'no region';
     const pfn = word?.state === 'frame' && line !== null ? word.pfn : null;
     const place: PlaceAnswer = {
       pid,
