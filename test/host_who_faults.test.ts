@@ -185,7 +185,7 @@ test('a /proc that stands still: a file, anonymous memory, swap', () => {
   ]);
   expect(file).toMatchObject({ tries: 1, moved: 0, changed: [], frame: { found: 2, mapcount: 2, agrees: true } });
   expect(whoLiveFile(quiet, BIN, 4096)!.frame).toMatchObject({ pfn: 101, found: 2, agrees: true });
-  expect(pidsWithFile(quiet, BIN)).toEqual([10, 20]);
+  expect(pidsWithFile(quiet, BIN)).toEqual({ pids: [10, 20], missing: [] });
   expect(whoLiveFile(quiet, { inode: null, names: ['/none'] }, 0)).toBeNull();
   expect(whoLiveFrame(quiet, 200)!.frame).toMatchObject({ found: 2, agrees: true, identity: { kind: 'anonymous' } });
   expect(whoLiveFrame(quiet, 5)!.frame).toMatchObject({ found: 0, reclaim: { kind: 'free' } });
@@ -200,6 +200,12 @@ test('a /proc that stands still: a file, anonymous memory, swap', () => {
 test('maps that may not be read: no word that nothing is mapped', () => {
   const files = new FaultyFiles(fake, (_, path) => (path.endsWith('10/maps') ? 'EACCES' : null));
   expect(whoLiveAddress(files, 10, HEAP)!.place).toMatchObject({ state: 'not read', region: null, pfn: null });
+});
+
+test('maps that may not be read: who has the file is not known', () => {
+  const files = new FaultyFiles(fake, (_, path) => (path.endsWith('10/maps') ? 'EACCES' : null));
+  const missing = [{ what: 'maps', why: 'EACCES', count: 1 }];
+  expect(pidsWithFile(files, BIN)).toEqual({ pids: [20], missing });
 });
 
 for (const { why, word, state } of [

@@ -100,8 +100,10 @@ async function fileAnswer(path: string, flags: Flags): Promise<{ answer: FileAns
   const files = new HostFiles();
   const isLive = flags.from === undefined;
   const wanted = isLive ? fileAsked(path, files) : { inode: null, names: [path, resolve(path)] };
-  const pids = isLive ? pidsWithFile(files, wanted) : [];
-  const snapshot = await snapshotOf(flags, { frames: 'none', rollups: false, pids });
+  const { pids, missing } = isLive ? pidsWithFile(files, wanted) : { pids: [], missing: [] };
+  const taken = await snapshotOf(flags, { frames: 'none', rollups: false, pids });
+  // Others' regions may be of the file, too.
+  const snapshot = { ...taken, missing: [...missing, ...taken.missing] };
   const row = filesNamed(snapshot, wanted.names, wanted.inode)[0];
   if (row === undefined && wanted.inode === null) refuseFile(path);
   const answer = row === undefined ? unmapped(wanted) : whoMapsFile(snapshot, row);

@@ -18,7 +18,7 @@ import { type HostFiles, type OpenFile, Refusal } from '../read/host_files.ts';
 import { MapNames } from '../read/map_names.ts';
 import type { MapsLine } from '../read/maps_text.ts';
 import { MissingList } from '../read/missing.ts';
-import { type HostFile, VMA_SHARED } from '../snapshot.ts';
+import { type HostFile, type Missing, VMA_SHARED } from '../snapshot.ts';
 import type { FilePlace } from './identity.ts';
 import {
   answerOf,
@@ -100,13 +100,18 @@ export function whoLiveFile(files: HostFiles, wanted: WantedFile, offset: number
   });
 }
 
-/** Processes that have regions of the file. */
-export function pidsWithFile(files: HostFiles, wanted: WantedFile): number[] {
-  const look = new Look(files, new MissingList());
+/** Processes that have regions of the file, and whose regions could not be seen. */
+export function pidsWithFile(
+  files: HostFiles,
+  wanted: WantedFile,
+): { readonly pids: readonly number[]; readonly missing: readonly Missing[] } {
+  const missing = new MissingList();
+  const look = new Look(files, missing);
   try {
-    return look.processes
+    const pids = look.processes
       .filter((process) => process.maps().some((line) => isOfFile(line, wanted)))
       .map(({ pid }) => pid);
+    return { pids, missing: missing.list() };
   } finally {
     look.close();
   }
