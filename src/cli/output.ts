@@ -29,6 +29,11 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
+/** How wide the terminal is; `fallback` in a pipe, and where it does not know: a serial console says 0. */
+export function columns(fallback: number): number {
+  return process.stdout.columns || fallback;
+}
+
 /** Rows under a head; numbers to the right. No colour where there is none. */
 export function table(head: string[], rows: string[][]): string {
   const Table = load('cli-table3') as typeof import('cli-table3');

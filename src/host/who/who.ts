@@ -304,6 +304,8 @@ export function placeIn(
     place: { pid, comm: asked.comm, address, region, state, says: placeText(state, region), pfn },
     slot,
   });
+  // Whoever has memory has regions.
+  if (own.firstVma === own.endVma && own.status.has('VmRSS')) return at('not read');
   if (vma === null) return at('no region');
   if ((snapshot.vmas.perms[vma]! & VMA_SEEN) === 0) return at('not read');
   const row = entryAt(snapshot, vma, page - snapshot.vmas.startPage[vma]!);
@@ -352,7 +354,9 @@ export function placeText(state: PlaceAnswer['state'], region: Region | null): s
     case 'no region':
       return 'the process has nothing mapped there';
     case 'not read':
-      return 'the page tables of the process may not be read';
+      return region === null
+        ? 'what the process maps may not be read'
+        : 'the page tables of the process may not be read';
     default:
       return absentText(region);
   }
