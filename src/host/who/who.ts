@@ -13,7 +13,6 @@ import { listOfWord } from '../frames/frame_kinds.ts';
 import { processOfVma, type ReverseMap, vmaOfEntry } from '../reverse.ts';
 import {
   ENTRY_NO_FRAME,
-  ENTRY_PRESENT,
   ENTRY_SWAP,
   ENTRY_SWAP_TYPE_SHIFT,
   type HostSnapshot,
@@ -383,9 +382,4 @@ export function whoHasSlot(snapshot: HostSnapshot, area: number, offset: number)
   }
   const path = swapAreas(snapshot.texts.get('swaps') ?? '')[area] ?? null;
   return { area, path, offset, holders: mappersOf(snapshot, rows) };
-}
-
-/** An entry of a frame whose number is known. */
-export function isMapped(bits: number): boolean {
-  return (bits & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT;
 }
