@@ -94,6 +94,18 @@ export function addMachine(command: Command): Command {
     .option('--mglru', 'the multi-generational LRU instead of active and inactive lists (Linux 6)');
 }
 
+const MACHINE_WORDS =
+  '--kernel --ram --swap --swap-device --swappiness --page-cluster --min-free --mglru --limit --at --format'.split(' ');
+
+/** Where no machine is simulated, a word about one would be passed over in silence: so it is refused. */
+export function refuseMachineWords(command: Command): void {
+  const given = command.options.find(
+    (option) =>
+      MACHINE_WORDS.includes(option.long ?? '') && command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (given !== undefined) command.error(`error: ${given.long} is for a recording`);
+}
+
 export function addLimit(command: Command): Command {
   return command.option(
     '--limit <size>',

@@ -51,8 +51,8 @@ export function addFrames(program: Command): void {
         text === 'all' ? [...TABLES] : listOf(text, TABLES, 'table'),
       ),
     )
-    .option('--map', 'a picture of all frames instead')
-    .option('--pfns', 'the frames themselves instead, as ranges')
+    .addOption(new Option('--map', 'a picture of all frames instead').conflicts(['pfns', 'by']))
+    .addOption(new Option('--pfns', 'the frames themselves instead, as ranges').conflicts('by'))
     .option('--raw', "flags as page-types --raw has them: also the kernel developers' own")
     .option('--kind <kinds>', `only frames of these kinds: ${FRAME_KINDS.map(({ kind }) => kind).join(', ')}`, kindsOf)
     .option('--flag <flags>', 'only frames with all of these flags; ~dirty for not dirty', flagsOf)

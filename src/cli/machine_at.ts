@@ -3,7 +3,7 @@
  *
  * Owns      `--at`, with the options of the machine and of its input.
  */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Replay } from '../lab/replay.ts';
 import { startReplay } from '../lab/run.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
@@ -26,9 +26,8 @@ export interface MachineAtFlags extends MachineFlags, FileFlags {
 /** `steps`: what they are, for people. */
 export function addMachineAt(command: Command, steps = 'page events'): Command {
   const help = `after so many ${steps}, or 'end': before the program exits`;
-  return addLimit(
-    addMachineOptions(command.addOption(formatOption()).option('--at <step>', help, stepOf, Number.POSITIVE_INFINITY)),
-  );
+  const at = new Option('--at <step>', help).argParser(stepOf).default(Number.POSITIVE_INFINITY, 'end');
+  return addLimit(addMachineOptions(command.addOption(formatOption()).addOption(at)));
 }
 
 function stepOf(text: string): number {

@@ -130,6 +130,12 @@ for (const { why, args, status, said } of [
     said: 'revmap: a recording or memory program, or --from and a snapshot\n',
   },
   {
+    why: 'a kernel for a snapshot',
+    args: ['--from', 'x.snap', '--kernel', '2.4.19', '--export', 'x'],
+    status: 2,
+    said: 'revmap: --kernel is for a recording\n',
+  },
+  {
     why: 'a step that is none',
     args: [zipf, '--at', '-1', '--export', 'x'],
     status: 2,

@@ -10,7 +10,7 @@ import type { Machine } from '../mm/machine.ts';
 import { type ProcNode, procTree } from '../proc/tree.ts';
 import { parseMmp } from '../syscalls/mmp.ts';
 import { printable } from '../trace/error.ts';
-import { FILE_IS } from './arguments.ts';
+import { FILE_IS, refuseMachineWords } from './arguments.ts';
 import { type HostSourceFlags, hostFooter, hostSnapshot } from './host_source.ts';
 import { addMachineAt, type MachineAtFlags, machineAt } from './machine_at.ts';
 import { plural, print, printJson } from './output.ts';
@@ -45,6 +45,7 @@ export function addProc(program: Command): void {
     .action(async (file: string | undefined, flags: ProcFlags) => {
       if ((file === undefined) === (flags.from === undefined))
         command.error('error: a recording or memory program, or --from and a snapshot');
+      if (file === undefined) refuseMachineWords(command);
       const refused = whyNotExport(flags.export, flags.force === true);
       if (refused !== null) throw new InputError(flags.export, 0, refused);
       const shown = file === undefined ? await ofSnapshot(flags) : await ofMachine(file, flags);

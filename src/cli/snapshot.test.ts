@@ -73,6 +73,7 @@ for (const { why, args, status, said } of [
   { why: 'nowhere to write', args: [], status: 2, said: '-o FILE is missing: where to write the snapshot' },
   { why: 'two sources', args: [sqlite, '--from', 'x', '-o', 'y'], status: 2, said: 'a recording or --from, not both' },
   { why: 'a step of no machine', args: ['--at', '5', '-o', 'y'], status: 2, said: '--at is for a recording' },
+  { why: 'a limit of no machine', args: ['--limit', '5M', '-o', 'y'], status: 2, said: '--limit is for a recording' },
   { why: 'a step that is none', args: [sqlite, '--at', 'x', '-o', 'y'], status: 2, said: "A whole number, or 'end'." },
   { why: 'a salt for nothing', args: ['--salt', 'x', '-o', 'y'], status: 2, said: '--salt is for --redact' },
   { why: 'a process that is not there', args: ['--pid', '4194304', '-o', 'y'], status: 1, said: 'no such process' },

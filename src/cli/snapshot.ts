@@ -24,6 +24,7 @@ import {
   formatOption,
   type MachineFlags,
   machineOptions,
+  refuseMachineWords,
 } from './arguments.ts';
 import { addHostSource, type HostSourceFlags, hostSnapshot } from './host_source.ts';
 import { Progress, plural, print, printJson } from './output.ts';
@@ -110,7 +111,7 @@ function refuseMixes(command: Command, recording: string | undefined, flags: Sna
   if (recording !== undefined && flags.from !== undefined) command.error('error: a recording or --from, not both');
   if (flags.output === undefined && (flags.from === undefined || flags.redact === true))
     command.error('error: -o FILE is missing: where to write the snapshot');
-  if (recording === undefined && flags.at !== undefined) command.error('error: --at is for a recording');
+  if (recording === undefined) refuseMachineWords(command);
   if (flags.redact === true && flags.commands === true) command.error('error: --redact leaves no command lines');
   if (flags.redact !== true && flags.salt !== undefined) command.error('error: --salt is for --redact');
 }

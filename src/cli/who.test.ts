@@ -30,6 +30,7 @@ for (const { words, said } of [
   { words: ['--page', '0x5000'], said: /missing argument 'recording'/ },
   { words: ['--pfn', '5', '--kernel', '6.1'], said: /--kernel is about a recording/ },
   { words: ['a.rvm', '--page', '0x5000', '--from', 'b'], said: /--from is about a host/ },
+  { words: ['--help'], said: /\(default:\s+end\)/ },
   { words: ['--help'], said: /--shared-with <pid>[\s\S]*--page <page>[\s\S]*--kernel/ },
 ]) {
   test(

@@ -1,5 +1,5 @@
 /** `revmap who RECORDING --page …`: who maps a page of a simulated machine, with the whole way from the frame to each entry. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { findPage, type PageQuestion, parsePage } from '../lab/page.ts';
 import type { Replay } from '../lab/replay.ts';
@@ -34,11 +34,10 @@ export function addRecordingOptions(command: Command): void {
       if (page === null) throw new InvalidArgumentError('An address (0x4002d62000), pfn:1234, or PATH:OFFSET.');
       return page;
     })
-    .option(
-      '--at <step>',
-      "after so many page events, or 'end': before the program exits",
-      stepOf,
-      Number.POSITIVE_INFINITY,
+    .addOption(
+      new Option('--at <step>', "after so many page events, or 'end': before the program exits")
+        .argParser(stepOf)
+        .default(Number.POSITIVE_INFINITY, 'end'),
     );
   addLimit(addMachineOptions(command));
 }
