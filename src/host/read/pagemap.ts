@@ -18,8 +18,10 @@ import type { MapsLine } from './maps_text.ts';
 import { mmCalls, type PageRange } from './mm_calls.ts';
 
 const WORD_BYTES = 8;
-/** From 8 GiB on a VMA is asked about before it is read: reading a hole of a tebibyte costs more than a second. */
-const HUGE_PAGES = 2 ** 21;
+/** From 128 MiB on the kernel is asked where in a VMA is anything: mostly there is little, as in V8's and Java's reservations. */
+const HUGE_PAGES = 2 ** 15;
+/** From 8 GiB on smaps is read where the kernel cannot be asked: a hole of a tebibyte costs more than a second. */
+const ENDLESS_PAGES = 2 ** 21;
 /** 256 KiB of words: 128 MiB of address space a read. */
 const BLOCK_WORDS = 32_768;
 /** A hole of so many pages is cheaper read than passed over. */
@@ -205,7 +207,10 @@ function isHuge(line: MapsLine): boolean {
 /** The pages of a huge VMA that may have entries; those that lie near each other are one part. */
 function partsToRead(file: OpenFile, line: MapsLine, isEmpty: VmaSink['isEmpty']): readonly PageRange[] {
   const ranges = mmCalls()?.populated(file.fd, line.startPage, line.endPage);
-  if (ranges === undefined || ranges === null) return isEmpty(line) ? [] : [[line.startPage, line.endPage]];
+  if (ranges === undefined || ranges === null) {
+    const isEndless = line.endPage - line.startPage >= ENDLESS_PAGES;
+    return isEndless && isEmpty(line) ? [] : [[line.startPage, line.endPage]];
+  }
   const parts: PageRange[] = [];
   for (const [start, end] of ranges) {
     const last = parts.at(-1);

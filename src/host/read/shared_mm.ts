@@ -9,7 +9,7 @@
  * Linux     6.18 kernel/kcmp.c: kcmp; kernel/fork.c: copy_mm
  */
 import type { SnapshotBuilder } from '../builder.ts';
-import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT } from '../snapshot.ts';
+import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT, type VmaTable } from '../snapshot.ts';
 import { type HostFiles, Refusal } from './host_files.ts';
 import type { MapsLine } from './maps_text.ts';
 import { type MmCalls, mmCalls } from './mm_calls.ts';
@@ -71,8 +71,9 @@ export class SharedMms {
 
   /** The same by the rows of `pid`, the last in the builder from `firstVma` on, where the kernel does not say. */
   compareRows(pid: number, lines: readonly MapsLine[], firstVma: number): number | null {
+    const vmas = this.builder.vmasSoFar;
     for (const owner of this.families.get(layout(lines))?.owners ?? []) {
-      if (!this.areEqual(owner, firstVma)) continue;
+      if (!this.areEqual(owner, firstVma, vmas)) continue;
       if ((this.calls?.compareMm(pid, owner.pid) ?? null) === null) return owner.pid;
     }
     return null;
@@ -90,17 +91,20 @@ export class SharedMms {
     }
   }
 
-  private areEqual(owner: Owner, firstVma: number): boolean {
-    const { count, startPage, endPage, pgoff, perms, file, name, firstEntry } = this.builder.vmasSoFar;
+  /** The entries first: those of a forked child soon differ, its VMAs seldom do. */
+  private areEqual(owner: Owner, firstVma: number, vmas: VmaTable): boolean {
+    const { count, startPage, endPage, pgoff, perms, file, name, firstEntry } = vmas;
     if (owner.endVma - owner.firstVma !== count - firstVma) return false;
     const left = firstEntry[owner.firstVma]!;
     const right = firstEntry[firstVma]!;
     const rightEnd = firstEntry[count]!;
-    if (firstEntry[owner.endVma]! - left !== rightEnd - right) return false;
-    const columns = [startPage, endPage, pgoff, perms, file, name];
-    for (let step = 0; firstVma + step < count; step++)
-      if (columns.some((column) => column[owner.firstVma + step] !== column[firstVma + step])) return false;
-    return this.haveEqualEntries(left, right, rightEnd);
+    if (firstEntry[owner.endVma]! - left !== rightEnd - right || !this.haveEqualEntries(left, right, rightEnd))
+      return false;
+    return [startPage, endPage, pgoff, perms, file, name].every((column) => {
+      for (let step = 0; firstVma + step < count; step++)
+        if (column[owner.firstVma + step] !== column[firstVma + step]) return false;
+      return true;
+    });
   }
 
   private haveEqualEntries(left: number, right: number, rightEnd: number): boolean {
