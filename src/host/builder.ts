@@ -1,7 +1,7 @@
 /**
  * Puts a HostSnapshot together, row by row, in its order: a process, its VMAs, their entries.
  *
- * Promises  Columns grow by doubling; an entry costs ten bytes, and nothing else is allocated for it.
+ * Promises  Columns grow by doubling; an entry costs ten bytes, a VMA 41, and nothing else is allocated for them.
  */
 import {
   type CachedFile,
@@ -41,7 +41,8 @@ const GROWN_ROOM = 2 ** 22;
 
 const QUIET: Changes = { processesGone: 0, processesReread: 0, processesUnsteady: [], entriesStale: 0 };
 
-type VmaColumns = Record<Exclude<keyof VmaTable, 'count'>, number[]>;
+/** VMAs that fit at first. */
+const VMA_ROOM = 2 ** 10;
 
 export class SnapshotBuilder {
   private readonly processes: (ProcessFacts & { firstVma: number; endVma: number })[] = [];
@@ -49,15 +50,8 @@ export class SnapshotBuilder {
   private readonly fileRows = new Map<string, number>();
   private readonly strings: string[] = [];
   private readonly stringRows = new Map<string, number>();
-  private readonly vmas: VmaColumns = {
-    startPage: [],
-    endPage: [],
-    pgoff: [],
-    perms: [],
-    file: [],
-    name: [],
-    firstEntry: [],
-  };
+  private vmas = vmaColumns(VMA_ROOM);
+  private vmaRows = 0;
   private page = new Uint32Array(ROOM);
   private value = new Uint32Array(ROOM);
   private bits = new Uint16Array(ROOM);
@@ -71,14 +65,18 @@ export class SnapshotBuilder {
 
   /** The rows after it are its entries. */
   addVma(facts: VmaFacts): void {
+    const row = this.vmaRows;
+    // One more number of firstEntry stands behind the last row.
+    if (row + 1 === this.vmas.firstEntry.length) this.vmas = grownVmas(this.vmas);
     const { vmas } = this;
-    vmas.startPage.push(facts.startPage);
-    vmas.endPage.push(facts.endPage);
-    vmas.pgoff.push(facts.pgoff);
-    vmas.perms.push(facts.perms);
-    vmas.file.push(facts.file);
-    vmas.name.push(this.string(facts.name));
-    vmas.firstEntry.push(this.entryCount);
+    vmas.startPage[row] = facts.startPage;
+    vmas.endPage[row] = facts.endPage;
+    vmas.pgoff[row] = facts.pgoff;
+    vmas.perms[row] = facts.perms;
+    vmas.file[row] = facts.file;
+    vmas.name[row] = this.string(facts.name);
+    vmas.firstEntry[row] = this.entryCount;
+    this.vmaRows = row + 1;
   }
 
   addEntry(page: number, value: number, bits: number): void {
@@ -89,13 +87,19 @@ export class SnapshotBuilder {
     this.entryCount += 1;
   }
 
+  /** As entriesSoFar. The end of the last VMA's entries is the number of all of them. */
+  get vmasSoFar(): VmaTable {
+    this.vmas.firstEntry[this.vmaRows] = this.entryCount;
+    return { count: this.vmaRows, ...this.vmas };
+  }
+
   /** The rows so far, not copied: what was added is at most read, and only until the next row. */
   get entriesSoFar(): EntryTable {
     return { count: this.entryCount, page: this.page, value: this.value, bits: this.bits };
   }
 
   get vmaCount(): number {
-    return this.vmas.firstEntry.length;
+    return this.vmaRows;
   }
 
   /** A process whose reading has to begin again: its VMAs and entries go. */
@@ -114,9 +118,9 @@ export class SnapshotBuilder {
 
   /** The VMAs from this row on, and their entries, go. */
   dropVmas(firstVma: number): void {
-    const count = Math.min(firstVma, this.vmaCount);
-    this.entryCount = this.vmas.firstEntry[firstVma] ?? this.entryCount;
-    for (const column of Object.values(this.vmas)) column.length = count;
+    if (firstVma >= this.vmaRows) return;
+    this.entryCount = this.vmas.firstEntry[firstVma]!;
+    this.vmaRows = firstVma;
   }
 
   /** The row of an inode, new or known. */
@@ -161,16 +165,16 @@ export class SnapshotBuilder {
   }
 
   private vmaTable(): VmaTable {
-    const { vmas } = this;
+    const { count, startPage, endPage, pgoff, perms, file, name, firstEntry } = this.vmasSoFar;
     return {
-      count: this.vmaCount,
-      startPage: Float64Array.from(vmas.startPage),
-      endPage: Float64Array.from(vmas.endPage),
-      pgoff: Float64Array.from(vmas.pgoff),
-      perms: Uint8Array.from(vmas.perms),
-      file: Int32Array.from(vmas.file),
-      name: Uint32Array.from(vmas.name),
-      firstEntry: Uint32Array.from([...vmas.firstEntry, this.entryCount]),
+      count,
+      startPage: startPage.slice(0, count),
+      endPage: endPage.slice(0, count),
+      pgoff: pgoff.slice(0, count),
+      perms: perms.slice(0, count),
+      file: file.slice(0, count),
+      name: name.slice(0, count),
+      firstEntry: firstEntry.slice(0, count + 1),
     };
   }
 
@@ -193,7 +197,36 @@ export class SnapshotBuilder {
   }
 }
 
-function grown<T extends Uint32Array | Uint16Array>(old: T, room: T): T {
+type VmaColumns = Omit<VmaTable, 'count'>;
+
+function vmaColumns(rows: number): VmaColumns {
+  return {
+    startPage: new Float64Array(rows),
+    endPage: new Float64Array(rows),
+    pgoff: new Float64Array(rows),
+    perms: new Uint8Array(rows),
+    file: new Int32Array(rows),
+    name: new Uint32Array(rows),
+    firstEntry: new Uint32Array(rows),
+  };
+}
+
+function grownVmas(old: VmaColumns): VmaColumns {
+  const room = vmaColumns(2 * old.perms.length);
+  return {
+    startPage: grown(old.startPage, room.startPage),
+    endPage: grown(old.endPage, room.endPage),
+    pgoff: grown(old.pgoff, room.pgoff),
+    perms: grown(old.perms, room.perms),
+    file: grown(old.file, room.file),
+    name: grown(old.name, room.name),
+    firstEntry: grown(old.firstEntry, room.firstEntry),
+  };
+}
+
+type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
+
+function grown<T extends Column>(old: T, room: T): T {
   room.set(old);
   return room;
 }

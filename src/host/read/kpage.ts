@@ -5,6 +5,8 @@
  *           2. Without kpagecount or kpagecgroup there is no table with zeros in it: no kpagecount, no table;
  *              no kpagecgroup, every owner is NO_CGROUP. `missing` says so.
  *           3. Frames that nobody asked for have the word KPF_NOT_READ.
+ *           4. kpagecount is read of frames whose word says that somebody maps them (KPF_MMAP), and of a few between those; of
+ *              the others it is 0, mostly for free memory, which is most of many a host.
  * Linux     6.18 fs/proc/page.c: kpage_read stable_page_flags; mm/memcontrol.c: page_cgroup_ino
  */
 import { type FrameSet, framesNamed } from '../frame_set.ts';
@@ -13,17 +15,44 @@ import { type HostFiles, type OpenFile, Refusal } from './host_files.ts';
 import type { MissingList } from './missing.ts';
 
 const WORD_BYTES = 8;
-/** 1 MiB of words a read. */
-const BLOCK_FRAMES = 131_072;
+/** 128 KiB of words a read: larger blocks are no faster, and cost memory. */
+const BLOCK_FRAMES = 16_384;
 /** More different words than this have no place in the column. */
 const WORDS_MAX = 0xffff;
 /** Frames nobody asked for are read along if they lie between frames that are asked for, up to so many. */
 const GAP_FRAMES = 256;
+const KPF_MMAP = 1 << 11;
 /** Frame numbers are below 2^40 on every machine. */
 const FRAME_BITS = 40;
 
 /** Where to read: [first frame, number of frames], in order. */
 type Runs = readonly (readonly [number, number])[];
+
+/** Frames in order become runs; small gaps are read along. */
+class RunList {
+  private readonly ended: (readonly [number, number])[] = [];
+  private first = 0;
+  private end = 0;
+
+  add(pfn: number): void {
+    if (pfn - this.end >= GAP_FRAMES || this.end === 0) {
+      this.endRun();
+      this.first = pfn;
+    }
+    this.end = pfn + 1;
+  }
+
+  /** All of them, when the last was added. */
+  runs(): Runs {
+    this.endRun();
+    return this.ended;
+  }
+
+  private endRun(): void {
+    if (this.end > this.first) this.ended.push([this.first, this.end - this.first]);
+    this.first = this.end;
+  }
+}
 
 /**
  * `cgroupRow` gives the row of an inode of /proc/kpagecgroup. `wanted` null: every frame.
@@ -47,7 +76,7 @@ export function readFrames(
     const reader = new FrameReader(count, wanted !== null);
     let refusal = reader.readWords(flags, runs);
     if (refusal !== null) return missing.add('kpageflags', refusal.errno);
-    refusal = reader.readCounts(counts, runs);
+    refusal = reader.readCounts(counts);
     if (refusal !== null) return missing.add('kpagecount', refusal.errno);
     refusal = cgroups instanceof Refusal ? cgroups : reader.readOwners(cgroups, runs, cgroupRow);
     if (refusal !== null) {
@@ -75,20 +104,10 @@ function frameCount(file: OpenFile): number | Refusal {
   return low;
 }
 
-function runsOf(set: FrameSet): Runs {
-  const runs: (readonly [number, number])[] = [];
-  let first = -1;
-  let last = -1;
-  set.each((pfn) => {
-    if (first >= 0 && pfn - last > GAP_FRAMES) {
-      runs.push([first, last + 1 - first]);
-      first = -1;
-    }
-    if (first < 0) first = pfn;
-    last = pfn;
-  });
-  if (first >= 0) runs.push([first, last + 1 - first]);
-  return runs;
+function runsOf(frames: FrameSet): Runs {
+  const list = new RunList();
+  frames.each((pfn) => list.add(pfn));
+  return list.runs();
 }
 
 /**
@@ -103,6 +122,8 @@ class FrameReader {
   private readonly mapcount: Uint32Array;
   private readonly cgroup: Uint16Array;
   private readonly count: number;
+  /** Frames that somebody maps. */
+  private readonly mapped = new RunList();
 
   constructor(count: number, inPart: boolean) {
     this.count = count;
@@ -116,13 +137,14 @@ class FrameReader {
 
   readWords(file: OpenFile, runs: Runs): Refusal | null {
     return this.eachBlock(file, runs, (first, frames) => {
-      const isFull = placeWords(this.block, frames, this.word, first, this.words);
+      const isFull = placeWords(this.block, frames, this.word, first, this.words, this.mapped);
       return isFull ? new Refusal('EOVERFLOW') : null;
     });
   }
 
-  readCounts(file: OpenFile, runs: Runs): Refusal | null {
-    return this.eachBlock(file, runs, (first, frames) => {
+  /** Behind the words. */
+  readCounts(file: OpenFile): Refusal | null {
+    return this.eachBlock(file, this.mapped.runs(), (first, frames) => {
       placeCounts(this.block, frames, this.mapcount, first);
       return null;
     });
@@ -166,7 +188,14 @@ class FrameReader {
 }
 
 /** True if there are too many words. */
-function placeWords(block: Int32Array, frames: number, word: Uint16Array, first: number, words: WordList): boolean {
+function placeWords(
+  block: Int32Array,
+  frames: number,
+  word: Uint16Array,
+  first: number,
+  words: WordList,
+  mapped: RunList,
+): boolean {
   let low = 0;
   let high = 0;
   let row = words.rowOf(0, 0);
@@ -178,7 +207,9 @@ function placeWords(block: Int32Array, frames: number, word: Uint16Array, first:
       row = words.rowOf(low, high);
       if (row === WORDS_MAX) return true;
     }
-    if (row !== 0) word[first + at] = row;
+    if (row === 0) continue;
+    word[first + at] = row;
+    if ((low & KPF_MMAP) !== 0) mapped.add(first + at);
   }
   return false;
 }

@@ -18,10 +18,12 @@ import type { MapsLine } from './maps_text.ts';
 import { mmCalls, type PageRange } from './mm_calls.ts';
 
 const WORD_BYTES = 8;
-/** From 8 GiB on a VMA is asked about before it is read: reading a hole of a tebibyte costs more than a second. */
-const HUGE_PAGES = 2 ** 21;
-/** 512 KiB of words: 256 MiB of address space a read. */
-const BLOCK_WORDS = 65_536;
+/** From 128 MiB on the kernel is asked where in a VMA is anything: mostly there is little, as in V8's and Java's reservations. */
+const HUGE_PAGES = 2 ** 15;
+/** From 8 GiB on smaps is read where the kernel cannot be asked: a hole of a tebibyte costs more than a second. */
+const ENDLESS_PAGES = 2 ** 21;
+/** 256 KiB of words: 128 MiB of address space a read. */
+const BLOCK_WORDS = 32_768;
 /** A hole of so many pages is cheaper read than passed over. */
 const GAP_PAGES = 512;
 /** Pages from here on are the kernel's: vsyscall has no page table of the process. */
@@ -56,6 +58,14 @@ export interface VmaSink {
   isEmpty(line: MapsLine): boolean;
 }
 
+/** One process. */
+interface Job {
+  readonly file: OpenFile;
+  readonly lines: readonly MapsLine[];
+  readonly builder: SnapshotBuilder;
+  readonly seen: PagemapSeen;
+}
+
 export class PagemapReader {
   private readonly bytes = new Uint8Array(BLOCK_WORDS * WORD_BYTES);
   private readonly words = new Int32Array(this.bytes.buffer);
@@ -71,7 +81,7 @@ export class PagemapReader {
     builder: SnapshotBuilder,
     { add, isEmpty }: VmaSink,
   ): PagemapSeen | Refusal {
-    const seen: PagemapSeen = { hiddenFrames: 0, otherEntries: 0 };
+    const job: Job = { file, lines, builder, seen: { hiddenFrames: 0, otherEntries: 0 } };
     this.firstPage = 0;
     this.endPage = 0;
     for (let row = 0; row < lines.length; row++) {
@@ -79,22 +89,36 @@ export class PagemapReader {
       const hasPages = line.endPage <= TASK_END_PAGE;
       add(line, hasPages);
       if (!hasPages) continue;
-      for (const [start, end] of partsToRead(file, line, isEmpty))
-        for (let page = start; page < end; ) {
-          if (page >= this.endPage || page < this.firstPage) {
-            const refusal = this.load(
-              file,
-              page,
-              isHuge(line) ? Math.min(end, page + BLOCK_WORDS) : spanEnd(lines, row, page),
-            );
-            if (refusal !== null) return refusal;
-          }
-          const stop = Math.min(end, this.endPage);
-          this.decode(file, builder, page, stop, line.startPage, seen);
-          page = stop;
-        }
+      const refusal = isHuge(line)
+        ? this.readParts(job, row, partsToRead(file, line, isEmpty))
+        : this.readPart(job, row, line.startPage, line.endPage);
+      if (refusal !== null) return refusal;
     }
-    return seen;
+    return job.seen;
+  }
+
+  private readParts(job: Job, row: number, parts: readonly PageRange[]): Refusal | null {
+    for (const [start, end] of parts) {
+      const refusal = this.readPart(job, row, start, end);
+      if (refusal !== null) return refusal;
+    }
+    return null;
+  }
+
+  /** Pages from `start` to `end` of a VMA. */
+  private readPart(job: Job, row: number, start: number, end: number): Refusal | null {
+    const line = job.lines[row]!;
+    for (let page = start; page < end; ) {
+      if (page >= this.endPage || page < this.firstPage) {
+        const stop = isHuge(line) ? Math.min(end, page + BLOCK_WORDS) : spanEnd(job.lines, row, page);
+        const refusal = this.load(job.file, page, stop);
+        if (refusal !== null) return refusal;
+      }
+      const stop = Math.min(end, this.endPage);
+      this.decode(job, page, stop, line.startPage);
+      page = stop;
+    }
+    return null;
   }
 
   private load(file: OpenFile, page: number, end: number): Refusal | null {
@@ -112,14 +136,7 @@ export class PagemapReader {
     return null;
   }
 
-  private decode(
-    file: OpenFile,
-    builder: SnapshotBuilder,
-    page: number,
-    end: number,
-    vmaStart: number,
-    seen: PagemapSeen,
-  ): void {
+  private decode({ file, builder, seen }: Job, page: number, end: number, vmaStart: number): void {
     const { words } = this;
     // Page numbers are doubles; the hot loop counts in the block, in integers.
     const offset = this.firstPage - vmaStart;
@@ -187,11 +204,20 @@ function isHuge(line: MapsLine): boolean {
   return line.endPage - line.startPage >= HUGE_PAGES;
 }
 
-/** The pages of a VMA that may have entries. */
+/** The pages of a huge VMA that may have entries; those that lie near each other are one part. */
 function partsToRead(file: OpenFile, line: MapsLine, isEmpty: VmaSink['isEmpty']): readonly PageRange[] {
-  const whole: PageRange[] = [[line.startPage, line.endPage]];
-  if (!isHuge(line)) return whole;
-  return mmCalls()?.populated(file.fd, line.startPage, line.endPage) ?? (isEmpty(line) ? [] : whole);
+  const ranges = mmCalls()?.populated(file.fd, line.startPage, line.endPage);
+  if (ranges === undefined || ranges === null) {
+    const isEndless = line.endPage - line.startPage >= ENDLESS_PAGES;
+    return isEndless && isEmpty(line) ? [] : [[line.startPage, line.endPage]];
+  }
+  const parts: PageRange[] = [];
+  for (const [start, end] of ranges) {
+    const last = parts.at(-1);
+    if (last !== undefined && start - last[1] <= GAP_PAGES) parts[parts.length - 1] = [last[0], end];
+    else parts.push([start, end]);
+  }
+  return parts;
 }
 
 /** Where a read that begins at `page` in VMA `row` shall end: behind the last VMA that lies near enough. */

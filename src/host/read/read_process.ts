@@ -111,16 +111,16 @@ export class ProcessReader {
     if (maps instanceof Refusal && !isGone(maps)) refused.push({ what: 'maps', why: maps.errno });
     const facts = this.facts(pid, stat, lines.length > 0 || bytes === null, refused);
     if (facts === null) return 'gone';
-    const firstEntry = this.builder.entriesSoFar.count;
+    const { vmaCount: firstVma } = this.builder;
     this.builder.addProcess(facts);
     let sharesWith = lines.length === 0 ? null : this.mms.askKernel(pid, lines);
     const isWhole = sharesWith !== null || this.addVmas(pid, lines, refused);
     if (sharesWith === null && bytes !== null && lines.length > 0)
-      sharesWith = this.mms.compareRows(pid, lines, bytes, firstEntry);
+      sharesWith = this.mms.compareRows(pid, lines, firstVma);
     const outcome = this.outcome(pid, stat, bytes, isWhole);
     if (outcome === 'gone') this.builder.dropProcess();
     else if (sharesWith !== null) this.builder.shareMm(sharesWith);
-    else if (outcome === 'steady' && bytes !== null && lines.length > 0) this.mms.add(pid, lines, bytes, firstEntry);
+    else if (outcome === 'steady' && bytes !== null && lines.length > 0) this.mms.add(pid, lines, firstVma);
     return outcome;
   }
 
@@ -188,7 +188,8 @@ export class ProcessReader {
   private addVma(pid: number, line: MapsLine, isSeen: boolean): void {
     const { startPage, endPage, pgoff } = line;
     const perms = line.perms | (isSeen ? VMA_SEEN : 0);
-    this.builder.addVma({ startPage, endPage, pgoff, perms, ...this.mapNames.nameOf(pid, line) });
+    const { file, name } = this.mapNames.nameOf(pid, line);
+    this.builder.addVma({ startPage, endPage, pgoff, perms, file, name });
   }
 
   /** Of a huge VMA, where the kernel has no better way to say it: nobody may touch it, and nothing is in it. */

@@ -9,17 +9,16 @@
  * Linux     6.18 kernel/kcmp.c: kcmp; kernel/fork.c: copy_mm
  */
 import type { SnapshotBuilder } from '../builder.ts';
-import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT } from '../snapshot.ts';
+import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT, type VmaTable } from '../snapshot.ts';
 import { type HostFiles, Refusal } from './host_files.ts';
 import type { MapsLine } from './maps_text.ts';
 import { type MmCalls, mmCalls } from './mm_calls.ts';
 
 interface Owner {
   readonly pid: number;
-  readonly maps: Uint8Array;
-  /** Its rows of entries: up to the first row behind them. */
-  readonly firstEntry: number;
-  readonly endEntry: number;
+  /** Its rows of VMAs: up to the first row behind them. */
+  readonly firstVma: number;
+  readonly endVma: number;
 }
 
 /** Who was forked from whom, in some order of the kernel's as long as it said so. */
@@ -70,22 +69,20 @@ export class SharedMms {
     return null;
   }
 
-  /** The same by the rows of `pid`, the last in the builder from `firstEntry` on, where the kernel does not say. */
-  compareRows(pid: number, lines: readonly MapsLine[], maps: Uint8Array, firstEntry: number): number | null {
-    const endEntry = this.builder.entriesSoFar.count;
+  /** The same by the rows of `pid`, the last in the builder from `firstVma` on, where the kernel does not say. */
+  compareRows(pid: number, lines: readonly MapsLine[], firstVma: number): number | null {
+    const vmas = this.builder.vmasSoFar;
     for (const owner of this.families.get(layout(lines))?.owners ?? []) {
-      const mayBe =
-        owner.endEntry - owner.firstEntry === endEntry - firstEntry && Buffer.compare(owner.maps, maps) === 0;
-      if (!mayBe || !this.areEqual(owner.firstEntry, firstEntry, endEntry)) continue;
+      if (!this.areEqual(owner, firstVma, vmas)) continue;
       if ((this.calls?.compareMm(pid, owner.pid) ?? null) === null) return owner.pid;
     }
     return null;
   }
 
   /** The last process that was asked about has an address space of its own. */
-  add(pid: number, lines: readonly MapsLine[], maps: Uint8Array, firstEntry: number): void {
+  add(pid: number, lines: readonly MapsLine[], firstVma: number): void {
     const key = layout(lines);
-    const owner = { pid, maps, firstEntry, endEntry: this.builder.entriesSoFar.count };
+    const owner = { pid, firstVma, endVma: this.builder.vmaCount };
     const family = this.families.get(key);
     if (family === undefined) this.families.set(key, { owners: [owner], isOrdered: true });
     else {
@@ -94,7 +91,23 @@ export class SharedMms {
     }
   }
 
-  private areEqual(left: number, right: number, rightEnd: number): boolean {
+  /** The entries first: those of a forked child soon differ, its VMAs seldom do. */
+  private areEqual(owner: Owner, firstVma: number, vmas: VmaTable): boolean {
+    const { count, startPage, endPage, pgoff, perms, file, name, firstEntry } = vmas;
+    if (owner.endVma - owner.firstVma !== count - firstVma) return false;
+    const left = firstEntry[owner.firstVma]!;
+    const right = firstEntry[firstVma]!;
+    const rightEnd = firstEntry[count]!;
+    if (firstEntry[owner.endVma]! - left !== rightEnd - right || !this.haveEqualEntries(left, right, rightEnd))
+      return false;
+    return [startPage, endPage, pgoff, perms, file, name].every((column) => {
+      for (let step = 0; firstVma + step < count; step++)
+        if (column[owner.firstVma + step] !== column[firstVma + step]) return false;
+      return true;
+    });
+  }
+
+  private haveEqualEntries(left: number, right: number, rightEnd: number): boolean {
     const { page, value, bits } = this.builder.entriesSoFar;
     let anonymous = 0;
     for (let step = 0; right + step < rightEnd; step++) {
