@@ -237,8 +237,11 @@ export function waitOnPageWriteback(machine: Machine, pfn: Pfn): void {
   waitOnFlag(machine, pfn, PG_writeback);
 }
 
+/** The CPU goes elsewhere meanwhile, and comes back: the address space was switched to (mglru/mm_list.ts). */
 function waitOnFlag(machine: Machine, pfn: Pfn, flag: number): void {
+  const { mm } = machine.current;
   while (machine.frames.has(pfn, flag)) {
+    if (mm !== null) mm.usedOn = -1;
     bugOn(machine.io.pending === 0, 'whoever waits for a page waits for a request that is under way', pfn);
     machine.runUntil(machine.clock.nextAt);
   }

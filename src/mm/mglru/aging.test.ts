@@ -1,6 +1,7 @@
 /** Generations open and close; walks find who was used. */
 import { describe, expect, test } from 'vitest';
 import { PAGE, Space } from '../../../test/space.ts';
+import { filemapRead } from '../filemap.ts';
 import { LRU_NAMES } from '../lruvec.ts';
 import { PG_dirty, PG_referenced } from '../page_flags.ts';
 import { PTE_YOUNG } from '../page_table.ts';
@@ -135,6 +136,23 @@ describe('[6.x MGLRU] the walk', () => {
     use(0, 1);
     ageOnce();
     expect(s.pte(7, PTE_YOUNG)).toBe(false);
+  });
+
+  test('a program that waited for a disk has run, though it met no fault; one that found all in memory has not', () => {
+    const { s, use, ageOnce } = setup('6.1');
+    const file = s.file('disk', 4);
+    for (const [why, young] of [
+      ['from the disk', false],
+      ['from memory', true],
+    ] as const) {
+      use(0, 128);
+      ageOnce();
+      s.loadAll(0, 128);
+      s.mm.usedOn = 0;
+      filemapRead(s.machine, file, 0, 4 * 4096, null);
+      ageOnce();
+      expect([why, s.pte(7, PTE_YOUNG)]).toEqual([why, young]);
+    }
   });
 
   test('6.1: leaves out a program of less than 64 pages; 6.18 does not', () => {

@@ -6,8 +6,9 @@
  *           2. A walk leaves out one that has not run since the last walk, unless it is new.
  * Linux     6.18 mm/vmscan.c: lru_gen_add_mm lru_gen_del_mm get_next_mm; include/linux/mm_types.h: lru_gen_use_mm
  *
- * DIFFERS: Linux notes that a program ran when the CPU switches to it, we at each of its faults: between two walks there is
- * a switch by a kernel thread in any case. And a new address space is listed when it is made, not when its exec or fork is over.
+ * DIFFERS: Linux notes that a program ran when the CPU switches to it; we, when it waited for a disk (block.ts), and at each of its
+ * faults, for between two walks there is a switch by a kernel thread in any case. And a new address space is listed when it is
+ * made, not when its exec or fork is over.
  */
 import type { MemCgroup } from '../memcg.ts';
 import type { Mm } from '../mm.ts';
