@@ -12,6 +12,7 @@ import { sharedWith } from '../host/who/who_shared.ts';
 import { InputError } from '../mm/bug.ts';
 import { printable } from '../trace/error.ts';
 import { print, printJson } from './output.ts';
+import { columns } from './terminal.ts';
 import { describeFile, describePage, describeShared } from './who_text.ts';
 
 export type WhoQuestion =
@@ -26,7 +27,7 @@ interface Flags {
 }
 
 export async function askHost(question: WhoQuestion, flags: Flags): Promise<void> {
-  const width = process.stdout.columns ?? 100;
+  const width = columns() ?? 100;
   const tell = <T extends object>(answer: T, text: (answer: T) => string): void => {
     if (flags.json === true) printJson({ question, from: flags.from ?? null, ...answer });
     else print(text(answer));
