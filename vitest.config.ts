@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     reporters: ['default'],
+    // Where CI is set, picocolors colours pipes too; what is tested is the text.
+    env: { NO_COLOR: '1', FORCE_COLOR: '' },
     // A promise is broken or it holds; a slow or busy machine is neither.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -76,12 +76,12 @@ for (const { why, escaped, name, isGone = false } of [
   });
 
 /** The program's answer: numbers. */
-async function shape(kind: string): Promise<number[]> {
+async function shape(...words: string[]): Promise<number[]> {
   const program = join(folder, 'address_spaces');
   const source = fileURLToPath(new URL('host/address_spaces.c', import.meta.url));
   const built = spawnSync('cc', ['-O1', '-Wall', '-Werror', '-o', program, source], { encoding: 'utf8' });
   if (built.status !== 0) throw new Error(built.stderr);
-  const child = spawn(program, [kind], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
   running.push(child);
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   return String(line).split(' ').map(Number);
@@ -164,3 +164,15 @@ test.skipIf(missing !== null)(named('five tebibytes reserved cost what is in the
   // Where the kernel is not asked by PAGEMAP_SCAN, a tebibyte that may be touched is read.
   if (hasPagemapScan()) expect(files.pagemapBytes).toBeLessThan(2 ** 24);
 });
+
+// The kernel hands out at most so many ranges at once, and in pieces of its own.
+for (const pages of [511, 512, 513, 1000, 1023, 1024, 1025, 1536, 2048, 3000])
+  test.skipIf(missing !== null)(named(`of 16 GiB with ${pages} pages here and there, each stands once`), async () => {
+    const [pid, firstPage] = (await shape('scattered', String(pages))) as [number, number];
+    const { vmas, entries } = takeSnapshot(new HostFiles(), { pids: [pid], frames: 'none' });
+    const vma = vmas.startPage.findIndex((start, row) => start <= firstPage && vmas.endPage[row]! > firstPage);
+    const offset = firstPage - vmas.startPage[vma]!;
+    const places = [...entries.page.subarray(vmas.firstEntry[vma], vmas.firstEntry[vma + 1])];
+    const step = Math.floor(2 ** 22 / pages);
+    expect(places).toEqual(Array.from({ length: pages }, (_, i) => offset + i * step));
+  });

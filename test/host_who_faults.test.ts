@@ -63,6 +63,8 @@ const hidden = madeUpHost({
     { pid: 40, comm: 'd', areas: [{ at: 200, pages: [7, 11], file: SHARED, isShared: true, isHidden: true }] },
   ],
 });
+/** Read by somebody who may not see what it maps. */
+const secret = madeUpHost({ processes: [{ pid: 60, comm: 'f', status: new Map([['VmRSS', 400]]) }] });
 const reverse = new ReverseMap(host);
 const mappersOf = (pfn: number) =>
   whoMapsFrame(host, reverse, pfn)!.mappers.map(({ pid, address }) => [pid, address / 4096]);
@@ -109,6 +111,10 @@ for (const { why, pid, page, state } of [
 
 test('placeIn: a number that is hidden', () => {
   expect(placeIn(hidden, 40, 200 * 4096)!.place).toMatchObject({ state: 'frame hidden', pfn: null });
+});
+
+test('placeIn: it has memory, and nobody saw its regions', () => {
+  expect(placeIn(secret, 60, 4096)!.place).toMatchObject({ state: 'not read', region: null });
 });
 
 test('placeIn: no such process', () => expect(placeIn(host, 60, 0)).toBeNull());
@@ -179,7 +185,7 @@ test('a /proc that stands still: a file, anonymous memory, swap', () => {
   ]);
   expect(file).toMatchObject({ tries: 1, moved: 0, changed: [], frame: { found: 2, mapcount: 2, agrees: true } });
   expect(whoLiveFile(quiet, BIN, 4096)!.frame).toMatchObject({ pfn: 101, found: 2, agrees: true });
-  expect(pidsWithFile(quiet, BIN)).toEqual([10, 20]);
+  expect(pidsWithFile(quiet, BIN)).toEqual({ pids: [10, 20], missing: [] });
   expect(whoLiveFile(quiet, { inode: null, names: ['/none'] }, 0)).toBeNull();
   expect(whoLiveFrame(quiet, 200)!.frame).toMatchObject({ found: 2, agrees: true, identity: { kind: 'anonymous' } });
   expect(whoLiveFrame(quiet, 5)!.frame).toMatchObject({ found: 0, reclaim: { kind: 'free' } });
@@ -190,6 +196,33 @@ test('a /proc that stands still: a file, anonymous memory, swap', () => {
   });
   expect(whoLiveAddress(quiet, 99, 0)).toBeNull();
 });
+
+test('maps that may not be read: no word that nothing is mapped', () => {
+  const files = new FaultyFiles(fake, (_, path) => (path.endsWith('10/maps') ? 'EACCES' : null));
+  expect(whoLiveAddress(files, 10, HEAP)!.place).toMatchObject({ state: 'not read', region: null, pfn: null });
+});
+
+test('maps that may not be read: who has the file is not known', () => {
+  const files = new FaultyFiles(fake, (_, path) => (path.endsWith('10/maps') ? 'EACCES' : null));
+  const missing = [{ what: 'maps', why: 'EACCES', count: 1 }];
+  expect(pidsWithFile(files, BIN)).toEqual({ pids: [20], missing });
+});
+
+for (const { why, word, state } of [
+  { why: 'a guard', word: (1n << 58n) | 31n | (4n << 5n), state: 'guard' },
+  { why: 'a guard before Linux 6.15', word: 31n | (4n << 5n), state: 'guard' },
+  { why: 'protected by userfaultfd before it came', word: 31n | (1n << 5n), state: 'not present' },
+  { why: 'poisoned', word: 31n | (2n << 5n), state: 'moving' },
+  { why: 'of a device', word: 29n | (77_777n << 5n), state: 'moving' },
+]) {
+  test(`a mark in the place of an entry: ${why}`, () => {
+    const other = fakeProc();
+    other.write('proc/10/pagemap', new Uint8Array(new BigUint64Array(0x1010).fill((1n << 62n) | word).buffer));
+    const answer = whoLiveAddress(new HostFiles(other.proc, other.sys), 10, HEAP);
+    other.remove();
+    expect(answer).toMatchObject({ place: { state, pfn: null }, frame: null, slot: null });
+  });
+}
 
 const QUESTIONS = [
   { name: 'a page of a file', ask: (files: HostFiles) => whoLiveAddress(files, 10, PROGRAM), pfn: 100, all: 2 },

@@ -22,7 +22,7 @@ import {
   someMachineOptions,
   wholeNumber,
 } from './arguments.ts';
-import { grouped, Progress, print, printJson, table } from './output.ts';
+import { columns, grouped, Progress, print, printJson, table } from './output.ts';
 import { pc } from './terminal.ts';
 
 interface CompareFlags extends SomeMachineFlags, FileFlags {
@@ -128,7 +128,7 @@ function pictureText(result: CompareResult): string {
     lines.map(({ name }, k) => ({ name, mark: MARKS[k % MARKS.length]! })),
     points,
     {
-      width: Math.min(100, process.stdout.columns ?? 80),
+      width: Math.min(100, columns(80)),
       height: CURVE_HEIGHT,
       xLabel: (x) => x.toFixed(!run ? 1 : end < 0.1 ? 4 : 2),
       xUnit: unit,

@@ -6,7 +6,7 @@ import { formatSize } from '../lab/options.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { FILE_IS, type FileFlags, formatOption, wholeNumber } from './arguments.ts';
-import { grouped, groupedOrNone, print, printJson, table } from './output.ts';
+import { columns, grouped, groupedOrNone, print, printJson, table } from './output.ts';
 import { pc } from './terminal.ts';
 
 interface CurveFlags extends FileFlags {
@@ -95,7 +95,7 @@ function drawn(points: readonly MissRatioPoint[]): string {
     ],
     points.map((p) => ({ x: p.bytes, y: [p.lru_misses, p.opt_misses] })),
     {
-      width: Math.min(100, process.stdout.columns ?? 80),
+      width: Math.min(100, columns(80)),
       height: 14,
       xLabel: (bytes) => (bytes / 2 ** 20).toFixed(1),
       xUnit: 'MiB',

@@ -5,8 +5,8 @@ import type { HostSnapshot } from '../host/snapshot.ts';
 import { wholeNumber } from './arguments.ts';
 import { describeDiff } from './diff_text.ts';
 import { aboutHost } from './frames.ts';
-import { hostFooter, hostSnapshot } from './host_source.ts';
-import { print, printJson } from './output.ts';
+import { hostNotes, hostSnapshot } from './host_source.ts';
+import { columns, print, printJson, wrapped } from './output.ts';
 import { withCache } from './snapshot.ts';
 
 interface DiffFlags {
@@ -32,9 +32,9 @@ export function addDiff(program: Command): void {
         printJson({ before: aboutHost(a), after: aboutHost(b), ...diff });
         return;
       }
-      const text = describeDiff(a, b, diff, flags.top, process.stdout.columns ?? 100);
-      const notes = new Set([a, b].flatMap((side) => hostFooter(side).split(/(?<=\n)/)));
-      print(`${text}\n${[...notes].join('')}`);
+      const width = columns(100);
+      const notes = new Set([a, b].flatMap(hostNotes));
+      print([describeDiff(a, b, diff, flags.top, width), ...[...notes].map((note) => wrapped(note, width))].join('\n'));
     });
 }
 

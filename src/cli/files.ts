@@ -17,7 +17,7 @@ import { printable } from '../trace/error.ts';
 import { size, wholeNumber } from './arguments.ts';
 import { describeFiles, FILE_COLUMNS, type FileColumn, type FilesAnswer, filesJson, ordered } from './files_text.ts';
 import { addHostSource, type HostSourceFlags, hostSnapshot } from './host_source.ts';
-import { Progress, plural, print, printJson } from './output.ts';
+import { columns, Progress, plural, print, printJson } from './output.ts';
 
 interface FilesFlags extends HostSourceFlags {
   dir?: string[];
@@ -62,7 +62,7 @@ export function addFiles(program: Command): void {
       if (answer.refused.length > 0 && answer.refused.length === named.length && !isOfHost(flags, named)) return;
       const rows = ordered(answer.rows, flags.sort, flags.min ?? 0);
       if (flags.json === true) printJson(filesJson(answer, rows.slice(0, flags.top || rows.length)));
-      else print(describeFiles(answer, rows, flags.top ?? ROWS, process.stdout.columns ?? 100));
+      else print(describeFiles(answer, rows, flags.top ?? ROWS, columns(100)));
     });
 }
 

@@ -14,7 +14,7 @@ import { wholeNumber } from './arguments.ts';
 import { drawMap, mapColumns } from './frame_map_text.ts';
 import { describeFrames, describeWithoutFrames, TABLES, type TableName } from './frames_text.ts';
 import { addHostSource, type HostSourceFlags, hostFooter, hostSnapshot } from './host_source.ts';
-import { print, printJson } from './output.ts';
+import { columns, print, printJson } from './output.ts';
 import { pc } from './terminal.ts';
 
 interface FramesFlags extends HostSourceFlags {
@@ -139,7 +139,7 @@ function answered<T>(answer: T | string): T {
 
 function printTables(snapshot: HostSnapshot, kinds: FrameKinds | null, flags: FramesFlags): void {
   const filter = filterOf(flags);
-  const width = process.stdout.columns ?? 100;
+  const width = columns(100);
   const fragmentation = fragmentationOf(snapshot, kinds);
   if (kinds === null && isFilter(filter)) readable(snapshot, kinds, 'frames');
   if (kinds === null) {
@@ -170,7 +170,7 @@ export function aboutHost({ source, hostname, kernel, takenAtMs, missing, change
 
 function printMap(snapshot: HostSnapshot, kinds: FrameKinds, flags: FramesFlags): void {
   const chosen = answered(chooseFrames(snapshot, kinds, filterOf(flags)));
-  const width = process.stdout.columns ?? 100;
+  const width = columns(100);
   const colour = pc.isColorSupported && flags.json !== true;
   // Two lines of cells share one of the terminal.
   const map = mapFrames(kinds, chosen, mapColumns(width), colour ? 2 * MAP_LINES : MAP_LINES);

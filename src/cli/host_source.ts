@@ -10,7 +10,7 @@ import { LiveHost } from '../host/live_host.ts';
 import type { TakeOptions } from '../host/read/take_options.ts';
 import type { Changes, HostSnapshot, Missing } from '../host/snapshot.ts';
 import { printable } from '../trace/error.ts';
-import { Progress, plural } from './output.ts';
+import { columns, Progress, plural, wrapped } from './output.ts';
 
 export interface HostSourceFlags {
   from?: string;
@@ -33,9 +33,16 @@ export async function hostSnapshot(flags: HostSourceFlags, options: TakeOptions 
   }
 }
 
-/** What was missing and what changed, a line each; '' if nothing. */
-export function hostFooter({ missing, changes }: Pick<HostSnapshot, 'missing' | 'changes'>): string {
-  return [...missingLines(missing), ...changeLines(changes)].map((line) => `${line}\n`).join('');
+/** What was missing and what changed, each in lines of `width`; '' if nothing. */
+export function hostFooter(host: Pick<HostSnapshot, 'missing' | 'changes'>, width = columns(100)): string {
+  return hostNotes(host)
+    .map((note) => `${wrapped(note, width)}\n`)
+    .join('');
+}
+
+/** The same, unbroken. */
+export function hostNotes({ missing, changes }: Pick<HostSnapshot, 'missing' | 'changes'>): string[] {
+  return [...missingLines(missing), ...changeLines(changes)];
 }
 
 /** What a machine's kernel has no file for is there all the same (of_machine.ts). */

@@ -6,7 +6,7 @@ import { printable } from '../trace/error.ts';
 import type { RecordingHeader } from '../trace/recording.ts';
 import { closeRecording, openRecording } from '../trace/source.ts';
 import { FILE_IS, type FileFlags, formatOption } from './arguments.ts';
-import { grouped, Progress, plural, print, printJson, table } from './output.ts';
+import { columns, grouped, Progress, plural, print, printJson, table } from './output.ts';
 
 interface InfoFlags extends FileFlags {
   json?: boolean;
@@ -47,7 +47,7 @@ export function addInfo(program: Command): void {
       progress.done();
       closeRecording(recording);
       if (flags.json === true) printJson(info);
-      else print(describeInfo(info, process.stdout.columns ?? 100));
+      else print(describeInfo(info, columns(100)));
     });
 }
 

@@ -4,7 +4,7 @@
  * Promises  Progress is drawn only on a terminal, and is gone when the result comes.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { load, pc, write } from './terminal.ts';
+import { load, mayBeTerminal, pc, write } from './terminal.ts';
 
 export function print(text: string): void {
   write(text.endsWith('\n') ? text : `${text}\n`);
@@ -12,6 +12,11 @@ export function print(text: string): void {
 
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
+}
+
+/** How wide the terminal is; `fallback` in a pipe, and where it does not know: a serial console says 0. */
+export function columns(fallback: number): number {
+  return (mayBeTerminal() && process.stdout.columns) || fallback;
 }
 
 /** Rows under a head; numbers to the right. No colour where there is none. */

@@ -13,7 +13,7 @@ import type { HostSnapshot } from '../host/snapshot.ts';
 import { InputError } from '../mm/bug.ts';
 import { wholeNumber } from './arguments.ts';
 import { addHostSource, type HostSourceFlags, hostFooter, hostSnapshot } from './host_source.ts';
-import { plural, print } from './output.ts';
+import { columns, plural, print } from './output.ts';
 import {
   cgroupText,
   describeCgroups,
@@ -116,8 +116,7 @@ export function addPs(program: Command): void {
     .addHelpText('after', HELP);
   addHostSource(command).action(async (flags: PsFlags) => {
     checkSort(command, flags);
-    if (flags.watch === undefined)
-      print(describe(new ProcessCosts(await read(flags)), flags, process.stdout.columns ?? 80));
+    if (flags.watch === undefined) print(describe(new ProcessCosts(await read(flags)), flags, columns(80)));
     else await watch(flags, flags.watch === true ? WATCH_SECONDS : flags.watch);
   });
 }
@@ -180,9 +179,9 @@ function block(snapshot: HostSnapshot, flags: PsFlags, screen: boolean): string 
   const costs = new ProcessCosts(snapshot);
   if (flags.json === true) return JSON.stringify(answerOf(costs, flags));
   const time = new Date(snapshot.takenAtMs).toLocaleTimeString('sv');
-  const width = process.stdout.columns ?? 80;
+  const width = columns(80);
   const whole = `${time}\n${describe(costs, flags, width)}`;
-  const rows = process.stdout.rows ?? 24;
+  const rows = process.stdout.rows || 24;
   if (!screen || linesOf(whole, width) < rows) return whole;
   // What is said below a table is said of all: so the table gets shorter.
   const asked = flags.top ?? Number.POSITIVE_INFINITY;
@@ -204,7 +203,7 @@ function linesOf(text: string, width: number): number {
 function describe(costs: ProcessCosts, flags: PsFlags, width: number): string {
   if (flags.json === true) return JSON.stringify(answerOf(costs, flags), null, 2);
   const line = Math.max(NARROWEST, width);
-  return `${describeAnswer(costs, flags, line)}\n${hostFooter(costs.snapshot)}`.trimEnd();
+  return `${describeAnswer(costs, flags, line)}\n${hostFooter(costs.snapshot, line)}`.trimEnd();
 }
 
 function describeAnswer(costs: ProcessCosts, flags: PsFlags, width: number): string {

@@ -21,24 +21,24 @@ import type {
 } from '../lab/result.ts';
 import { limitOf, refaults } from '../lab/terms.ts';
 import { smallestText } from '../lab/truth.ts';
-import { grouped, groupedOrNone, plural, table, wrapped } from './output.ts';
+import { columns, grouped, groupedOrNone, plural, table, wrapped } from './output.ts';
 import { pc } from './terminal.ts';
 
 const WIDEST = 100;
 
-function columns(): number {
-  return Math.min(WIDEST, process.stdout.columns ?? 80);
+function lineWidth(): number {
+  return Math.min(WIDEST, columns(80));
 }
 
 export function describeSweep(sweep: SweepResult): string {
   const { unlimited, runs, advice, alternatives } = sweep;
-  const indented = (text: string) => wrapped(text, columns(), '  ');
+  const indented = (text: string) => wrapped(text, lineWidth(), '  ');
   const lines = [
-    wrapped(`${pc.bold(sweep.recording)} on Linux ${sweep.kernel}: ${machineText(sweep.options)}`, columns()),
+    wrapped(`${pc.bold(sweep.recording)} on Linux ${sweep.kernel}: ${machineText(sweep.options)}`, lineWidth()),
     '',
     curveText(sweep),
     limitTable([unlimited, ...runs]),
-    wrapped(`${pc.bold(sweep.recording)} ${advice.headline}.`, columns()),
+    wrapped(`${pc.bold(sweep.recording)} ${advice.headline}.`, lineWidth()),
     '',
     foundTable(sweep),
     ...advice.reasons.map(indented),
@@ -69,7 +69,7 @@ function curveText({ runs, refined, advice }: SweepResult): string {
       y: [(r.counters['pswpin'] ?? 0) + (r.counters['pswpout'] ?? 0), r.counters['pgmajfault'] ?? 0],
     })),
     {
-      width: columns() - 4,
+      width: lineWidth() - 4,
       height: 12,
       xLabel: (bytes) => (bytes / 2 ** 20).toFixed(1),
       xUnit: 'MiB',

@@ -42,17 +42,12 @@ function mayHaveColours(): boolean {
 }
 
 /** /dev/null is a character device, too. */
-function mayBeTerminal(): boolean {
+export function mayBeTerminal(): boolean {
   try {
     return fstatSync(STDOUT).isCharacterDevice();
   } catch {
     return false; // closed
   }
-}
-
-/** Undefined without a terminal. */
-export function columns(): number | undefined {
-  return mayBeTerminal() ? process.stdout.columns : undefined;
 }
 
 let isStreamMade = false;

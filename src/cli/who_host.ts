@@ -11,8 +11,7 @@ import { pidsWithFile, type WantedFile, whoLiveAddress, whoLiveFile, whoLiveFram
 import { sharedWith } from '../host/who/who_shared.ts';
 import { InputError } from '../mm/bug.ts';
 import { printable } from '../trace/error.ts';
-import { print, printJson } from './output.ts';
-import { columns } from './terminal.ts';
+import { columns, print, printJson } from './output.ts';
 import { describeFile, describePage, describeShared } from './who_text.ts';
 
 export type WhoQuestion =
@@ -27,7 +26,7 @@ interface Flags {
 }
 
 export async function askHost(question: WhoQuestion, flags: Flags): Promise<void> {
-  const width = columns() ?? 100;
+  const width = columns(100);
   const tell = <T extends object>(answer: T, text: (answer: T) => string): void => {
     if (flags.json === true) printJson({ question, from: flags.from ?? null, ...answer });
     else print(text(answer));
@@ -101,8 +100,10 @@ async function fileAnswer(path: string, flags: Flags): Promise<{ answer: FileAns
   const files = new HostFiles();
   const isLive = flags.from === undefined;
   const wanted = isLive ? fileAsked(path, files) : { inode: null, names: [path, resolve(path)] };
-  const pids = isLive ? pidsWithFile(files, wanted) : [];
-  const snapshot = await snapshotOf(flags, { frames: 'none', rollups: false, pids });
+  const { pids, missing } = isLive ? pidsWithFile(files, wanted) : { pids: [], missing: [] };
+  const taken = await snapshotOf(flags, { frames: 'none', rollups: false, pids });
+  // Others' regions may be of the file, too.
+  const snapshot = { ...taken, missing: [...missing, ...taken.missing] };
   const row = filesNamed(snapshot, wanted.names, wanted.inode)[0];
   if (row === undefined && wanted.inode === null) refuseFile(path);
   const answer = row === undefined ? unmapped(wanted) : whoMapsFile(snapshot, row);

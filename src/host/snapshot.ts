@@ -62,6 +62,11 @@ export const ENTRY_UFFD_WP = 32;
 export const ENTRY_NO_FRAME = 64;
 export const ENTRY_SWAP_TYPE_SHIFT = 8;
 
+/** An entry of a frame whose number is known. */
+export function isMapped(bits: number): boolean {
+  return (bits & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT;
+}
+
 /** What /proc/kpage* show; the row is the frame's number. */
 export interface FrameTable {
   readonly count: number;

@@ -5,7 +5,7 @@
  *           is enough; of several flags each must be set, or with `~` not set.
  */
 
-import { ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot, NO_CGROUP } from '../snapshot.ts';
+import { type HostSnapshot, isMapped, NO_CGROUP } from '../snapshot.ts';
 import { type FrameKind, type FrameKinds, KIND, type LruList, listOfWord } from './frame_kinds.ts';
 import { expandedFlags, flagBit } from './frame_words.ts';
 
@@ -136,7 +136,7 @@ function byPid(chosen: Uint8Array, snapshot: HostSnapshot, pids: readonly number
     const process = processes.find((p) => p.pid === asked.sharesMmWith) ?? asked;
     const end = vmas.firstEntry[process.endVma]!;
     for (let row = vmas.firstEntry[process.firstVma]!; row < end; row++) {
-      if ((entries.bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT) mapped[entries.value[row]!] = 1;
+      if (isMapped(entries.bits[row]!)) mapped[entries.value[row]!] = 1;
     }
   }
   for (let pfn = 0; pfn < chosen.length; pfn++) chosen[pfn]! &= mapped[pfn]!;

@@ -194,18 +194,17 @@ const MAPS_A_FILE = ENTRY_PRESENT | ENTRY_FILE;
 
 /** A frame is one page of one file, however many entries map it; where frames are hidden, the place in the file tells. */
 class DistinctPages {
+  /** Frames of memory, and the few beyond its end (devices): a number in a file costs no memory by itself. */
   private readonly frames: Uint8Array;
+  private readonly beyond = new Set<number>();
   private readonly ofFile = new Map<number, Set<number>>();
 
-  constructor({ entries, frames }: HostSnapshot) {
-    let most = frames?.count ?? 0;
-    for (let row = 0; row < entries.count; row++)
-      if ((entries.bits[row]! & ENTRY_NO_FRAME) === 0 && (entries.bits[row]! & ENTRY_PRESENT) !== 0)
-        most = Math.max(most, entries.value[row]! + 1);
-    this.frames = new Uint8Array(most);
+  constructor({ frames }: HostSnapshot) {
+    this.frames = new Uint8Array(frames?.count ?? 0);
   }
 
   addFrame(pfn: number): boolean {
+    if (pfn >= this.frames.length) return added(this.beyond, pfn);
     if (this.frames[pfn] !== 0) return false;
     this.frames[pfn] = 1;
     return true;
@@ -217,7 +216,12 @@ class DistinctPages {
       pages = new Set();
       this.ofFile.set(file, pages);
     }
-    const before = pages.size;
-    return pages.add(page).size > before;
+    return added(pages, page);
   }
+}
+
+/** Was it not there before? */
+function added(set: Set<number>, value: number): boolean {
+  const before = set.size;
+  return set.add(value).size > before;
 }

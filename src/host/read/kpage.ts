@@ -7,15 +7,8 @@
  *           3. Frames that nobody asked for have the word KPF_NOT_READ.
  * Linux     6.18 fs/proc/page.c: kpage_read stable_page_flags; mm/memcontrol.c: page_cgroup_ino
  */
-
-import {
-  ENTRY_NO_FRAME,
-  ENTRY_PRESENT,
-  type EntryTable,
-  type FrameTable,
-  KPF_NOT_READ,
-  NO_CGROUP,
-} from '../snapshot.ts';
+import { type FrameSet, framesNamed } from '../frame_set.ts';
+import { type EntryTable, type FrameTable, KPF_NOT_READ, NO_CGROUP } from '../snapshot.ts';
 import { type HostFiles, type OpenFile, Refusal } from './host_files.ts';
 import type { MissingList } from './missing.ts';
 
@@ -28,25 +21,6 @@ const WORDS_MAX = 0xffff;
 const GAP_FRAMES = 256;
 /** Frame numbers are below 2^40 on every machine. */
 const FRAME_BITS = 40;
-
-/** Frames that entries name, a bit each. */
-export class FrameSet {
-  private readonly bits: Uint32Array;
-  readonly count: number;
-
-  constructor(count: number) {
-    this.count = count;
-    this.bits = new Uint32Array(Math.ceil(count / 32));
-  }
-
-  add(pfn: number): void {
-    this.bits[pfn >>> 5]! |= 1 << (pfn & 31);
-  }
-
-  has(pfn: number): boolean {
-    return (this.bits[pfn >>> 5]! & (1 << (pfn & 31))) !== 0;
-  }
-}
 
 /** Where to read: [first frame, number of frames], in order. */
 type Runs = readonly (readonly [number, number])[];
@@ -69,7 +43,7 @@ export function readFrames(
     if (counts instanceof Refusal) return missing.add('kpagecount', counts.errno);
     const count = frameCount(flags);
     if (count instanceof Refusal) return missing.add('kpageflags', count.errno);
-    const runs: Runs = wanted === null ? [[0, count]] : runsOf(framesOf(wanted, count));
+    const runs: Runs = wanted === null ? [[0, count]] : runsOf(framesNamed(wanted, count));
     const reader = new FrameReader(count, wanted !== null);
     let refusal = reader.readWords(flags, runs);
     if (refusal !== null) return missing.add('kpageflags', refusal.errno);
@@ -101,28 +75,18 @@ function frameCount(file: OpenFile): number | Refusal {
   return low;
 }
 
-function framesOf({ count, value, bits }: Pick<EntryTable, 'count' | 'value' | 'bits'>, frames: number): FrameSet {
-  const set = new FrameSet(frames);
-  for (let row = 0; row < count; row++) {
-    if ((bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) !== ENTRY_PRESENT) continue;
-    if (value[row]! < frames) set.add(value[row]!);
-  }
-  return set;
-}
-
 function runsOf(set: FrameSet): Runs {
   const runs: (readonly [number, number])[] = [];
   let first = -1;
   let last = -1;
-  for (let pfn = 0; pfn < set.count; pfn++) {
-    if (!set.has(pfn)) continue;
+  set.each((pfn) => {
     if (first >= 0 && pfn - last > GAP_FRAMES) {
       runs.push([first, last + 1 - first]);
       first = -1;
     }
     if (first < 0) first = pfn;
     last = pfn;
-  }
+  });
   if (first >= 0) runs.push([first, last + 1 - first]);
   return runs;
 }

@@ -63,13 +63,19 @@ export class MmCalls {
     const ranges: PageRange[] = [];
     const end = BigInt(endPage) * PAGE;
     const { arg, regions } = this;
-    for (let start = BigInt(startPage) * PAGE; start < end; start = arg[WALK_END]!) {
+    for (let start = BigInt(startPage) * PAGE; start < end; ) {
       arg[START] = start;
       arg[END] = end;
       const count = this.ioctl(pagemapFd, PAGEMAP_SCAN, arg);
-      if (count < 0 || arg[WALK_END]! <= start) return null;
+      if (count < 0) return null;
       for (let at = 0; at < count * REGION_WORDS; at += REGION_WORDS)
         ranges.push([Number(regions[at]! / PAGE), Number(regions[at + 1]! / PAGE)]);
+      // Beyond 512 regions, walk_end may be that of an earlier part, where the kernel emptied its own buffer: all before
+      // the last region has been told, and who asks again from there is told it twice.
+      const told = count === 0 ? start : regions[(count - 1) * REGION_WORDS + 1]!;
+      const next = arg[WALK_END]! > told ? arg[WALK_END]! : told;
+      if (next <= start) return null;
+      start = next;
     }
     return ranges;
   }

@@ -9,7 +9,8 @@
  */
 import { InputError } from '../../mm/bug.ts';
 import { SnapshotBuilder } from '../builder.ts';
-import { ENTRY_NO_FRAME, ENTRY_PRESENT, type EntryTable, type FrameTable, type HostSnapshot } from '../snapshot.ts';
+import { framesNamed } from '../frame_set.ts';
+import { type EntryTable, type FrameTable, type HostSnapshot, isMapped } from '../snapshot.ts';
 import { CgroupTable } from './cgroup_table.ts';
 import { type HostFiles, Refusal } from './host_files.ts';
 import { readFrames } from './kpage.ts';
@@ -129,18 +130,23 @@ const KPF_BUDDY = 1 << 10;
 const UNCOUNTED = (1 << 20) | (1 << 24);
 const KPF_RESERVED_HIGH = 1;
 
-/** Entries in whose frame was, a moment later, a free page, or one that nobody maps. */
-function staleEntries({ count, value, bits }: EntryTable, frames: FrameTable): number {
+/**
+ * Entries whose frame was, a moment later, a free page, or one that nobody maps. The few frames that are so are looked for in
+ * the order of the columns; only if there are some, the entries are asked one by one.
+ */
+function staleEntries(entries: EntryTable, frames: FrameTable): number {
   const { word, mapcount, wordsLow, wordsHigh } = frames;
-  const isFree = wordsLow.map((low) => (low & KPF_BUDDY) >>> 10);
+  const isFree = wordsLow.map((low) => low & KPF_BUDDY);
   const isCounted = wordsLow.map((low, row) =>
     (low & UNCOUNTED) === 0 && (wordsHigh[row]! & KPF_RESERVED_HIGH) === 0 ? 1 : 0,
   );
-  let stale = 0;
-  for (let row = 0; row < count; row++) {
-    const pfn = value[row]!;
-    if ((bits[row]! & (ENTRY_PRESENT | ENTRY_NO_FRAME)) !== ENTRY_PRESENT || pfn >= frames.count) continue;
-    stale += mapcount[pfn] === 0 ? isCounted[word[pfn]!]! : isFree[word[pfn]!]!;
-  }
-  return stale;
+  const stale = new Set<number>();
+  framesNamed(entries, frames.count).each((pfn) => {
+    if ((mapcount[pfn] === 0 ? isCounted : isFree)[word[pfn]!] !== 0) stale.add(pfn);
+  });
+  if (stale.size === 0) return 0;
+  const { count, value, bits } = entries;
+  let found = 0;
+  for (let row = 0; row < count; row++) if (isMapped(bits[row]!) && stale.has(value[row]!)) found += 1;
+  return found;
 }

@@ -13,7 +13,6 @@ import { listOfWord } from '../frames/frame_kinds.ts';
 import { processOfVma, type ReverseMap, vmaOfEntry } from '../reverse.ts';
 import {
   ENTRY_NO_FRAME,
-  ENTRY_PRESENT,
   ENTRY_SWAP,
   ENTRY_SWAP_TYPE_SHIFT,
   type HostSnapshot,
@@ -304,6 +303,8 @@ export function placeIn(
     place: { pid, comm: asked.comm, address, region, state, says: placeText(state, region), pfn },
     slot,
   });
+  // Whoever has memory has regions.
+  if (own.firstVma === own.endVma && own.status.has('VmRSS')) return at('not read');
   if (vma === null) return at('no region');
   if ((snapshot.vmas.perms[vma]! & VMA_SEEN) === 0) return at('not read');
   const row = entryAt(snapshot, vma, page - snapshot.vmas.startPage[vma]!);
@@ -352,7 +353,9 @@ export function placeText(state: PlaceAnswer['state'], region: Region | null): s
     case 'no region':
       return 'the process has nothing mapped there';
     case 'not read':
-      return 'the page tables of the process may not be read';
+      return region === null
+        ? 'what the process maps may not be read'
+        : 'the page tables of the process may not be read';
     default:
       return absentText(region);
   }
@@ -379,9 +382,4 @@ export function whoHasSlot(snapshot: HostSnapshot, area: number, offset: number)
   }
   const path = swapAreas(snapshot.texts.get('swaps') ?? '')[area] ?? null;
   return { area, path, offset, holders: mappersOf(snapshot, rows) };
-}
-
-/** An entry of a frame whose number is known. */
-export function isMapped(bits: number): boolean {
-  return (bits & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === ENTRY_PRESENT;
 }

@@ -7,8 +7,8 @@
  *           3. Pure: no Node.
  */
 import { processOfVma } from '../reverse.ts';
-import { ENTRY_FILE, type HostFile, type HostSnapshot } from '../snapshot.ts';
-import { isMapped, PAGE, type Region, regionOf } from './who.ts';
+import { ENTRY_FILE, type HostFile, type HostSnapshot, isMapped } from '../snapshot.ts';
+import { PAGE, type Region, regionOf } from './who.ts';
 
 /** A region of a process that maps a range of the file. */
 export interface RangeMapper extends Region {

@@ -18,7 +18,7 @@ import { type HostFiles, type OpenFile, Refusal } from '../read/host_files.ts';
 import { MapNames } from '../read/map_names.ts';
 import type { MapsLine } from '../read/maps_text.ts';
 import { MissingList } from '../read/missing.ts';
-import { type HostFile, VMA_SHARED } from '../snapshot.ts';
+import { type HostFile, type Missing, VMA_SHARED } from '../snapshot.ts';
 import type { FilePlace } from './identity.ts';
 import {
   answerOf,
@@ -51,7 +51,7 @@ export function whoLiveAddress(files: HostFiles, pid: number, address: number): 
     const region = line === null ? null : regionOf(line);
     // A page without a region: it was unmapped between the two reads.
     if (line === null && word !== null && word.state !== 'not present') search.changed.push(`${pid} unmapped the page`);
-    const state = line === null ? 'no region' : (word?.state ?? 'not read');
+    const state = line !== null ? (word?.state ?? 'not read') : process.isMapsRefused ? 'not read' : 'no region';
     const pfn = word?.state === 'frame' && line !== null ? word.pfn : null;
     const place: PlaceAnswer = {
       pid,
@@ -100,13 +100,18 @@ export function whoLiveFile(files: HostFiles, wanted: WantedFile, offset: number
   });
 }
 
-/** Processes that have regions of the file. */
-export function pidsWithFile(files: HostFiles, wanted: WantedFile): number[] {
-  const look = new Look(files, new MissingList());
+/** Processes that have regions of the file, and whose regions could not be seen. */
+export function pidsWithFile(
+  files: HostFiles,
+  wanted: WantedFile,
+): { readonly pids: readonly number[]; readonly missing: readonly Missing[] } {
+  const missing = new MissingList();
+  const look = new Look(files, missing);
   try {
-    return look.processes
+    const pids = look.processes
       .filter((process) => process.maps().some((line) => isOfFile(line, wanted)))
       .map(({ pid }) => pid);
+    return { pids, missing: missing.list() };
   } finally {
     look.close();
   }

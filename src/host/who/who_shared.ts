@@ -7,8 +7,8 @@
  */
 import { hasKpf, KPF_KSM, KPF_SWAPBACKED, KPF_ZERO_PAGE } from '../../proc/kpage_flags.ts';
 import { processOfVma, type ReverseMap, vmaOfEntry } from '../reverse.ts';
-import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot } from '../snapshot.ts';
-import { isMapped, PAGE, type Region, regionOf, wordOfFrame } from './who.ts';
+import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot, isMapped } from '../snapshot.ts';
+import { PAGE, type Region, regionOf, wordOfFrame } from './who.ts';
 
 /** How two processes come to have one frame. */
 export type SharedBy = 'fork' | 'file' | 'shared memory' | 'ksm';

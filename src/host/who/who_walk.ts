@@ -29,6 +29,10 @@ const SWAP_TYPE_BITS = 5;
 const SWAP_TYPE = (1 << SWAP_TYPE_BITS) - 1;
 /** Entries of higher types are pages under way, poisoned ones, devices' and markers. */
 const SWAP_AREAS = 23;
+const MARKER_TYPE = 31;
+/** userfaultfd protects what is not there yet. */
+const MARKER_UFFD_WP = 1;
+const MARKER_GUARD = 4;
 
 /** What one word says. */
 export type PageWord =
@@ -44,12 +48,19 @@ function decodeWord(low: number, high: number): PageWord {
   }
   if ((high & SWAPPED) === 0) return { state: (high & GUARD) !== 0 ? 'guard' : 'not present' };
   const area = low & SWAP_TYPE;
-  if (area >= SWAP_AREAS) return { state: 'moving' };
+  if (area >= SWAP_AREAS) return { state: markerState(low, high) ?? 'moving' };
   return {
     state: 'swapped',
     area,
     offset: (low >>> SWAP_TYPE_BITS) + (high & FRAME_HIGH) * 2 ** (32 - SWAP_TYPE_BITS),
   };
+}
+
+/** A mark in the place of an entry. Since 6.15 bit 58 says guard, too. */
+function markerState(low: number, high: number): 'guard' | 'not present' | null {
+  if ((low & SWAP_TYPE) !== MARKER_TYPE || (high & FRAME_HIGH) !== 0) return null;
+  const marker = low >>> SWAP_TYPE_BITS;
+  return marker === MARKER_GUARD ? 'guard' : marker === MARKER_UFFD_WP ? 'not present' : null;
 }
 
 /** Two words that say the same of what is mapped. */
@@ -143,6 +154,8 @@ export class ProcessLook {
   private pagemap: OpenFile | null | undefined;
   private mapsBytes: Uint8Array | undefined;
   private lines: MapsLine[] | undefined;
+  /** The kernel would not show its maps: that they are empty means nothing. */
+  isMapsRefused = false;
   private readonly own: { witness?: number | null; comm?: string; isAlone?: boolean } = {};
 
   constructor(look: Look, pid: number) {
@@ -267,6 +280,7 @@ export class ProcessLook {
       bytes = files.bytes(`${this.folder}/maps`);
     }
     if (!(bytes instanceof Refusal)) return bytes;
+    this.isMapsRefused = bytes.errno !== 'ENOENT' && bytes.errno !== 'ESRCH';
     this.look.refusal(this.pid, 'maps', bytes);
     return new Uint8Array(0);
   }
