@@ -99,9 +99,17 @@ const LIBRARY = `
 const file = join(folder, 'host.rvh.gz');
 const self = String(process.pid);
 
+/** A page that is there. */
+function topOfStack(): string {
+  const end = /-([0-9a-f]+) .*\[stack\]/.exec(readFileSync('/proc/self/maps', 'utf8'))![1];
+  return `0x${(BigInt(`0x${end}`) - 4096n).toString(16)}`;
+}
+
 for (const { what, args } of [
   { what: 'snapshot', args: revmap('snapshot', '-o', file, '--smaps', '--commands') },
   { what: 'who --shared-with', args: revmap('who', '--shared-with', self) },
+  { what: 'who --pid --addr', args: revmap('who', '--pid', self, '--addr', topOfStack()) },
+  ...(process.getuid?.() === 0 ? [{ what: 'who --pfn', args: revmap('who', '--pfn', '4096') }] : []),
   { what: 'who --file', args: revmap('who', '--file', process.execPath) },
   { what: 'ps', args: revmap('ps', '--json') },
   { what: 'ps --by cgroup', args: revmap('ps', '--by', 'cgroup') },

@@ -2,7 +2,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { type ComparedRun, type CompareResult, compareKernels, type Partings } from '../lab/compare.ts';
 import { comparePage, endText, limitText, partingLines, pictureOf, ROWS, rowText } from '../lab/compare_page.ts';
 import { drawCurve } from '../lab/curve.ts';
@@ -24,6 +23,7 @@ import {
   wholeNumber,
 } from './arguments.ts';
 import { columns, grouped, Progress, print, printJson, table } from './output.ts';
+import { pc } from './terminal.ts';
 
 interface CompareFlags extends SomeMachineFlags, FileFlags {
   kernels: string[];

@@ -1,6 +1,5 @@
 /** `revmap curve FILE`: misses by cache size, without a replay for each size. */
 import { type Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { drawCurve } from '../lab/curve.ts';
 import { type MissRatioPoint, type MissRatioResult, missRatios } from '../lab/miss_ratio.ts';
 import { formatSize } from '../lab/options.ts';
@@ -8,6 +7,7 @@ import { closeRecording, openRecording } from '../trace/source.ts';
 import { surveyRecording } from '../trace/survey.ts';
 import { FILE_IS, type FileFlags, formatOption, wholeNumber } from './arguments.ts';
 import { columns, grouped, groupedOrNone, print, printJson, table } from './output.ts';
+import { pc } from './terminal.ts';
 
 interface CurveFlags extends FileFlags {
   sample?: number;

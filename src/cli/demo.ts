@@ -4,7 +4,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
 import { findPage, mostSharedPage } from '../lab/page.ts';
 import { reportHtml } from '../lab/report/report.ts';
@@ -19,6 +18,7 @@ import { parseTruth } from '../trace/truth.ts';
 import { Progress, print } from './output.ts';
 import { provenance, writeReport } from './report_file.ts';
 import { describeSweep } from './sweep_text.ts';
+import { pc } from './terminal.ts';
 import { describeWho } from './who_recording.ts';
 
 /** Beside the bundle in dist/. */

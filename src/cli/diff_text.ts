@@ -1,5 +1,5 @@
 /** What `revmap diff` prints: what changed, the largest change first. */
-import pc from 'picocolors';
+
 import { isEqual, type SnapshotDiff } from '../host/diff/diff.ts';
 import type { PageChange, PageChanges } from '../host/diff/diff_entries.ts';
 import type { Change, NamedPair, Pair } from '../host/diff/diff_pair.ts';
@@ -9,6 +9,7 @@ import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { kindLabel, shortened, signed } from './frames_text.ts';
 import { grouped, plural, table, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 const PAGE_BYTES = 4096;
 const NARROW = 100;

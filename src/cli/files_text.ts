@@ -1,5 +1,5 @@
 /** What `revmap files` shows: the table, the sums and what was not seen; and the same as JSON. */
-import pc from 'picocolors';
+
 import type { CacheHint } from '../host/page_cache/page_cache_hints.ts';
 import type { FileQuestion, FileRow } from '../host/page_cache/page_cache_rows.ts';
 import type { CacheSums, ChargedSum } from '../host/page_cache/page_cache_sums.ts';
@@ -8,6 +8,7 @@ import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { hostFooter } from './host_source.ts';
 import { grouped, plural, table, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 export interface FilesAnswer {
   readonly snapshot: HostSnapshot;

@@ -4,12 +4,13 @@
  * Promises  Without colour a cell is a letter, so it can be read in a pipe; with colour two lines of cells share a line of the
  *           terminal (half blocks).
  */
-import pc from 'picocolors';
+
 import { FRAME_KINDS, type FrameKind } from '../host/frames/frame_kinds.ts';
 import { type FrameMap, foldLines, type MapCell, type MapLine, type MapZone } from '../host/frames/frame_map.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { plural, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 const FRAME_BYTES = 4096;
 const LABEL_CHARACTERS = 11;

@@ -1,6 +1,5 @@
 /** `revmap frames`: what the frames of a host are used for, a picture of them, and fragmentation. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import pc from 'picocolors';
 import { fragmentationOf } from '../host/frames/fragmentation.ts';
 import { chooseFrames, type FrameFilter } from '../host/frames/frame_filter.ts';
 import { FRAME_KINDS, type FrameKind, type FrameKinds, LRU_LISTS, type LruList } from '../host/frames/frame_kinds.ts';
@@ -16,6 +15,7 @@ import { drawMap, mapColumns } from './frame_map_text.ts';
 import { describeFrames, describeWithoutFrames, TABLES, type TableName } from './frames_text.ts';
 import { addHostSource, type HostSourceFlags, hostFooter, hostSnapshot } from './host_source.ts';
 import { columns, print, printJson } from './output.ts';
+import { pc } from './terminal.ts';
 
 interface FramesFlags extends HostSourceFlags {
   kind?: FrameKind[];

@@ -1,5 +1,5 @@
 /** What `revmap frames` prints: tables of frames, and fragmentation. The picture is frame_map_text.ts's. */
-import pc from 'picocolors';
+
 import { type Fragmentation, HUGE_ORDER, type Pageblocks } from '../host/frames/fragmentation.ts';
 import { FRAME_KINDS, type FrameKind } from '../host/frames/frame_kinds.ts';
 import type { FlagRow, FrameTables } from '../host/frames/frames.ts';
@@ -8,6 +8,7 @@ import { parseCounters, type ZoneText } from '../host/kernel_texts.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, table, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 const FRAME_BYTES = 4096;
 const LABELS = new Map(FRAME_KINDS.map(({ kind, label }) => [kind, label]));

@@ -7,7 +7,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { endQuietlyOnClosedPipe } from './output.ts';
+import { endQuietlyOnClosedPipe } from './terminal.ts';
 
 /** Each in a file of its own, which is loaded when it is asked for: `who` has no use for the engine. In the order of --help. */
 const COMMANDS: readonly (readonly [name: string, add: (program: Command) => Promise<void>])[] = [

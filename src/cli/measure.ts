@@ -2,7 +2,6 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import pc from 'picocolors';
 import { type MeasuredPoint, pointsOf, rangeOf } from '../lab/accuracy.ts';
 import { formatSize, MACHINE_DEFAULTS } from '../lab/options.ts';
 import type { Step } from '../measure/measure.ts';
@@ -13,6 +12,7 @@ import { closeRecording, openRecording } from '../trace/source.ts';
 import { formatMode, formatTruthHead, formatTruthRow } from '../trace/truth.ts';
 import { size, sizeOrNone, wholeNumber } from './arguments.ts';
 import { grouped, Progress, print, printJson, table } from './output.ts';
+import { pc } from './terminal.ts';
 
 interface MeasureFlags {
   limits: MeasureLimits;

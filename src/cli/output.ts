@@ -1,28 +1,13 @@
 /**
  * What a command writes, and where: results on stdout, chatter on stderr.
  *
- * Promises  1. A reader that closes the pipe ends us quietly.
- *           2. Progress is drawn only on a terminal, and is gone when the result comes.
+ * Promises  Progress is drawn only on a terminal, and is gone when the result comes.
  */
-import { createRequire } from 'node:module';
 import { stripVTControlCharacters } from 'node:util';
-import pc from 'picocolors';
-
-/** Loaded by the first table: not every answer has one. */
-const load = createRequire(import.meta.url);
-
-/** `head | revmap` must not complain. */
-export function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
-  }
-}
+import { load, mayBeTerminal, pc, write } from './terminal.ts';
 
 export function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 export function printJson(value: unknown): void {
@@ -31,7 +16,7 @@ export function printJson(value: unknown): void {
 
 /** How wide the terminal is; `fallback` in a pipe, and where it does not know: a serial console says 0. */
 export function columns(fallback: number): number {
-  return process.stdout.columns || fallback;
+  return (mayBeTerminal() && process.stdout.columns) || fallback;
 }
 
 /** Rows under a head; numbers to the right. No colour where there is none. */

@@ -6,11 +6,12 @@
  *           2. A sum is the sum of the numbers in its column as they are printed, `–` being none.
  *           3. Names from the host are fit for a terminal.
  */
-import pc from 'picocolors';
+
 import type { CgroupCost, CgroupsAnswer } from '../host/cost/cgroups.ts';
 import { type ProcessCost, type PsAnswer, type PsTreeNode, type Sharing, sumOfKnown } from '../host/cost/ps.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 /** A figure of a row, in bytes; null is not known. */
 type Figure<T> = (row: T) => number | null;

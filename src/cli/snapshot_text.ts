@@ -1,11 +1,12 @@
 /** What is in a snapshot, for people and as JSON. */
-import pc from 'picocolors';
+
 import type { WrittenFile } from '../host/file/snapshot_store.ts';
 import { ENTRY_SWAP, type HostSnapshot } from '../host/snapshot.ts';
 import { formatSize } from '../lab/options.ts';
 import { printable } from '../trace/error.ts';
 import { hostFooter } from './host_source.ts';
 import { grouped, plural } from './output.ts';
+import { pc } from './terminal.ts';
 
 /** A snapshot's file: what was written, if it was, and how long reading or writing it took. */
 export interface ShownFile {

@@ -3,7 +3,7 @@
  *
  * Promises  No line is wider than the terminal, nor than 100 columns; without a terminal, than 80.
  */
-import pc from 'picocolors';
+
 import { accountOf, chargeName } from '../lab/account.ts';
 import { adviseOn } from '../lab/advice.ts';
 import { drawCurve } from '../lab/curve.ts';
@@ -22,6 +22,7 @@ import type {
 import { limitOf, refaults } from '../lab/terms.ts';
 import { smallestText } from '../lab/truth.ts';
 import { columns, grouped, groupedOrNone, plural, table, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 const WIDEST = 100;
 

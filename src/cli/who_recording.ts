@@ -1,6 +1,5 @@
 /** `revmap who RECORDING --page …`: who maps a page of a simulated machine, with the whole way from the frame to each entry. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import pc from 'picocolors';
 import { findPage, type PageQuestion, parsePage } from '../lab/page.ts';
 import type { Replay } from '../lab/replay.ts';
 import { startReplay } from '../lab/run.ts';
@@ -17,6 +16,7 @@ import {
   machineOptions,
 } from './arguments.ts';
 import { grouped, plural, print, printJson } from './output.ts';
+import { pc } from './terminal.ts';
 
 export interface RecordingFlags extends MachineFlags, FileFlags {
   at: number;

@@ -3,13 +3,14 @@
  *
  * Promises  Lines fit into `width` columns where names allow it; every name of the host passes printable().
  */
-import pc from 'picocolors';
+
 import type { Identity } from '../host/who/identity.ts';
 import type { FrameAnswer, Mapper, PlaceAnswer, SlotAnswer, WhoAnswer } from '../host/who/who.ts';
 import type { FileAnswer, FileRange } from '../host/who/who_file.ts';
 import type { SharedAnswer, SharedBy, SharedWith } from '../host/who/who_shared.ts';
 import { printable } from '../trace/error.ts';
 import { grouped, plural, wrapped } from './output.ts';
+import { pc } from './terminal.ts';
 
 const PAGE_KB = 4;
 /** From here on a region is shown with its end. */

@@ -40,9 +40,9 @@ export class HostFiles {
     this.sys = sys;
   }
 
-  /** A path below /proc: `inProc(12, 'maps')`. */
+  /** A path below /proc: `inProc(12, 'maps')`. Not by `join`, which looks at each letter: a host is asked for thousands. */
   inProc(...names: (string | number)[]): string {
-    return join(this.proc, ...names.map(String));
+    return [this.proc, ...names].join('/');
   }
 
   inSys(...names: string[]): string {

@@ -34,7 +34,7 @@ import {
   swapAreas,
   type WhoAnswer,
 } from './who.ts';
-import { halvesOf, isSamePage, Look, type PageWord, type ProcessLook, useOneMm } from './who_walk.ts';
+import { AddressSpaces, halvesOf, isSamePage, Look, type PageWord, type ProcessLook } from './who_walk.ts';
 
 /** What changes under us is looked at again so often: from the start, and in each of these in short rounds. */
 const TRIES = 2;
@@ -335,11 +335,17 @@ class Search {
   private settleOwners(): void {
     const byPage = new Map<number, ProcessLook[]>();
     for (const { process, page } of this.entries) {
-      const before = byPage.get(page) ?? [];
-      if (!this.owners.has(process)) {
-        const owner = before.find((other) => other.pid !== process.pid && useOneMm(other, process));
-        if (owner !== undefined) this.owners.set(process, owner);
-        else byPage.set(page, [...before, process]);
+      if (this.owners.has(process)) continue;
+      const others = byPage.get(page);
+      if (others === undefined) byPage.set(page, [process]);
+      else others.push(process);
+    }
+    for (const processes of byPage.values()) {
+      if (processes.length === 1) continue;
+      const spaces = new AddressSpaces();
+      for (const process of processes) {
+        const owner = this.owners.has(process) ? null : spaces.sameAs(process);
+        if (owner !== null) this.owners.set(process, owner);
       }
     }
   }

@@ -76,8 +76,7 @@ export class Look {
   readonly files: HostFiles;
   processes: ProcessLook[];
   readonly names = new NameCache();
-  readonly block = new Uint8Array(BLOCK_WORDS * WORD_BYTES);
-  readonly words = new Int32Array(this.block.buffer);
+  private room: { readonly bytes: Uint8Array; readonly words: Int32Array } | undefined;
   private readonly missing: MissingList;
   private readonly refused = new Set<string>();
   private readonly replaced: ProcessLook[] = [];
@@ -86,6 +85,15 @@ export class Look {
     this.files = files;
     this.missing = missing;
     this.processes = pidsOf(files).map((pid) => new ProcessLook(this, pid));
+  }
+
+  /** Room for many words; a question about single ones needs none. */
+  get block(): { readonly bytes: Uint8Array; readonly words: Int32Array } {
+    if (this.room === undefined) {
+      const bytes = new Uint8Array(BLOCK_WORDS * WORD_BYTES);
+      this.room = { bytes, words: new Int32Array(bytes.buffer) };
+    }
+    return this.room;
   }
 
   process(pid: number): ProcessLook | null {
@@ -148,7 +156,7 @@ export class ProcessLook {
   private lines: MapsLine[] | undefined;
   /** The kernel would not show its maps: that they are empty means nothing. */
   isMapsRefused = false;
-  private readonly own: { witness?: number | null; comm?: string } = {};
+  private readonly own: { witness?: number | null; comm?: string; isAlone?: boolean } = {};
 
   constructor(look: Look, pid: number) {
     this.look = look;
@@ -159,36 +167,22 @@ export class ProcessLook {
   /** The word of a page; null if it may not be read, or nobody is there any more. */
   word(page: number): PageWord | null {
     if (page >= TASK_END_PAGE) return null;
-    this.pagemap ??= this.openPagemap();
-    const read = this.pagemap?.readAt(this.singleBytes, page * WORD_BYTES);
-    if (read instanceof Refusal) this.look.refusal(this.pid, 'pagemap', read);
+    const read = this.read(this.singleBytes, page);
     return read === WORD_BYTES ? decodeWord(this.single[0]!, this.single[1]!) : null;
   }
 
   /** Does the page's word name this frame? Without an object for each that does not. */
   hasFrame(page: number, low: number, high: number): boolean {
-    if (this.pagemap === undefined) this.pagemap = this.openPagemap();
-    if (this.pagemap === null) return false;
-    const read = this.pagemap.readAt(this.singleBytes, page * WORD_BYTES);
-    if (read !== WORD_BYTES) {
-      if (read instanceof Refusal) this.look.refusal(this.pid, 'pagemap', read);
-      return false;
-    }
+    if (this.read(this.singleBytes, page) !== WORD_BYTES) return false;
     return this.single[0] === low && matches(this.single[1]!, high);
   }
 
   /** Calls back with each page of the range whose word is that of `wanted`, until it says true. */
   walk(startPage: number, endPage: number, low: number, high: number, found: (page: number) => boolean): boolean {
-    if (this.pagemap === undefined) this.pagemap = this.openPagemap();
-    if (this.pagemap === null) return false;
-    const { block, words } = this.look;
+    const { bytes: block, words } = this.look.block;
     for (let page = startPage; page < Math.min(endPage, TASK_END_PAGE); ) {
       const bytes = Math.min(endPage - page, BLOCK_WORDS) * WORD_BYTES;
-      const read = this.pagemap.readAt(block.subarray(0, bytes), page * WORD_BYTES);
-      if (read instanceof Refusal) {
-        this.look.refusal(this.pid, 'pagemap', read);
-        return false;
-      }
+      const read = this.read(block.subarray(0, bytes), page);
       const count = Math.floor(read / WORD_BYTES);
       if (count === 0) return false;
       for (let at = 0; at < count; at++) {
@@ -258,16 +252,22 @@ export class ProcessLook {
     return null;
   }
 
-  private openPagemap(): OpenFile | null {
-    const { files } = this.look;
-    let opened = files.open(`${this.folder}/pagemap`);
-    if (!(opened instanceof Refusal) && opened.readAt(this.singleBytes, 0) === 0) {
-      const thread = this.runningThread();
-      opened.close();
-      if (thread === null) return null;
-      this.folder = thread;
-      opened = files.open(`${this.folder}/pagemap`);
+  /** Words from this page on: how many bytes; 0 where nothing may be read any more. */
+  private read(into: Uint8Array, page: number): number {
+    if (this.pagemap === undefined) this.pagemap = this.openPagemap();
+    let read = this.pagemap?.readAt(into, page * WORD_BYTES) ?? 0;
+    if (read === 0 && this.pagemap !== null && this.throughThread()) {
+      this.pagemap.close();
+      this.pagemap = this.openPagemap();
+      read = this.pagemap?.readAt(into, page * WORD_BYTES) ?? 0;
     }
+    if (!(read instanceof Refusal)) return read;
+    this.look.refusal(this.pid, 'pagemap', read);
+    return 0;
+  }
+
+  private openPagemap(): OpenFile | null {
+    const opened = this.look.files.open(`${this.folder}/pagemap`);
     if (!(opened instanceof Refusal)) return opened;
     this.look.refusal(this.pid, 'pagemap', opened);
     return null;
@@ -276,12 +276,8 @@ export class ProcessLook {
   private readMaps(): Uint8Array {
     const { files } = this.look;
     let bytes = files.bytes(`${this.folder}/maps`);
-    if (bytes instanceof Uint8Array && bytes.length === 0) {
-      const thread = this.runningThread();
-      if (thread !== null) {
-        this.folder = thread;
-        bytes = files.bytes(`${this.folder}/maps`);
-      }
+    if (bytes instanceof Uint8Array && bytes.length === 0 && this.throughThread()) {
+      bytes = files.bytes(`${this.folder}/maps`);
     }
     if (!(bytes instanceof Refusal)) return bytes;
     this.isMapsRefused = bytes.errno !== 'ENOENT' && bytes.errno !== 'ESRCH';
@@ -289,13 +285,16 @@ export class ProcessLook {
     return new Uint8Array(0);
   }
 
-  /** Without an address space of its own: a kernel thread, or a leader that has ended while others run. */
-  private runningThread(): string | null {
-    const { files, pid } = { files: this.look.files, pid: this.pid };
-    const threads = files.list(files.inProc(pid, 'task'));
-    if (threads instanceof Refusal) return null;
-    const other = threads.find((thread) => thread !== String(pid));
-    return other === undefined ? null : files.inProc(pid, 'task', other);
+  /** Without an address space of its own: a kernel thread, or a leader that has ended while others run. True: one is there. */
+  private throughThread(): boolean {
+    if (this.own.isAlone === true) return false;
+    const { files } = this.look;
+    const threads = files.list(files.inProc(this.pid, 'task'));
+    const other = threads instanceof Refusal ? undefined : threads.find((thread) => thread !== String(this.pid));
+    const folder = other === undefined ? this.folder : files.inProc(this.pid, 'task', other);
+    this.own.isAlone = folder === this.folder;
+    this.folder = folder;
+    return !this.own.isAlone;
   }
 }
 
@@ -326,11 +325,57 @@ function lineAt(lines: readonly MapsLine[], page: number): MapsLine | null {
   return line !== undefined && line.startPage <= page ? line : null;
 }
 
-/** Two processes with one address space (vfork, clone with CLONE_VM without CLONE_THREAD). */
-export function useOneMm(a: ProcessLook, b: ProcessLook): boolean {
-  if (Buffer.compare(a.mapsText(), b.mapsText()) !== 0) return false;
+/**
+ * Which processes use one address space (vfork, clone with CLONE_VM without CLONE_THREAD): among those that look alike, as after
+ * many forks, one is asked for one word for each page that tells others apart, not once for each other.
+ */
+export class AddressSpaces {
+  private readonly alike = new Map<string, Alike>();
+
+  /** A process named before that uses the address space of this one. */
+  sameAs(process: ProcessLook): ProcessLook | null {
+    const maps = process.mapsText();
+    const key = Buffer.from(maps.buffer, maps.byteOffset, maps.length).toString('latin1');
+    const alike = this.alike.get(key);
+    if (alike === undefined) {
+      this.alike.set(key, { last: process, known: new Map() });
+      return null;
+    }
+    enter(alike);
+    for (const [page, byFrame] of alike.known) {
+      const owner = byFrame.get(ownFrame(process, page));
+      if (owner !== undefined && useOneMm(owner, process)) return owner;
+    }
+    alike.last = process;
+    return null;
+  }
+}
+
+/** Processes whose maps are equal to the byte, and whose address spaces are not one. */
+interface Alike {
+  /** The last to come: where it differs is of interest when the next one comes. */
+  last: ProcessLook | null;
+  /** By witness, then by the frame there. */
+  readonly known: Map<number, Map<number, ProcessLook>>;
+}
+
+function enter(alike: Alike): void {
+  const page = alike.last?.witness() ?? null;
+  if (alike.last === null || page === null) return;
+  const byFrame = alike.known.get(page) ?? new Map<number, ProcessLook>();
+  alike.known.set(page, byFrame.set(ownFrame(alike.last, page), alike.last));
+  alike.last = null;
+}
+
+/** The frame at a page, if nobody else maps it; -1 if not. */
+function ownFrame(process: ProcessLook, page: number): number {
+  const word = process.word(page);
+  return word?.state === 'frame' && word.isExclusive ? word.pfn : -1;
+}
+
+function useOneMm(a: ProcessLook, b: ProcessLook): boolean {
   const page = a.witness();
   if (page === null) return false;
-  const [mine, other] = [a.word(page), b.word(page)];
-  return mine !== null && other !== null && isSamePage(mine, other) && mine.state === 'frame' && mine.isExclusive;
+  const [mine, other] = [ownFrame(a, page), ownFrame(b, page)];
+  return mine >= 0 && mine === other;
 }
