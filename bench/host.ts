@@ -7,6 +7,7 @@
  * the computer busy, the least CPU of the rounds says most. Nothing is reported of a round without its crowd. Needs root and cc.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,7 +90,7 @@ async function compare(): Promise<void> {
     report(runs.ours, runs.c);
   } finally {
     crowd.stdin.end();
-    await new Promise((resolve) => crowd.once('exit', resolve));
+    if (crowd.exitCode === null && crowd.signalCode === null) await once(crowd, 'exit');
     rmSync(folder, { recursive: true });
   }
 }
