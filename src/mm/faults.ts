@@ -496,7 +496,7 @@ function isOnlyMmOfFolio(machine: Machine, head: Pfn, pfn: Pfn): boolean {
 function wpPageReuse(machine: Machine): number {
   const { fault, pageTables } = machine;
   const rw = (fault.vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
-  pageTables.grant(fault.slot, PTE_YOUNG | PTE_DIRTY | rw);
+  pageTables.set(fault.slot, PTE_YOUNG | PTE_DIRTY | rw);
   machine.events[PGREUSE]! += 1;
   return 0;
 }
@@ -558,7 +558,6 @@ export function wpPageCopy(
   rmap.addNewAnon(copy, vma, vpn);
   machine.lru.addVma(copy, vma);
   const rw = (vma.vmFlags & VM_WRITE) !== 0 ? PTE_RW : 0;
-  pageTables.setNone(slot);
   pageTables.setPresent(slot, copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | rw);
   if (old === NO_PFN) return 0;
   // The old mapping goes last, so that nobody takes the page for unmapped while we still copy from it.

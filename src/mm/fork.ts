@@ -139,11 +139,11 @@ export function dupMm(machine: Machine, parent: Mm, memcg: MemCgroup): Mm | null
   const copied = dupMmap(machine, mm, parent);
   parent.writeLocked = false;
   mm.writeLocked = false;
-  machine.pageTables.flushTlb();
   if (copied < 0) {
     mmPut(machine, mm);
     return null;
   }
+  machine.pageTables.flushTlb();
   return mm;
 }
 
@@ -291,10 +291,7 @@ function copyEntry(machine: Machine, dst: Vma, src: Vma, from: number, vpn: Vpn)
       rss[frames.has(pfn, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]! += 1;
     }
   }
-  if (cow) {
-    pageTables.gather(from);
-    pageTables.clear(from, PTE_RW);
-  }
+  if (cow) pageTables.clear(from, PTE_RW);
   let bits = pageTables.bits[from]! & ~(PTE_YOUNG | PTE_TLB);
   if ((src.vmFlags & VM_SHARED) !== 0) bits &= ~PTE_DIRTY;
   pageTables.setPresent(to, pfn, bits);

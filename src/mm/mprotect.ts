@@ -150,7 +150,6 @@ function changeProtection(machine: Machine, vma: Vma, start: Vpn, end: Vpn): voi
       last = at;
       let bits = base | (pageTables.bits[slot]! & (PTE_YOUNG | PTE_DIRTY | PTE_SPECIAL));
       if (canChangeWritable(machine, vma, slot, bits)) bits |= PTE_RW;
-      pageTables.gather(slot);
       pageTables.setPresent(slot, pageTables.pfn(slot), bits);
     }
   }

@@ -441,7 +441,6 @@ function moveEntries(machine: Machine, mm: Mm, from: Vpn, to: Vpn, pages: number
   let slot = pageTables.slotOf(mm.pageTables, from);
   for (let i = 0; i < pages; i++, slot++, target++) {
     if (pageTables.isNone(slot)) continue;
-    pageTables.gather(slot);
     // Whatever it says, frame or swap entry: it says it there from now on.
     pageTables.setPresent(target, pageTables.pfn(slot), pageTables.bits[slot]! & ~PTE_TLB);
     if (pageTables.isPresent(target) && !pageTables.has(target, PTE_SPECIAL))

@@ -122,14 +122,15 @@ export class PageTables {
 
   /** A page walk for a load or store, unless the TLB has it: the entry is young now (dirty, for a store), and in the TLB. */
   walked(slot: number, vpn: Vpn, bits: number): void {
-    if (this.tlb.take(this.bits, slot, vpn, bits)) return;
+    const known = this.tlb.take(this.bits, slot, vpn) && (this.bits[slot]! & bits) === bits;
+    if (known) return;
     this.bits[slot]! |= PTE_YOUNG | bits;
     this.touchTable(slot);
   }
 
   /** The same for an instruction. */
   fetched(slot: number, vpn: Vpn): void {
-    if (!this.tlb.take(this.bits, slot, vpn, 0)) {
+    if (!this.tlb.take(this.bits, slot, vpn)) {
       this.bits[slot]! |= PTE_YOUNG;
       this.touchTable(slot);
     }
@@ -149,15 +150,9 @@ export class PageTables {
     this.tlbRoot = root;
   }
 
-  /** The entry is about to change with others, and the TLB is told of all of them together: until then it has them. */
-  gather(slot: number): void {
-    this.tlb.gather(this.bits, slot);
-  }
-
   /** Entries from `first` to `last` have changed: of many pages not each is flushed, but everything (flush_tlb_range). */
   flushTlbRange(first: Vpn, last: Vpn): void {
     if (last - first >= FLUSH_CEILING) this.flushTlb();
-    else this.tlb.settle();
   }
 
   /** Everything out: at a switch, and at a fork, which write-protects all at once. */
@@ -278,11 +273,6 @@ export class PageTables {
     return (this.bits[slot]! & bits) !== 0;
   }
   set(slot: number, bits: number): void {
-    this.bits[slot]! |= bits;
-  }
-  /** Gives rights: the CPU learns of them when it looks again, at the next access. */
-  grant(slot: number, bits: number): void {
-    this.tlb.outdate(this.bits, slot);
     this.bits[slot]! |= bits;
   }
   /** Takes rights away, and so the entry out of the TLB. */

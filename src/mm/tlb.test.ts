@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { PTE_DIRTY, PTE_DTLB, PTE_ITLB } from './page_table.ts';
+import { PTE_DTLB, PTE_ITLB } from './page_table.ts';
 import { Tlb } from './tlb.ts';
 import type { Vpn } from './units.ts';
 
@@ -9,7 +9,7 @@ function made() {
   const bits = new Uint16Array(1024);
   return {
     bits,
-    take: (page: number) => tlb.take(bits, page, page as Vpn, 0),
+    take: (page: number) => tlb.take(bits, page, page as Vpn),
     jump: (page: number) => tlb.jump(bits, page, page as Vpn),
     invalidate: (page: number) => tlb.invalidate(bits, page, page as Vpn),
     flush: (now = 0) => tlb.flush(bits, now),
@@ -66,10 +66,10 @@ function sizeAfter(steps: readonly (readonly [used: number, ms: number])[]): num
   const tlb = new Tlb({ entries: 256, victims: 8, jumps: 64 });
   const bits = new Uint16Array(2 ** 14);
   for (const [used, ms] of steps) {
-    for (let page = 0; page < used; page++) tlb.take(bits, page, page as Vpn, 0);
+    for (let page = 0; page < used; page++) tlb.take(bits, page, page as Vpn);
     tlb.flush(bits, ms * 1e6);
   }
-  for (let page = 0; page < 2 ** 14; page++) tlb.take(bits, page, page as Vpn, 0);
+  for (let page = 0; page < 2 ** 14; page++) tlb.take(bits, page, page as Vpn);
   return bits.filter((entry) => (entry & PTE_DTLB) !== 0).length;
 }
 
@@ -107,70 +107,3 @@ for (const { why, steps, want } of [
 ] as const) {
   test(`how many entries: ${why}: ${want}`, () => expect(sizeAfter(steps)).toBe(want));
 }
-
-/** 150 of 256 places are filled, which alone changes nothing; then `more` happens, and everything is flushed. */
-function sizeWith(more: (tlb: Tlb, bits: Uint16Array) => void): number {
-  const tlb = new Tlb({ entries: 256, victims: 8, jumps: 64 });
-  const bits = new Uint16Array(2 ** 14);
-  for (let page = 0; page < 150; page++) tlb.take(bits, page, page as Vpn, 0);
-  more(tlb, bits);
-  tlb.flush(bits, 1e6);
-  for (let page = 0; page < 2 ** 14; page++) tlb.take(bits, page, page as Vpn, 0);
-  return bits.filter((entry) => (entry & PTE_DTLB) !== 0).length;
-}
-
-const FIFTY = [...Array(50).keys()];
-
-for (const { why, more, want } of [
-  { why: 'no more than that', more: () => {}, want: 256 },
-  {
-    why: 'pages that were read are written',
-    more: (tlb, bits) => {
-      for (const page of FIFTY) tlb.take(bits, page, page as Vpn, PTE_DIRTY);
-    },
-    want: 512,
-  },
-  {
-    why: 'a fault gave rights that the TLB did not know of',
-    more: (tlb, bits) => {
-      for (const page of FIFTY) tlb.outdate(bits, page);
-      for (const page of FIFTY) tlb.take(bits, page, page as Vpn, 0);
-    },
-    want: 512,
-  },
-  {
-    why: 'pages are invalidated, and others take their places',
-    more: (tlb, bits) => {
-      for (const page of FIFTY) tlb.invalidate(bits, page, page as Vpn);
-      for (const page of FIFTY) tlb.take(bits, page + 256, (page + 256) as Vpn, 0);
-    },
-    want: 256,
-  },
-  {
-    why: 'a block is unmapped that was there when it was flushed',
-    more: (tlb, bits) => {
-      for (const page of FIFTY) tlb.take(bits, 180 + page, (180 + page) as Vpn, 0);
-      for (const page of FIFTY) tlb.gather(bits, 180 + page);
-    },
-    want: 512,
-  },
-  {
-    why: 'a few pages are unmapped, each flushed by itself',
-    more: (tlb, bits) => {
-      for (const page of FIFTY) tlb.take(bits, 180 + page, (180 + page) as Vpn, 0);
-      for (const page of FIFTY) tlb.gather(bits, 180 + page);
-      tlb.settle();
-    },
-    want: 256,
-  },
-] as readonly { why: string; more: (tlb: Tlb, bits: Uint16Array) => void; want: number }[]) {
-  test(`how many are in use: ${why}: ${want} entries`, () => expect(sizeWith(more)).toBe(want));
-}
-
-test('a flush of an empty TLB says nothing about how full it was', () => {
-  const tlb = new Tlb({ entries: 256, victims: 8, jumps: 64 });
-  const bits = new Uint16Array(2 ** 14);
-  tlb.flush(bits, 50e6);
-  for (let page = 0; page < 2 ** 14; page++) tlb.take(bits, page, page as Vpn, 0);
-  expect(bits.filter((entry) => (entry & PTE_DTLB) !== 0).length).toBe(256);
-});

@@ -23,10 +23,6 @@
  * when it changes the address space, at a fork, and when more than 33 pages are unmapped at once; so a program that frees large
  * blocks gets a large TLB, and its pages look idle for longer.
  *
- * How many were in use is counted as QEMU counts: one more for each entry filled, one less for each that makes room or is
- * invalidated. So an entry filled again, because a page that was only read is written now, counts twice; one that comes back from
- * the victims does not count; and what Linux unmaps in a block counts, for the flush behind it still finds it there.
- *
  * DIFFERS: the kernel's own accesses to user memory go past it.
  */
 import { NO_SLOT, PTE_DTLB, PTE_ITLB } from './page_table.ts';
@@ -51,11 +47,6 @@ export class Tlb {
   private readonly victims: Int32Array;
   private readonly jumps: Int32Array;
   private nextVictim = 0;
-  /** Entries in use, as QEMU counts them; and was one filled since the last flush? */
-  private used = 0;
-  private filled = false;
-  /** Of `used`: changed with others, and the TLB will be told of all of them together. */
-  private gathered = 0;
   /** Since `windowStart`, at a full flush. */
   private mostUsed = 0;
   private windowStart = 0;
@@ -66,15 +57,9 @@ export class Tlb {
     this.jumps = new Int32Array(config.jumps).fill(NO_SLOT);
   }
 
-  /**
-   * The entry of `vpn` is in the TLB from now on. True: it was already, among the victims or in its place, and had all of `rights`.
-   */
-  take(bits: Uint16Array, slot: number, vpn: Vpn, rights: number): boolean {
-    const allows = (bits[slot]! & rights) === rights;
-    if ((bits[slot]! & PTE_DTLB) !== 0) {
-      this.used += allows ? 0 : 1;
-      return allows;
-    }
+  /** The entry of `vpn` is in the TLB from now on. True: it was already, among the victims or in its place. */
+  take(bits: Uint16Array, slot: number, vpn: Vpn): boolean {
+    if ((bits[slot]! & PTE_DTLB) !== 0) return true;
     const { entries, victims } = this;
     const place = vpn & (entries.length - 1);
     const old = entries[place]!;
@@ -83,38 +68,15 @@ export class Tlb {
     entries[place] = slot;
     bits[slot]! |= PTE_DTLB;
     const victim = victims.indexOf(slot);
-    if (victim >= 0 && allows) {
+    if (victim >= 0) {
       victims[victim] = evicted;
       return true;
     }
-    if (victim >= 0) victims[victim] = NO_SLOT;
-    this.filled = true;
-    if (evicted === NO_SLOT) {
-      this.used += 1;
-      return false;
+    if (evicted !== NO_SLOT) {
+      victims[this.nextVictim] = evicted;
+      this.nextVictim = (this.nextVictim + 1) & (victims.length - 1);
     }
-    victims[this.nextVictim] = evicted;
-    this.nextVictim = (this.nextVictim + 1) & (victims.length - 1);
     return false;
-  }
-
-  /** The entry allows more now. The TLB is not told: it has what was before, and fills it again at the next access. */
-  outdate(bits: Uint16Array, slot: number): void {
-    bits[slot]! &= ~PTE_DTLB;
-    const victim = this.victims.indexOf(slot);
-    if (victim >= 0) this.victims[victim] = NO_SLOT;
-  }
-
-  /** The entry is about to change with others: the TLB has it until it is told of all of them (settle, flush). */
-  gather(bits: Uint16Array, slot: number): void {
-    if ((bits[slot]! & PTE_DTLB) === 0) return;
-    bits[slot]! &= ~PTE_DTLB;
-    this.gathered += 1;
-  }
-  /** What was gathered is invalidated, page by page. */
-  settle(): void {
-    this.used -= this.gathered;
-    this.gathered = 0;
   }
 
   /** Code of the page runs: until it is invalidated or another page of its class runs, fetches ask nobody. */
@@ -126,7 +88,6 @@ export class Tlb {
 
   /** The entry changes (INVLPG). */
   invalidate(bits: Uint16Array, slot: number, vpn: Vpn): void {
-    if ((bits[slot]! & PTE_DTLB) !== 0) this.used -= 1;
     bits[slot]! &= ~PTE_DTLB;
     const victim = this.victims.indexOf(slot);
     if (victim >= 0) this.victims[victim] = NO_SLOT;
@@ -136,11 +97,13 @@ export class Tlb {
 
   /** Everything out; how full it was says how large it is from now on. `now`: the machine's clock. */
   flush(bits: Uint16Array, now: number): void {
-    for (const slot of this.entries) if (slot !== NO_SLOT) bits[slot]! &= ~PTE_DTLB;
-    if (this.filled) this.resize(this.used, now);
-    this.used = 0;
-    this.filled = false;
-    this.gathered = 0;
+    let used = 0;
+    for (const slot of this.entries) {
+      if (slot === NO_SLOT || (bits[slot]! & PTE_DTLB) === 0) continue;
+      used += 1;
+      bits[slot]! &= ~PTE_DTLB;
+    }
+    this.resize(used, now);
     for (const slot of this.jumps) if (slot !== NO_SLOT) bits[slot]! &= ~PTE_ITLB;
     this.entries.fill(NO_SLOT);
     this.victims.fill(NO_SLOT);

@@ -78,7 +78,6 @@ function zapEntry(machine: Machine, vma: Vma, slot: number, dropMarkers: boolean
     if (anon && !evenCows) return;
     const dirty = pageTables.has(slot, PTE_DIRTY);
     const young = pageTables.has(slot, PTE_YOUNG);
-    pageTables.gather(slot);
     pageTables.setNone(slot);
     if (anon) {
       rss[MM_ANONPAGES]! -= 1;
@@ -168,7 +167,6 @@ export function zapNonlinear(
     }
     at = pageTables.nextTable(root, (at + 1) as Vpn, end);
   }
-  pageTables.flushTlbRange(start, (end - 1) as Vpn);
 }
 
 /** What the OOM reaper takes from its victim: everything that is not shared. */
