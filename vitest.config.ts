@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     reporters: ['default'],
     // Where CI is set, picocolors colours pipes too; what is tested is the text.
-    env: { NO_COLOR: '1', FORCE_COLOR: '' },
+    env: { NO_COLOR: '1' },
     // A promise is broken or it holds; a slow or busy machine is neither.
     testTimeout: 120_000,
     hookTimeout: 120_000,
