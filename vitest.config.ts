@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     reporters: ['default'],
+    // Half of the tests wait for programs that they start: two cores are two workers, not one.
+    maxWorkers: 2,
     // Where CI is set, picocolors colours pipes too; what is tested is the text.
     env: { NO_COLOR: '1' },
     // A promise is broken or it holds; a slow or busy machine is neither.

@@ -15,8 +15,8 @@ export function printJson(value: unknown): void {
 }
 
 /** How wide the terminal is; `fallback` in a pipe, and where it does not know: a serial console says 0. */
-export function columns(fallback: number): number {
-  return (mayBeTerminal() && process.stdout.columns) || fallback;
+export function columns(fallback: number, told = mayBeTerminal() ? process.stdout.columns : undefined): number {
+  return told || fallback;
 }
 
 /** Rows under a head; numbers to the right. No colour where there is none. */

@@ -60,6 +60,7 @@ for (const { why, flags, kind, says } of [
   { why: 'a page table', flags: ['pgtable'], kind: 'unreclaimable', says: /page table/ },
   { why: 'hugetlb', flags: ['huge', 'anon'], kind: 'unreclaimable', says: /hugetlb/ },
   { why: 'of the kernel', flags: [], kind: 'unreclaimable', says: /kernel/ },
+  { why: 'of a file, on no list yet', flags: ['uptodate', 'mmap'], kind: 'syncable', says: /on no list yet/ },
   { why: 'of the kernel, mapped', flags: ['mmap', 'reserved'], kind: 'unreclaimable', says: /reserved/ },
 ] as const) {
   test(`kindOfFrame: ${why}`, () => {
@@ -82,6 +83,7 @@ for (const { why, flags, at, kind, what } of [
   { why: 'slab before ksm', flags: ['slab', 'anon', 'ksm'], at: null, kind: 'kernel', what: 'slab' },
   { why: 'ksm before anonymous', flags: ['anon', 'ksm', 'lru'], at: null, kind: 'ksm', what: /KSM/ },
   { why: 'a file', flags: ['lru'], at: place('/bin/a'), kind: 'file', what: 'a file' },
+  { why: 'a file, on no list yet', flags: ['uptodate', 'mmap'], at: place('/bin/a'), kind: 'file', what: 'a file' },
   { why: 'a file that nobody maps', flags: ['lru'], at: null, kind: 'file', what: /nobody maps/ },
   { why: 'memfd', flags: ['lru', 'swapbacked'], at: place('/memfd:x', true), kind: 'shmem', what: 'memfd' },
   { why: 'System V', flags: ['swapbacked'], at: place('/SYSV0000002a', true), kind: 'shmem', what: /System V/ },

@@ -29,6 +29,7 @@ import {
   KPF_SWAPBACKED,
   KPF_SWAPCACHE,
   KPF_UNEVICTABLE,
+  KPF_UPTODATE,
   KPF_WRITEBACK,
   KPF_ZERO_PAGE,
 } from '../../proc/kpage_flags.ts';
@@ -60,10 +61,8 @@ export function kindOfFrame(word: number, hasSwap: boolean | null = null): KindO
 /** Why the frame stays whatever reclaim wants; null if it can go. */
 function unreclaimableReason(word: number): string | null {
   for (const [bit, reason] of NEVER) if (hasKpf(word, bit)) return reason;
-  if (hasKpf(word, KPF_ANON) || hasKpf(word, KPF_LRU)) return null;
-  // A page on its way to a list, in a batch of one CPU, is told from the kernel's own by being mapped.
-  if (hasKpf(word, KPF_MMAP))
-    return 'mapped, and on no list: memory of the kernel or of a driver, or not on its list yet';
+  if (hasKpf(word, KPF_ANON) || isCached(word)) return null;
+  if (hasKpf(word, KPF_MMAP)) return 'mapped, and on no list: memory of the kernel or of a driver';
   return 'allocated by the kernel, or free on a list of one CPU';
 }
 
@@ -127,6 +126,11 @@ export interface FilePlace {
   readonly offset: number;
 }
 
+/** On a list of reclaim, or on its way there on a CPU's batch: then its content tells. */
+function isCached(word: number): boolean {
+  return [KPF_LRU, KPF_UPTODATE, KPF_DIRTY, KPF_WRITEBACK].some((bit) => hasKpf(word, bit));
+}
+
 const NOWHERE = { device: null, inode: null, path: null, deleted: false, offset: null };
 
 /** `place` is where an entry that maps the frame says it is; null if nobody maps it, or no file. */
@@ -137,7 +141,7 @@ export function identityOf(word: number, place: FilePlace | null): Identity {
   const isShmem = hasKpf(word, KPF_SWAPBACKED);
   if (place === null) {
     if (isHuge) return { kind: 'hugetlb', what: 'a huge page of hugetlb', ...NOWHERE };
-    if (hasKpf(word, KPF_LRU)) {
+    if (isCached(word)) {
       return isShmem
         ? { kind: 'shmem', what: 'shared memory or tmpfs', ...NOWHERE }
         : { kind: 'file', what: 'page cache: nobody maps it, so nothing here tells of which file', ...NOWHERE };
@@ -148,8 +152,7 @@ export function identityOf(word: number, place: FilePlace | null): Identity {
   const where = { device, inode, path, deleted, offset: place.offset };
   if (isHuge) return { kind: 'hugetlb', what: 'a huge page of hugetlb', ...where };
   if (isShmem) return { kind: 'shmem', what: shmemName(path, deleted), ...where };
-  if (!hasKpf(word, KPF_LRU))
-    return { kind: 'kernel', what: 'of the kernel or a driver, mapped through a file', ...where };
+  if (!isCached(word)) return { kind: 'kernel', what: 'of the kernel or a driver, mapped through a file', ...where };
   return { kind: 'file', what: deleted ? 'a deleted file' : 'a file', ...where };
 }
 
