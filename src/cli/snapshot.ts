@@ -12,25 +12,14 @@ import { cachedFiles } from '../host/page_cache/page_cache.ts';
 import { HostFiles } from '../host/read/host_files.ts';
 import type { TakeOptions } from '../host/read/take_options.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
-import { startReplay } from '../lab/run.ts';
 import { InputError } from '../mm/bug.ts';
-import { closeRecording, openRecording } from '../trace/source.ts';
-import { surveyRecording } from '../trace/survey.ts';
-import {
-  addLimit,
-  addMachineOptions,
-  FILE_IS,
-  type FileFlags,
-  formatOption,
-  type MachineFlags,
-  machineOptions,
-  refuseMachineWords,
-} from './arguments.ts';
+import { FILE_IS, refuseMachineWords } from './arguments.ts';
 import { addHostSource, type HostSourceFlags, hostSnapshot } from './host_source.ts';
+import { addMachineAt, type MachineAtFlags, machineAt } from './machine_at.ts';
 import { Progress, plural, print, printJson } from './output.ts';
 import { describeSnapshot, type ShownFile, snapshotFacts } from './snapshot_text.ts';
 
-interface SnapshotFlags extends HostSourceFlags, MachineFlags, FileFlags {
+interface SnapshotFlags extends HostSourceFlags, MachineAtFlags {
   output?: string;
   force?: boolean;
   smaps?: boolean;
@@ -41,8 +30,6 @@ interface SnapshotFlags extends HostSourceFlags, MachineFlags, FileFlags {
   cgroup?: string;
   redact?: boolean;
   salt?: string;
-  at?: number;
-  limit?: number;
   json?: boolean;
 }
 
@@ -74,14 +61,7 @@ export function addSnapshot(program: Command): void {
     .option('--cgroup <path>', 'only processes of this cgroup and those below, and their frames')
     .option('--redact', 'names become hashes, command lines go')
     .option('--salt <text>', 'key of the hashes, so that two files compare; random without it');
-  addHostSource(command)
-    .addOption(formatOption())
-    .option(
-      '--at <step>',
-      "the machine after so many page events, or 'end': before the program exits (default)",
-      stepOf,
-    );
-  addLimit(addMachineOptions(command))
+  addMachineAt(addHostSource(command))
     .option('--json', 'what is in it, as JSON')
     .addHelpText('after', HELP)
     .action(async (recording: string | undefined, flags: SnapshotFlags) => {
@@ -121,24 +101,14 @@ function pidOf(text: string, before: number[] = []): number[] {
   return [...before, Number(text)];
 }
 
-function stepOf(text: string): number {
-  if (text === 'end') return Number.POSITIVE_INFINITY;
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("A whole number, or 'end'.");
-  return Number(text);
-}
-
 async function snapshotAsked(recording: string | undefined, flags: SnapshotFlags): Promise<HostSnapshot> {
   if (recording !== undefined) return machineSnapshot(recording, flags);
   return flags.from === undefined ? liveSnapshot(flags) : hostSnapshot(flags);
 }
 
 async function machineSnapshot(path: string, flags: SnapshotFlags): Promise<HostSnapshot> {
-  const recording = await openRecording(path, flags.format ?? null);
-  const survey = surveyRecording(recording);
-  const replay = startReplay(recording, survey, { ...machineOptions(flags), limitBytes: flags.limit ?? null });
-  replay.run(flags.at ?? Number.POSITIVE_INFINITY, true);
-  closeRecording(recording);
-  return snapshotOfMachine(replay.machine, replay.system);
+  const { machine, system } = await machineAt(path, flags);
+  return snapshotOfMachine(machine, system);
 }
 
 async function liveSnapshot(flags: SnapshotFlags): Promise<HostSnapshot> {

@@ -1,65 +1,36 @@
 /** `revmap who RECORDING --page …`: who maps a page of a simulated machine, with the whole way from the frame to each entry. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { findPage, type PageQuestion, parsePage } from '../lab/page.ts';
 import type { Replay } from '../lab/replay.ts';
-import { startReplay } from '../lab/run.ts';
 import { InputError } from '../mm/bug.ts';
 import { type WhoMaps, type WhoVma, whoMaps } from '../mm/who.ts';
-import { closeRecording, openRecording } from '../trace/source.ts';
-import { surveyRecording } from '../trace/survey.ts';
-import {
-  addLimit,
-  addMachineOptions,
-  type FileFlags,
-  formatOption,
-  type MachineFlags,
-  machineOptions,
-} from './arguments.ts';
+import { addMachineAt, type MachineAtFlags, machineAt } from './machine_at.ts';
 import { grouped, plural, print, printJson } from './output.ts';
 import { pc } from './terminal.ts';
 
-export interface RecordingFlags extends MachineFlags, FileFlags {
-  at: number;
+export interface RecordingFlags extends MachineAtFlags {
   page?: PageQuestion;
   pid?: number;
-  limit?: number;
   json?: boolean;
 }
 
 export function addRecordingOptions(command: Command): void {
-  command
-    .addOption(formatOption())
-    .option('--page <page>', 'of a recording: ADDRESS, pfn:N, or PATH:OFFSET', (text) => {
-      const page = parsePage(text);
-      if (page === null) throw new InvalidArgumentError('An address (0x4002d62000), pfn:1234, or PATH:OFFSET.');
-      return page;
-    })
-    .addOption(
-      new Option('--at <step>', "after so many page events, or 'end': before the program exits")
-        .argParser(stepOf)
-        .default(Number.POSITIVE_INFINITY, 'end'),
-    );
-  addLimit(addMachineOptions(command));
+  command.option('--page <page>', 'of a recording: ADDRESS, pfn:N, or PATH:OFFSET', (text) => {
+    const page = parsePage(text);
+    if (page === null) throw new InvalidArgumentError('An address (0x4002d62000), pfn:1234, or PATH:OFFSET.');
+    return page;
+  });
+  addMachineAt(command);
 }
 
 export async function askRecording(file: string, page: PageQuestion, flags: RecordingFlags): Promise<void> {
-  const recording = await openRecording(file, flags.format ?? null);
-  const survey = surveyRecording(recording);
-  const replay = startReplay(recording, survey, { ...machineOptions(flags), limitBytes: flags.limit ?? null });
-  replay.run(flags.at, true);
-  closeRecording(recording);
+  const replay = await machineAt(file, flags);
   const pfn = findPage(replay, page, flags.pid ?? 0);
   if (typeof pfn === 'string')
     throw new InputError('--page', 0, `${pfn} (after ${plural(replay.events, 'page event')})`);
   const who = whoMaps(replay.machine, pfn);
   if (flags.json === true) printJson({ at: replay.events, ...who });
   else print(describeWho(replay, who));
-}
-
-function stepOf(text: string): number {
-  if (text === 'end') return Number.POSITIVE_INFINITY;
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('A whole number.');
-  return Number(text);
 }
 
 const hex = (n: number) => `0x${n.toString(16)}`;
