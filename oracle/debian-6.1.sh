@@ -23,3 +23,14 @@ kernel() {
   mkdir -p "$cache"
   (cd "$cache" && apt-get download -qq "$package" >&2 && dpkg -x "$package"_*.deb . && rm -f ./*.deb)
 }
+
+# boot WORK MIB [-drive …]: WORK/root is the initramfs, and its init says ===BEGIN and ===END STATUS around what is shown.
+boot() {
+  local work=$1 mib=$2
+  shift 2
+  (cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd"
+  timeout "${TIMEOUT:-3600}" qemu-system-x86_64 -accel tcg -smp 1 -m "$mib" -nodefaults -no-reboot -display none -serial "file:$work/serial" \
+    -kernel "$(compgen -G "$cache/boot/vmlinuz-6.1.*" | head -1)" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" "$@" </dev/null
+  tr -d '\r' < "$work/serial" | sed -n '/^===BEGIN/,/^===END/p' | sed '1d;$d;s|/programs/||'
+  grep -q '^===END' "$work/serial" || { echo "the machine did not come to its end:" >&2; tail -20 "$work/serial" >&2; exit 1; }
+}

@@ -61,14 +61,10 @@ kernel
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 initramfs "$work/root" "$@"
-(cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd"
 truncate -s 1G "$work/disk" && mke2fs -q -t ext4 -b 4096 "$work/disk"
 truncate -s 256M "$work/out"
-timeout "${TIMEOUT:-3600}" qemu-system-x86_64 -accel tcg -smp 1 -m 2048 -nodefaults -no-reboot -display none -serial "file:$work/serial" \
-  -kernel "$(compgen -G "$cache/boot/vmlinuz-6.1.*" | head -1)" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" \
-  -drive "file=$work/disk,if=virtio,format=raw,cache=unsafe" -drive "file=$work/out,if=virtio,format=raw,cache=unsafe" </dev/null
-tr -d '\r' < "$work/serial" | sed -n '/^===BEGIN/,/^===END/p' | sed '1d;$d;s|/programs/||'
-grep -q '^===END' "$work/serial" || { echo "the machine did not come to its end:" >&2; tail -20 "$work/serial" >&2; exit 1; }
+boot "$work" 2048 \
+  -drive "file=$work/disk,if=virtio,format=raw,cache=unsafe" -drive "file=$work/out,if=virtio,format=raw,cache=unsafe"
 mkdir -p "$work/rec" && tar xf "$work/out" -C "$work/rec"
 for program in "$@"; do
   name=$(basename "$program" .mmp)
