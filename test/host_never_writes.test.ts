@@ -116,7 +116,9 @@ for (const { what, args } of [
   { what: 'files', args: revmap('files', '--host', '--dir', 'src') },
   { what: 'frames', args: revmap('frames', '--by', 'all') },
   { what: 'frames --map', args: revmap('frames', '--map') },
+  { what: 'diff', args: revmap('diff', file) },
   { what: 'ps --from', args: revmap('ps', '--from', file) },
+  { what: 'proc --from', args: revmap('proc', '--from', file, '--export', join(folder, 'proc')) },
   { what: 'LiveHost', args: ['--input-type=module', '-e', LIBRARY] },
 ])
   test.skipIf(missing !== null)(named(`${what} writes nothing there`), () => {
@@ -126,6 +128,6 @@ for (const { what, args } of [
     expect(stderr).toBe('');
     expect(status).toBe(0);
     const reads = lines.split('\n').filter((line) => /openat\(.*"\/proc\/.*O_RDONLY/.test(line)).length;
-    expect(reads > 3 || what === 'ps --from').toBe(true);
+    expect(reads > 3 || args.includes('--from')).toBe(true);
     expect(writesBelow(lines, PLACES)).toEqual([]);
   });
