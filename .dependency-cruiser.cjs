@@ -14,6 +14,7 @@ const rooms = {
   host: ['mm', 'syscalls', 'proc', 'trace'],
   lab: ['mm', 'syscalls', 'proc', 'trace', 'policy'],
   measure: ['mm', 'trace', 'lab'],
+  view: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],
   server: ['mm', 'syscalls', 'proc', 'trace', 'host', 'lab'],
   cli: ['mm', 'syscalls', 'proc', 'trace', 'record', 'policy', 'host', 'lab', 'measure', 'server'],
 };

@@ -9,6 +9,7 @@
  *   dist/host.js     a live host `revmap/host`   src/host/index.ts
  *   dist/shared*.js  what these three share, so that a Machine is the same class in all
  *   dist/types/      their declarations
+ *   dist/web/        the page                     web/main.tsx (vite)
  *
  * Promises  A running revmap never sees half a build: files appear under a private name and are renamed into place, those
  *           that name others last; what it may still be loading stays for ten minutes.
@@ -26,12 +27,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildStamp, root } from './ready.mjs';
 
 const dist = join(root, 'dist');
+/** Of dist, replaced as a whole. */
+const FOLDERS = ['types', 'web'];
 
 /** A revmap that began before a build loads its pieces in less. */
 const OLD_MS = 600_000;
@@ -135,6 +138,7 @@ export async function buildAll({ types = false } = {}) {
       splitting: true,
       chunkNames: 'shared-[hash]',
     });
+    for (const source of await buildWeb(join(outdir, 'web'))) sources.add(source);
     if (types) buildTypes(join(outdir, 'types'));
     moveIntoPlace(outdir, types ? 0 : OLD_MS);
   } finally {
@@ -142,6 +146,34 @@ export async function buildAll({ types = false } = {}) {
   }
   writeFileSync(buildStamp, [...sources].join('\n'));
   utimesSync(buildStamp, started, started);
+}
+
+/**
+ * The page. What it was made of: paths below the root.
+ * @param {string} outDir
+ * @returns {Promise<string[]>}
+ */
+async function buildWeb(outDir) {
+  /** @type {string[]} */
+  const sources = [];
+  const { build: buildPage } = await import('vite');
+  await buildPage({
+    configFile: join(root, 'web', 'vite.config.ts'),
+    logLevel: 'warn',
+    build: { outDir },
+    plugins: [
+      {
+        name: 'what it is made of',
+        buildEnd() {
+          for (const id of this.getModuleIds()) {
+            const path = relative(root, id.replace(/[?].*$/, ''));
+            if (/^(src|web|examples)\//.test(path)) sources.push(path);
+          }
+        },
+      },
+    ],
+  });
+  return ['web/index.html', 'web/vite.config.ts', ...sources];
 }
 
 /** @param {string} outDir */
@@ -163,7 +195,8 @@ function moveIntoPlace(outdir, oldMs) {
     const path = join(dist, old);
     const kept = made.includes(old) || old.startsWith('.') || old === 'types';
     const inUse = isPiece(old) && Date.now() - statSync(path).mtimeMs < oldMs;
-    if ((!kept && !inUse) || (old === 'types' && made.includes(old))) rmSync(path, { recursive: true });
+    const isReplacedFolder = FOLDERS.includes(old) && made.includes(old);
+    if ((!kept && !inUse) || isReplacedFolder) rmSync(path, { recursive: true });
   }
   for (const name of made.sort((a, b) => Number(isPiece(b)) - Number(isPiece(a)))) {
     renameSync(join(outdir, name), join(dist, name));

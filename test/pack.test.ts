@@ -1,9 +1,9 @@
 /** What a user gets from the registry: the package, installed into an empty project, runs and has types. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, test } from 'vitest';
 import { examplesOf } from '../scripts/examples.ts';
@@ -11,6 +11,7 @@ import { examplesOf } from '../scripts/examples.ts';
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 let project = '';
+let packed = '';
 
 /** An npm of its own: not the one that runs this test, whose settings name another folder. */
 function run(command: string, args: string[], cwd = project): string {
@@ -20,9 +21,19 @@ function run(command: string, args: string[], cwd = project): string {
   return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
+/** A copy: packing builds anew and sweeps away old pieces, which commands that other tests started may be about to load. */
+function copyOfRoot(): string {
+  const copy = join(project, 'revmap');
+  const left = new Set(['node_modules', '.git', 'dist', 'reports', 'coverage']);
+  cpSync(root, copy, { recursive: true, filter: (path) => !left.has(relative(root, path)) });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'revmap-pack-'));
-  run('npm', ['pack', '--silent', '--pack-destination', project], root);
+  packed = copyOfRoot();
+  run('npm', ['pack', '--silent', '--pack-destination', project], packed);
   writeFileSync(join(project, 'package.json'), '{ "name": "empty", "private": true, "type": "module" }\n');
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./revmap-${manifest.version}.tgz`]);
 });
@@ -58,7 +69,7 @@ test('pack: the engine alone can be imported, and is the one the library uses', 
 });
 
 test('pack: it brings what it needs and nothing of the workshop', () => {
-  const [{ files }] = JSON.parse(run('npm', ['pack', '--silent', '--json', '--dry-run', '--ignore-scripts'], root));
+  const [{ files }] = JSON.parse(run('npm', ['pack', '--silent', '--json', '--dry-run', '--ignore-scripts'], packed));
   const paths: string[] = files.map(({ path }: { path: string }) => path);
   for (const path of [
     'LICENSE',
@@ -68,6 +79,7 @@ test('pack: it brings what it needs and nothing of the workshop', () => {
     'dist/worker.js',
     'dist/check_worker.js',
     'dist/types/index.d.ts',
+    'dist/web/index.html',
     'oracle/guest/guest.c',
     'oracle/runner/main.c',
     'recorder/recorder.c',

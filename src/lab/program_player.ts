@@ -5,6 +5,7 @@
  */
 import type { Machine } from '../mm/machine.ts';
 import type { MmpProgram } from '../syscalls/mmp.ts';
+import type { Process } from '../syscalls/process.ts';
 import type { OpRecord } from './check/recording.ts';
 import { MmpRunner } from './check/run_mmp.ts';
 import type { Player } from './timeline.ts';
@@ -17,13 +18,19 @@ export class ProgramPlayer implements Player {
   readonly program: MmpProgram;
   private readonly runner: MmpRunner;
 
-  constructor(program: MmpProgram, kernel: string) {
+  /** `ramBytes`: another machine than the one on which the program was recorded, which is never short of memory. */
+  constructor(program: MmpProgram, kernel: string, ramBytes?: number, mglru?: boolean) {
     this.program = program;
-    this.runner = new MmpRunner(program, kernel);
+    this.runner = new MmpRunner(program, kernel, ramBytes, mglru);
   }
 
   get machine(): Machine {
     return this.runner.machine;
+  }
+
+  /** Processes that live, by the labels that the program gives them. */
+  get living(): { label: number; process: Process }[] {
+    return [...this.runner.actors].map(([label, { process }]) => ({ label, process }));
   }
 
   get position(): { event: number } {

@@ -66,6 +66,7 @@ test('directives are read', () => {
     ],
     swapMib: 64,
     brk: 0x100000800000,
+    lineOf: [8, 9],
   });
   expect(steps[1]).toBe('snapshot');
 });

@@ -49,6 +49,8 @@ export interface MmpProgram {
   readonly swapMib: number;
   readonly brk: number | null;
   readonly steps: readonly MmpStep[];
+  /** Of each step its line of the file, from 1. */
+  readonly lineOf: readonly number[];
 }
 
 /** What a machine for a program of calls can have: 4 GiB of a file, 16 GiB of swap. */
@@ -119,6 +121,7 @@ class MmpParser {
   private swapMib = 0;
   private brk: number | null = null;
   private readonly steps: MmpStep[] = [];
+  private readonly lineOf: number[] = [];
   /** The first half of a call that strace interrupted, by process. */
   private readonly unfinished: Map<number, string> = new Map();
 
@@ -133,14 +136,16 @@ class MmpParser {
       return;
     }
     if (!this.versionSeen) this.refuse(line, "a program starts with '%mmp 1'");
+    const before = this.steps.length;
     if (text === 'snapshot') this.steps.push('snapshot');
     else this.call(text, line);
+    if (this.steps.length > before) this.lineOf.push(line);
   }
 
   end(lastLine: number): MmpProgram {
     if (!this.versionSeen) this.refuse(lastLine, "a program starts with '%mmp 1'");
-    const { file, snapshotEvery, files, swapMib, brk, steps } = this;
-    return { file, snapshotEvery, files, swapMib, brk, steps };
+    const { file, snapshotEvery, files, swapMib, brk, steps, lineOf } = this;
+    return { file, snapshotEvery, files, swapMib, brk, steps, lineOf };
   }
 
   private directive(text: string, line: number): void {

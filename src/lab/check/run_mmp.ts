@@ -137,11 +137,12 @@ export class MmpRunner {
   private before: { procs: ReadonlyMap<number, ProcRecord>; files: string } = { procs: new Map(), files: '' };
 
   /** Ready for the first step. */
-  constructor(program: MmpProgram, kernel: string, ramBytes: number = ramFor(program)) {
+  constructor(program: MmpProgram, kernel: string, ramBytes: number = ramFor(program), mglru = false) {
     this.program = program;
     this.machine = new Machine({
       kernel,
       ramBytes,
+      mglru,
       othersActivePages: OTHERS_ACTIVE_PAGES,
       // A program waits for its reads one by one, but the disk is done with all that were sent together.
       disk: { requestNs: 0, pageNs: 0, journal: JOURNAL.get(kernel) ?? true },

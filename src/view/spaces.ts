@@ -1,0 +1,2 @@
+/** Stand-in: its builder replaces it. */
+export const spacesQueries = {} as const;

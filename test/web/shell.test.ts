@@ -1,0 +1,57 @@
+/** The page around its views: opening, stepping, choosing, keys, the address. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
+
+describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium)', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await openSite();
+  });
+  afterAll(() => site.close());
+
+  test('it opens with a small program, and every look of its frame is well', async () => {
+    const page = await site.open('');
+    expect(await page.locator('.what').innerText()).toContain('Linux 6.18');
+    await holdLooks(page, 'shell', '#page');
+    await page.close();
+  });
+
+  test('keys step forward and back, the address follows, and a reload comes back to it', async () => {
+    const page = await site.open('view=lessons');
+    await page.keyboard.press('ArrowRight');
+    await settled(page);
+    await page.keyboard.press('ArrowRight');
+    await settled(page);
+    expect(await page.locator('.where').innerText()).toContain('step 2');
+    await page.waitForFunction(() => location.hash.includes('step=2'));
+    await page.reload();
+    await settled(page);
+    expect(await page.locator('.where').innerText()).toContain('step 2');
+    await page.keyboard.press('ArrowLeft');
+    await settled(page);
+    expect(await page.locator('.where').innerText()).toContain('step 1');
+    await page.close();
+  });
+
+  test('a page that is chosen by its address has a frame, and keeps it in the link', async () => {
+    const page = await site.open('step=5');
+    await page.getByLabel('Go to').fill('1:0x100000100000');
+    await page.getByRole('button', { name: 'Choose' }).click();
+    await page.locator('.chosen', { hasText: /frame 0x/ }).waitFor();
+    await page.waitForFunction(() => location.hash.includes('page=1%3A0x100000100000'));
+    await page.close();
+  });
+
+  test('? lists the keys, and what is wrong is said in words', async () => {
+    const page = await site.open('');
+    await page.keyboard.press('?');
+    expect(await page.getByRole('dialog').innerText()).toContain('one step on');
+    await page.keyboard.press('Escape');
+    await page.getByLabel('Go to').fill('nonsense');
+    await page.getByRole('button', { name: 'Choose' }).click();
+    expect(await page.locator('.inspector .wrong').innerText()).toContain('A frame (1234');
+    await page.close();
+  });
+
+  test('no page said an error, and nothing was asked of another host', () => expect(site.errors).toEqual([]));
+});

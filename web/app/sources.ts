@@ -1,0 +1,68 @@
+/**
+ * What can be opened without a file of one's own, and how a file comes in.
+ *
+ * Owns      the list of examples, and the name of what is open.
+ */
+import sqliteUrl from '../../examples/sqlite.rvm.gz?url';
+import zipfUrl from '../../examples/zipf.rvm.gz?url';
+import type { MachineChoice } from '../../src/view/choice.ts';
+import { FIRST_PROGRAM } from './first_program.ts';
+import { engine, opened, program } from './state.ts';
+
+export interface Example {
+  readonly id: string;
+  readonly says: string;
+  readonly url: string;
+}
+
+export const EXAMPLES: readonly Example[] = [
+  { id: 'zipf', says: 'a program whose pages are used by Zipf’s law', url: zipfUrl },
+  { id: 'sqlite', says: 'SQLite: inserts, an index, queries', url: sqliteUrl },
+];
+
+const utf8 = new TextEncoder();
+
+export async function openText(text: string, choice: MachineChoice = engine.choice.value): Promise<boolean> {
+  if (!(await engine.open({ name: 'program.mmp', bytes: utf8.encode(text) }, choice))) return false;
+  opened.value = 'program';
+  program.value = text;
+  return true;
+}
+
+export async function openExample(id: string, choice: MachineChoice = engine.choice.value): Promise<boolean> {
+  const example = EXAMPLES.find((one) => one.id === id);
+  if (example === undefined) {
+    engine.error.value = `there is no example '${id}' (${EXAMPLES.map((one) => one.id).join(', ')})`;
+    return false;
+  }
+  const bytes = await fetchBytes(example.url);
+  if (bytes === null || !(await engine.open({ name: `${id}.rvm.gz`, bytes }, choice))) return false;
+  opened.value = `example:${id}`;
+  return true;
+}
+
+export async function openFile(file: File): Promise<boolean> {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (!(await engine.open({ name: file.name, bytes }))) return false;
+  const isProgram = engine.facts.value?.kind === 'program';
+  opened.value = isProgram ? 'program' : '';
+  if (isProgram) program.value = new TextDecoder().decode(bytes);
+  return true;
+}
+
+/** What the address names; a small program if it names nothing. */
+export async function openNamed(name: string, text: string, choice: MachineChoice): Promise<boolean> {
+  if (name.startsWith('example:')) return openExample(name.slice('example:'.length), choice);
+  return openText(name === 'program' && text !== '' ? text : FIRST_PROGRAM, choice);
+}
+
+async function fetchBytes(url: string): Promise<Uint8Array | null> {
+  try {
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  } catch (error) {
+    engine.error.value = `${url} could not be read: ${(error as Error).message}`;
+    return null;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * From the address to the page, and back.
+ *
+ * Owns      the order at the beginning: theme, address, what is open, step, selection; then the address follows the page.
+ */
+import { effect } from '@preact/signals';
+import { listenToKeys } from './keys.ts';
+import { openFile, openNamed } from './sources.ts';
+import { beside, engine, followSelection, lesson, opened, program, selection, theme, view } from './state.ts';
+import { readState, writeState } from './url.ts';
+
+const THEME = 'revmap-theme';
+/** The address is written when the page has been still for so long. */
+const STILL_MS = 200;
+/** Ours, or the browser would read what we just wrote. */
+let written = '';
+
+export async function startPage(): Promise<void> {
+  followTheme();
+  listenToKeys();
+  listenToDrops();
+  await goTo(location.hash);
+  followSelection();
+  followState();
+  tellEngine();
+  addEventListener('hashchange', () => {
+    if (location.hash.replace(/^#/, '') !== written) void goTo(location.hash);
+  });
+}
+
+/** To the state that a fragment describes. What is open already is not opened again. */
+async function goTo(fragment: string): Promise<void> {
+  const state = readState(fragment);
+  view.value = state.view;
+  beside.value = state.beside;
+  lesson.value = state.lesson;
+  const isOpen =
+    engine.facts.value !== null &&
+    state.opened === opened.value &&
+    (state.opened !== 'program' || state.program === program.value);
+  const sameMachine = JSON.stringify(state.choice) === JSON.stringify(engine.choice.value);
+  if (!isOpen) await openNamed(state.opened, state.program, state.choice);
+  else if (!sameMachine) await engine.rebuild(state.choice);
+  if (state.step !== (engine.now.value?.step ?? 0)) await engine.seek(state.step);
+  selection.value = state.selection;
+}
+
+/** For whoever waits for the page: tests, and style sheets. */
+function tellEngine(): void {
+  effect(() => {
+    const isStill = engine.busy.value === null && engine.facts.value !== null;
+    document.documentElement.dataset['engine'] = isStill ? 'still' : 'busy';
+  });
+}
+
+function followState(): void {
+  let timer: ReturnType<typeof setTimeout>;
+  effect(() => {
+    const state = {
+      view: view.value,
+      beside: beside.value,
+      lesson: lesson.value,
+      opened: opened.value,
+      program: program.value,
+      step: engine.now.value?.step ?? 0,
+      choice: engine.choice.value,
+      selection: selection.value,
+    };
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      written = writeState(state);
+      history.replaceState(null, '', written === '' ? location.pathname : `#${written}`);
+    }, STILL_MS);
+  });
+}
+
+function listenToDrops(): void {
+  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('drop', (event) => {
+    event.preventDefault();
+    const file = event.dataTransfer?.files[0];
+    if (file !== undefined) void openFile(file);
+  });
+}
+
+function followTheme(): void {
+  const kept = readTheme();
+  if (kept === 'light' || kept === 'dark') theme.value = kept;
+  effect(() => {
+    if (theme.value === 'auto') delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = theme.value;
+    try {
+      localStorage.setItem(THEME, theme.value);
+    } catch {
+      // A page in a folder may have no storage: the theme lasts as long as the page.
+    }
+  });
+}
+
+function readTheme(): string | null {
+  try {
+    return localStorage.getItem(THEME);
+  } catch {
+    return null;
+  }
+}

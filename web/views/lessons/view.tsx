@@ -1,0 +1,6 @@
+/** Stand-in: its builder replaces it. */
+import type { ViewProps } from '../../app/page.tsx';
+
+export function LessonsView({ engine }: ViewProps) {
+  return <p class="empty">Step {engine.now.value?.step}</p>;
+}
