@@ -39,9 +39,21 @@ const forbidden = [
     to: { path: '^src/(cli|server)/' },
   },
   {
+    name: 'the page asks src, and nobody asks the page',
+    severity: 'error',
+    from: { path: '^src/' },
+    to: { path: '^web/' },
+  },
+  {
+    name: 'the page needs no Node',
+    severity: 'error',
+    from: { path: '^web/', pathNot: `${test}|^web/vite[.]config[.]ts$` },
+    to: { dependencyTypes: ['core'] },
+  },
+  {
     name: 'nothing imports the tests',
     severity: 'error',
-    from: { path: '^src/', pathNot: test },
+    from: { path: '^(src|web)/', pathNot: test },
     to: { path: [test, '^(test|bench|scripts)/'] },
   },
   {

@@ -10,18 +10,23 @@ import { join } from 'node:path';
 
 /** @typedef {{ from: string, to: string, rule: { name: string } }} Fault */
 
+const FOLDERS = ['src', 'web'];
 const depcruise = join('node_modules', '.bin', 'depcruise');
-const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'src'];
+const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', ...FOLDERS];
 const { stdout, stderr } = spawnSync(depcruise, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
 if (stdout === '') throw new Error(`dependency-cruiser failed: ${stderr}`);
 const { modules, summary } = JSON.parse(stdout);
 
 const seen = new Set(modules.map((/** @type {{ source: string }} */ { source }) => source));
-const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
-const missed = files.filter((path) => !seen.has(`src/${path}`));
+const files = FOLDERS.flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /[.]tsx?$/.test(path))
+    .map((path) => `${folder}/${path}`),
+);
+const missed = files.filter((path) => !seen.has(path));
 const blind = seen.size === 0 || missed.length > 0 || !(summary.totalDependenciesCruised > 0);
 
-for (const path of missed) console.error(`src/${path}: not seen`);
+for (const path of missed) console.error(`${path}: not seen`);
 for (const { from, to, rule } of /** @type {Fault[]} */ (summary.violations)) {
   console.error(`${from} -> ${to}: ${rule.name}`);
 }

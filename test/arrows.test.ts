@@ -33,11 +33,12 @@ const good = {
   'src/mm/b.ts': "import { A } from './a.ts';\nexport class B { a = new A(); }\n",
   'src/trace/t.ts':
     "import type { A } from '../mm/a.ts';\nimport { readFileSync } from 'node:fs';\nexport type T = A;\nreadFileSync;\n",
+  'web/main.tsx': "import { A } from '../src/mm/a.ts';\nexport const a = new A();\n",
 };
 
 test('arrows: the table is kept, and parts may know each other as types', () => {
   const { status, said } = arrows(good);
-  assert.deepEqual({ status, said }, { status: 0, said: '3 files, 0 arrows against the table\n' });
+  assert.deepEqual({ status, said }, { status: 0, said: '4 files, 0 arrows against the table\n' });
 });
 
 const wrong = [
@@ -57,6 +58,13 @@ const wrong = [
   },
   { why: 'a file that is not there', path: 'src/cli/c.ts', text: "import './none.ts';", rule: 'leads somewhere' },
   { why: 'a command in the library', path: 'src/index.ts', text: "import './cli/d.ts';", rule: 'no command' },
+  {
+    why: 'the engine knows its page',
+    path: 'src/mm/f.ts',
+    text: "import '../../web/main.tsx';",
+    rule: 'asks the page',
+  },
+  { why: 'the page asks Node', path: 'web/a.ts', text: "import 'node:fs';", rule: 'needs no Node' },
   { why: 'a room without a row', path: 'src/cli/d.ts', text: "import '../den/d.ts';", rule: 'outside the table' },
 ];
 
