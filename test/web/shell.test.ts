@@ -53,5 +53,12 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
     await page.close();
   });
 
+  test('opened as a file, without any server, it runs the same', async () => {
+    const page = await site.open('open=example:zipf&limit=10M&step=1000', { from: 'file' });
+    expect(await page.locator('.what').innerText()).toContain('zipf');
+    expect(await page.locator('.where').innerText()).toContain('step 1,000');
+    await page.close();
+  });
+
   test('no page said an error, and nothing was asked of another host', () => expect(site.errors).toEqual([]));
 });

@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
@@ -14,7 +15,7 @@ import { CHROMIUM, CHROMIUM_ARGS } from '../browser/chromium.ts';
 
 export { CHROMIUM } from '../browser/chromium.ts';
 
-const root = join(import.meta.dirname, '..', '..');
+const folder = join(import.meta.dirname, '..', '..', 'dist', 'web');
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -28,14 +29,14 @@ export interface Site {
   readonly url: string;
   readonly browser: Browser;
   /** A new page at this state, once its engine stands still. What it says on the console as an error is kept. */
-  open(fragment: string, width?: number): Promise<Page>;
+  open(fragment: string, from?: { from: 'http' | 'file' }): Promise<Page>;
   /** What pages said as errors. Empty if all is well. */
   readonly errors: string[];
   close(): Promise<void>;
 }
 
 export async function openSite(): Promise<Site> {
-  const server = await serveFolder(join(root, 'dist', 'web'));
+  const server = await serveFolder(folder);
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const browser = await chromium.launch({ executablePath: CHROMIUM!, args: CHROMIUM_ARGS });
   const context = await browser.newContext({ reducedMotion: 'reduce' });
@@ -44,13 +45,13 @@ export async function openSite(): Promise<Site> {
     url,
     browser,
     errors,
-    async open(fragment, width = 1440) {
+    async open(fragment, { from } = { from: 'http' }) {
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE_MS);
       page.on('pageerror', (error) => errors.push(error.message));
       page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-      await page.setViewportSize({ width, height: width < 500 ? 740 : 900 });
-      await page.goto(`${url}#${fragment}`);
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.goto(`${from === 'http' ? url : pathToFileURL(join(folder, 'index.html'))}#${fragment}`);
       await settled(page);
       return page;
     },
@@ -98,17 +99,17 @@ export async function holdLooks(page: Page, name: string, only = '.view'): Promi
 }
 
 export async function keepShot(page: Page, name: string): Promise<void> {
-  const folder = process.env['REVMAP_SHOTS'];
-  if (folder === undefined) return;
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  const shots = process.env['REVMAP_SHOTS'];
+  if (shots === undefined) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
 }
 
-function serveFolder(folder: string): Promise<Server> {
+function serveFolder(served: string): Promise<Server> {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname));
     try {
-      const body = readFileSync(join(folder, path === '/' ? 'index.html' : path));
+      const body = readFileSync(join(served, path === '/' ? 'index.html' : path));
       response.writeHead(200, {
         'content-type': TYPES[path === '/' ? '.html' : extname(path)] ?? 'application/octet-stream',
       });

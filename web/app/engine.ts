@@ -13,6 +13,8 @@ import type { Facts, Now } from '../../src/view/now.ts';
 import type { Source } from '../../src/view/open.ts';
 import type { Answer, QueryArgs, QueryName } from '../../src/view/queries.ts';
 import type { Remote } from '../engine/worker.ts';
+import workerUrl from '../engine/worker.ts?worker&url';
+import { type ConnectedWorker, connectWorker } from './assets.ts';
 
 export class Engine {
   readonly facts: Signal<Facts | null> = signal(null);
@@ -23,13 +25,13 @@ export class Engine {
   readonly busy: Signal<string | null> = signal(null);
   readonly error: Signal<string | null> = signal(null);
   readonly choice: Signal<MachineChoice>;
-  private readonly worker: Worker;
+  private readonly port: ConnectedWorker;
   private readonly remote: Comlink.Remote<Remote>;
 
   constructor(choice: MachineChoice) {
     this.choice = signal(choice);
-    this.worker = new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module', name: 'revmap' });
-    this.remote = Comlink.wrap<Remote>(this.worker);
+    this.port = connectWorker(workerUrl);
+    this.remote = Comlink.wrap<Remote>(this.port.endpoint);
   }
 
   /** False if it could not be opened: `error` says why, and what was open still is. */
@@ -72,7 +74,7 @@ export class Engine {
 
   close(): void {
     this.remote[Comlink.releaseProxy]();
-    this.worker.terminate();
+    this.port.terminate();
   }
 
   private async move(what: string, work: () => Promise<Now | null>): Promise<boolean> {

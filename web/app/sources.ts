@@ -6,6 +6,7 @@
 import sqliteUrl from '../../examples/sqlite.rvm.gz?url';
 import zipfUrl from '../../examples/zipf.rvm.gz?url';
 import type { MachineChoice } from '../../src/view/choice.ts';
+import { readAsset } from './assets.ts';
 import { FIRST_PROGRAM } from './first_program.ts';
 import { engine, opened, program } from './state.ts';
 
@@ -35,7 +36,10 @@ export async function openExample(id: string, choice: MachineChoice = engine.cho
     engine.error.value = `there is no example '${id}' (${EXAMPLES.map((one) => one.id).join(', ')})`;
     return false;
   }
-  const bytes = await fetchBytes(example.url);
+  const bytes = await readAsset(example.url).catch((error: Error) => {
+    engine.error.value = error.message;
+    return null;
+  });
   if (bytes === null || !(await engine.open({ name: `${id}.rvm.gz`, bytes }, choice))) return false;
   opened.value = `example:${id}`;
   return true;
@@ -54,15 +58,4 @@ export async function openFile(file: File): Promise<boolean> {
 export async function openNamed(name: string, text: string, choice: MachineChoice): Promise<boolean> {
   if (name.startsWith('example:')) return openExample(name.slice('example:'.length), choice);
   return openText(name === 'program' && text !== '' ? text : FIRST_PROGRAM, choice);
-}
-
-async function fetchBytes(url: string): Promise<Uint8Array | null> {
-  try {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-    return new Uint8Array(await answer.arrayBuffer());
-  } catch (error) {
-    engine.error.value = `${url} could not be read: ${(error as Error).message}`;
-    return null;
-  }
 }

@@ -6,6 +6,7 @@ import type { Facts, Now } from '../../src/view/now.ts';
 import type { Source } from '../../src/view/open.ts';
 import type { Answer, QueryArgs, QueryName } from '../../src/view/queries.ts';
 import { Session } from '../../src/view/session.ts';
+import { exposeToPage } from './expose.ts';
 
 const session = new Session();
 
@@ -38,4 +39,4 @@ const remote = {
 
 export type Remote = typeof remote;
 
-Comlink.expose(remote);
+exposeToPage(remote);
