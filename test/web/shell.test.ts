@@ -54,7 +54,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
   });
 
   test('opened as a file, without any server, it runs the same', async () => {
-    const page = await site.open('open=example:zipf&limit=10M&step=1000', { from: 'file' });
+    const page = await site.open('open=example:zipf&limit=10M&step=1000', 1440, 'file');
     expect(await page.locator('.what').innerText()).toContain('zipf');
     expect(await page.locator('.where').innerText()).toContain('step 1,000');
     await page.close();

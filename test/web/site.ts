@@ -29,7 +29,7 @@ export interface Site {
   readonly url: string;
   readonly browser: Browser;
   /** A new page at this state, once its engine stands still. What it says on the console as an error is kept. */
-  open(fragment: string, from?: { from: 'http' | 'file' }): Promise<Page>;
+  open(fragment: string, width?: number, from?: 'http' | 'file'): Promise<Page>;
   /** What pages said as errors. Empty if all is well. */
   readonly errors: string[];
   close(): Promise<void>;
@@ -45,12 +45,12 @@ export async function openSite(): Promise<Site> {
     url,
     browser,
     errors,
-    async open(fragment, { from } = { from: 'http' }) {
+    async open(fragment, width = 1440, from = 'http') {
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE_MS);
       page.on('pageerror', (error) => errors.push(error.message));
       page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.setViewportSize({ width, height: width < 500 ? 740 : 900 });
       await page.goto(`${from === 'http' ? url : pathToFileURL(join(folder, 'index.html'))}#${fragment}`);
       await settled(page);
       return page;
