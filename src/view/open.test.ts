@@ -6,6 +6,7 @@ import { encodeSnapshot } from '../host/file/snapshot_file.ts';
 import { snapshotOfMachine } from '../host/of_machine.ts';
 import { stateHash } from '../mm/snapshot.ts';
 import { MACHINE_CHOICE } from './choice.ts';
+import { chosen } from './chosen.ts';
 import { nowOf } from './now.ts';
 import { begin, open, unpacked } from './open.ts';
 import { resolve } from './selection.ts';
@@ -108,24 +109,34 @@ describe('a session', () => {
     subject.timeline.seek(3);
     const before = stateHash(subject.machine);
     const address = 0x100000001000;
-    const chosen = resolve(subject, { by: 'page', pfn: null, pid: 7, address });
-    expect(chosen.pfn).not.toBeNull();
-    expect(resolve(subject, { by: 'frame', pfn: chosen.pfn, pid: 7, address: null })).toMatchObject({
+    const chosen7 = resolve(subject, { by: 'page', pfn: null, pid: 7, address });
+    expect(chosen7.pfn).not.toBeNull();
+    expect(resolve(subject, { by: 'frame', pfn: chosen7.pfn, pid: 7, address: null })).toMatchObject({
       pid: 1,
       address,
     });
-    expect(resolve(subject, { by: 'frame', pfn: chosen.pfn, pid: 7, address })).toMatchObject({ pid: 7, address });
+    expect(resolve(subject, { by: 'frame', pfn: chosen7.pfn, pid: 7, address })).toMatchObject({ pid: 7, address });
     expect(resolve(subject, { by: 'page', pfn: 5, pid: 8, address })).toMatchObject({ pfn: null });
+    expect(chosen(subject, chosen7)).toMatchObject({
+      frame: { pfn: chosen7.pfn, mapcount: 2, list: 'inactive_anon', kind: 'swappable' },
+      place: { pid: 7, region: { start: 0x100000000000, perms: 'rw-p' }, entry: 'present, read-only, old, dirty' },
+    });
+    expect(chosen(subject, { ...chosen7, address: address + 8192 }).place?.entry).toBe('nothing is mapped there');
+    expect(chosen(subject, { ...chosen7, pid: 9 }).place).toBeNull();
     expect(stateHash(subject.machine)).toBe(before);
 
     const pieces = encodeSnapshot(snapshotOfMachine(subject.machine));
     const host = begin(await open({ name: 'host', bytes: Buffer.concat(pieces) }), MACHINE_CHOICE);
     expect(nowOf(host).frames).toBe(subject.machine.frames.frames);
     const [first] = subject.machine.tasks;
-    expect(resolve(host, { by: 'page', pfn: null, pid: first!.pid, address }).pfn).toBe(chosen.pfn);
-    expect(resolve(host, { by: 'frame', pfn: chosen.pfn, pid: null, address: null })).toMatchObject({ address });
+    expect(resolve(host, { by: 'page', pfn: null, pid: first!.pid, address }).pfn).toBe(chosen7.pfn);
+    expect(resolve(host, { by: 'frame', pfn: chosen7.pfn, pid: null, address: null })).toMatchObject({ address });
     const session = new Session();
     await session.open({ name: 'host', bytes: Buffer.concat(pieces) }, MACHINE_CHOICE);
+    expect(chosen(host, { ...chosen7, pid: first!.pid })).toMatchObject({
+      frame: { pfn: chosen7.pfn, mapcount: 2, refcount: null, kind: 'swappable' },
+      place: { pid: first!.pid, region: { perms: 'rw-p' }, entry: 'a frame is mapped there' },
+    });
     expect(() => session.seek(1)).toThrow('a snapshot is one moment');
   });
 });

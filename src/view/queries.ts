@@ -4,6 +4,7 @@
  * Promises  Answers are plain data that can be sent from a worker to a page: numbers, strings, arrays, objects, typed arrays of their
  *           own (whoever asked may keep them, so no column of the machine is given away).
  */
+import { chosen } from './chosen.ts';
 import { framesQueries } from './frames.ts';
 import { hostQueries } from './host.ts';
 import { listsQueries } from './lists.ts';
@@ -15,6 +16,7 @@ import { timeQueries } from './time.ts';
 
 const QUERIES = {
   resolve,
+  chosen,
   ...framesQueries,
   ...spacesQueries,
   ...reverseQueries,

@@ -4,9 +4,8 @@
  * Owns      how the two names follow each other. A page keeps its address when its frame changes (swap, copy-on-write, another
  *           kernel); a frame keeps its number when its page changes.
  */
-import { processOfVma, vmaOfEntry } from '../host/reverse.ts';
-import { ENTRY_SWAP, isMapped } from '../host/snapshot.ts';
-import { addrOf, type Pfn, type Vpn, vpnOf } from '../mm/units.ts';
+import { mappersOf, placeIn } from '../host/who/who.ts';
+import { type Pfn, vpnOf } from '../mm/units.ts';
 import { frameAt, whoMaps } from '../mm/who.ts';
 import type { HostSubject, MachineSubject, Subject } from './subject.ts';
 
@@ -51,14 +50,7 @@ function placesInMachine({ machine, living }: MachineSubject, pfn: number): Plac
 }
 
 function placesInHost({ snapshot, reverse }: HostSubject, pfn: number): Place[] {
-  const places: Place[] = [];
-  for (const row of reverse.entriesOf(pfn)) {
-    const vma = vmaOfEntry(snapshot, row);
-    const { pid } = snapshot.processes[processOfVma(snapshot, vma)]!;
-    const page = snapshot.vmas.startPage[vma]! + snapshot.entries.page[row]!;
-    places.push({ pid, address: addrOf(page as Vpn) });
-  }
-  return places;
+  return mappersOf(snapshot, reverse.entriesOf(pfn));
 }
 
 function frameOf(subject: Subject, pid: number, address: number): number | null {
@@ -66,18 +58,5 @@ function frameOf(subject: Subject, pid: number, address: number): number | null 
     const process = subject.living.find((one) => one.pid === pid);
     return process === undefined ? null : frameAt(subject.machine, process.mm, vpnOf(address));
   }
-  const { vmas, entries, processes } = subject.snapshot;
-  const process = processes.find((one) => one.pid === pid);
-  if (process === undefined) return null;
-  const page = vpnOf(address);
-  for (let vma = process.firstVma; vma < process.endVma; vma++) {
-    if (page < vmas.startPage[vma]! || page >= vmas.endPage[vma]!) continue;
-    const wanted = page - vmas.startPage[vma]!;
-    for (let row = vmas.firstEntry[vma]!; row < vmas.firstEntry[vma + 1]!; row++) {
-      if (entries.page[row] !== wanted) continue;
-      const bits = entries.bits[row]!;
-      return isMapped(bits) && (bits & ENTRY_SWAP) === 0 ? entries.value[row]! : null;
-    }
-  }
-  return null;
+  return placeIn(subject.snapshot, pid, address)?.place.pfn ?? null;
 }

@@ -37,7 +37,9 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
     const page = await site.open('step=5');
     await page.getByLabel('Go to').fill('1:0x100000100000');
     await page.getByRole('button', { name: 'Choose' }).click();
-    await page.locator('.chosen', { hasText: /frame 0x/ }).waitFor();
+    await page
+      .locator('.chosen', { hasText: /Frame 0x.*swappable: anonymous.*present, writable, young, dirty/s })
+      .waitFor();
     await page.waitForFunction(() => location.hash.includes('page=1%3A0x100000100000'));
     await page.close();
   });

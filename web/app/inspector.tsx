@@ -4,6 +4,7 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { hex } from '../ui/format.ts';
+import { useAnswer } from '../ui/use_answer.ts';
 import type { Engine } from './engine.ts';
 import { useKeys } from './keys.ts';
 import { hasSelection, selectFrame, selection, selectNothing, selectPage, selectProcess, view } from './state.ts';
@@ -17,7 +18,7 @@ export function Inspector({ engine }: { engine: Engine }) {
     event.preventDefault();
     wrong.value = choose(field.current?.value ?? '', engine.now.value?.frames ?? 0);
   };
-  const { by, pfn, pid, address } = selection.value;
+  const { pfn, pid } = selection.value;
   return (
     <aside class="inspector" aria-label="What is chosen">
       <form onSubmit={submit}>
@@ -30,20 +31,7 @@ export function Inspector({ engine }: { engine: Engine }) {
       <p class="wrong" role="alert">
         {wrong.value}
       </p>
-      {hasSelection.value && (
-        <p class="chosen">
-          <span>
-            {pfn === null ? (by === 'page' && address !== null ? 'no frame' : '') : `frame ${hex(pfn)} (${pfn})`}
-          </span>{' '}
-          <span>
-            {pid === null ? 'mapped nowhere' : `process ${pid}${address === null ? '' : ` at ${hex(address)}`}`}
-          </span>{' '}
-          <span class="follow">{by === 'frame' ? 'the frame is followed' : 'the page is followed'}</span>
-          <button type="button" onClick={selectNothing}>
-            Clear
-          </button>
-        </p>
-      )}
+      {hasSelection.value && <ChosenFacts engine={engine} />}
       {hasSelection.value && (
         <p class="links">
           {pfn !== null && <ViewLink to="frames">its struct page</ViewLink>}
@@ -53,6 +41,59 @@ export function Inspector({ engine }: { engine: Engine }) {
         </p>
       )}
     </aside>
+  );
+}
+
+function ChosenFacts({ engine }: { engine: Engine }) {
+  const { by, pfn, pid, address } = selection.value;
+  const facts = useAnswer(engine, 'chosen', selection.value).value;
+  const frame = facts?.frame ?? null;
+  const place = facts?.place ?? null;
+  return (
+    <div class="chosen">
+      <h2>{pfn === null ? 'No frame' : `Frame ${hex(pfn)}`}</h2>
+      {frame !== null && (
+        <dl>
+          <Fact name="number">{frame.pfn}</Fact>
+          <Fact name="zone">{frame.zone}</Fact>
+          <Fact name="belongs to">{frame.owner ?? 'nobody by its mapping'}</Fact>
+          <Fact name="mapcount">{frame.mapcount}</Fact>
+          <Fact name="refcount">{frame.refcount}</Fact>
+          <Fact name="list">{frame.list ?? 'none'}</Fact>
+          <Fact name="flags">{frame.flags?.join(' ') || 'none'}</Fact>
+          <Fact name="reclaim">{frame.kind === null ? null : `${frame.kind}: ${frame.reason}`}</Fact>
+        </dl>
+      )}
+      <h2>{pid === null ? 'Mapped nowhere' : `Process ${pid}`}</h2>
+      {place !== null && (
+        <dl>
+          <Fact name="name">{place.comm}</Fact>
+          <Fact name="address">{address === null ? null : hex(address)}</Fact>
+          <Fact name="region">
+            {place.region &&
+              `${hex(place.region.start)}–${hex(place.region.end)} ${place.region.perms} ${place.region.name}`}
+          </Fact>
+          <Fact name="entry">{place.entry}</Fact>
+        </dl>
+      )}
+      <p class="follow">
+        {by === 'frame' ? 'The frame is followed from step to step.' : 'The page is followed, whatever frame it is in.'}
+      </p>
+      <button type="button" onClick={selectNothing}>
+        Choose nothing
+      </button>
+    </div>
+  );
+}
+
+/** Nothing where nobody knows. */
+function Fact({ name, children }: { name: string; children: string | number | null }) {
+  if (children === null) return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
   );
 }
 
