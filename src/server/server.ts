@@ -13,13 +13,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
 import { promisify } from 'node:util';
-import { Door } from './door.ts';
+import { type Asked, Door } from './door.ts';
 import { SAFE_HEADERS } from './headers.ts';
 import { LIMITS, type Limits, Rate } from './limits.ts';
 import { listenOnLoopback } from './listen.ts';
 import type { Peers } from './peers.ts';
 import { Refusal } from './refusal.ts';
-import { type Answer, Routes, type Served } from './routes.ts';
+import { type Given, Routes, type Served } from './routes.ts';
 import { Session } from './session.ts';
 
 export interface ServeOptions extends Served {
@@ -146,46 +146,37 @@ class Connections {
     if (!this.served.has(socket)) return; // it has been refused, whatever it says
     this.busy.set(socket, (this.busy.get(socket) ?? 0) + 1);
     response.on('close', () => this.answered(socket));
+    const isHead = request.method === 'HEAD';
+    // At once: nothing that comes behind a bad request may come before its answer.
+    const asked = this.letIn(request);
+    if (asked instanceof Refusal) return refuse(response, asked, isHead);
+    socket.setTimeout(0); // a snapshot takes as long as it takes
     try {
-      await this.send(response, request.method === 'HEAD', await this.answerOf(request));
+      const answer = await this.routes.answer(asked);
+      socket.setTimeout(this.limits.stillMs);
+      if (answer instanceof Refusal) refuse(response, answer, isHead);
+      else await give(response, answer, isHead);
+      this.touched();
     } catch (error) {
       if (!isGone(error)) process.stderr.write(`revmap: ${error instanceof Error ? error.stack : error}\n`);
       if (response.headersSent) response.destroy();
-      else await this.send(response, request.method === 'HEAD', OUR_FAULT);
+      else refuse(response, OUR_FAULT, isHead);
     }
+  }
+
+  private letIn({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): Asked | Refusal {
+    const asked = this.door?.check({ method, url, httpVersion, rawHeaders }) ?? OUR_FAULT;
+    if (asked instanceof Refusal) return asked;
+    // What is refused costs nothing, and takes nobody's turn: else any page could keep ours from being answered.
+    if (!this.rate.take()) return TOO_FAST;
+    this.touched();
+    return asked;
   }
 
   private answered(socket: Duplex): void {
     const left = (this.busy.get(socket) ?? 1) - 1;
     if (left > 0) this.busy.set(socket, left);
     else this.busy.delete(socket);
-  }
-
-  private async answerOf({ method = '', url = '', httpVersion, rawHeaders, socket }: IncomingMessage): Promise<Answer> {
-    const asked = this.door?.check({ method, url, httpVersion, rawHeaders }) ?? OUR_FAULT;
-    if (asked instanceof Refusal) return asked;
-    // What is refused costs nothing, and takes nobody's turn: else any page could keep ours from being answered.
-    if (!this.rate.take()) return TOO_FAST;
-    this.touched();
-    socket.setTimeout(0); // a snapshot takes as long as it takes
-    try {
-      return await this.routes.answer(asked);
-    } finally {
-      socket.setTimeout(this.limits.stillMs);
-    }
-  }
-
-  private async send(response: ServerResponse, isHead: boolean, answer: Answer): Promise<void> {
-    if (answer instanceof Refusal) {
-      response.writeHead(answer.status, answer.allHeaders()).end(isHead ? undefined : answer.text());
-      return;
-    }
-    const { status, headers, bytes, body } = answer;
-    response.writeHead(status, { ...SAFE_HEADERS, ...headers, ...(bytes === null ? {} : { 'Content-Length': bytes }) });
-    if (isHead || body === null) response.end();
-    else if (body instanceof Uint8Array) response.end(body);
-    else await promisify(pipeline)(body, response);
-    this.touched();
   }
 
   private unread(code: string, socket: Duplex): void {
@@ -200,6 +191,18 @@ class Connections {
     if (!Number.isFinite(idleMs)) return;
     this.idleTimer = setTimeout(() => (this.busy.size > 0 ? this.touched() : this.isIdle()), idleMs);
   }
+}
+
+function refuse(response: ServerResponse, refusal: Refusal, isHead: boolean): void {
+  response.writeHead(refusal.status, refusal.allHeaders()).end(isHead ? undefined : refusal.text());
+}
+
+async function give(response: ServerResponse, { status, headers, bytes, body }: Given, isHead: boolean): Promise<void> {
+  const length = bytes === null ? {} : { 'Content-Length': bytes };
+  response.writeHead(status, { ...SAFE_HEADERS, ...headers, ...length });
+  if (isHead || body === null) response.end();
+  else if (body instanceof Uint8Array) response.end(body);
+  else await promisify(pipeline)(body, response);
 }
 
 /** The client went away in the middle, which is its right. */
