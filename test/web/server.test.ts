@@ -28,7 +28,7 @@ let here: Entered;
 let there: Entered;
 
 beforeAll(async () => {
-  installed = await Installed.make();
+  installed = Installed.make();
   const file = installed.file('secret.mmp', SECRET);
   [serving, other] = await Promise.all([installed.serve([file]), installed.serve([file])]);
   here = await entered(serving);

@@ -3,13 +3,12 @@
  *
  * Owns      a copy of the bundle, as an installed package has it, in whose dist/web our page stands.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeReady } from '../../scripts/setup.mjs';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -24,10 +23,12 @@ export class Installed {
   private readonly running: Serving[] = [];
 
   /** `script` is the page's. */
-  static async make(script = ''): Promise<Installed> {
-    await makeReady();
+  static make(script = ''): Installed {
+    // It builds, where that is due.
+    execFileSync(join(root, 'bin', 'revmap'), ['--version']);
     const installed = new Installed();
     const { folder } = installed;
+    chmodSync(folder, 0o755); // some tests are other users
     const dist = join(folder, 'dist');
     mkdirSync(join(dist, 'web', 'assets'), { recursive: true });
     for (const name of readdirSync(join(root, 'dist')))
