@@ -23,7 +23,6 @@ const CONTENT_SECURITY_POLICY = [
 /** What a page of figures never needs. */
 const NOT_PERMITTED = [
   'accelerometer',
-  'bluetooth',
   'camera',
   'display-capture',
   'geolocation',

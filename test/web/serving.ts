@@ -71,14 +71,20 @@ export class Installed {
     return serving;
   }
 
+  async endAll(): Promise<void> {
+    await Promise.all(this.running.splice(0).map((serving) => serving.end()));
+  }
+
   async remove(): Promise<void> {
-    await Promise.all(this.running.map((serving) => serving.end()));
+    await this.endAll();
     rmSync(this.folder, { recursive: true });
   }
 }
 
 export class Serving {
   readonly child: ChildProcess;
+  /** Of the one who has used the token. */
+  inside: Entered | null = null;
   stdout = '';
   stderr = '';
   private readonly ended: Promise<unknown>;
