@@ -31,9 +31,7 @@ async function fetched(serving: Serving, target: string, method = 'GET'): Promis
   const { api, cookie } = serving.inside ?? (await entered(serving));
   serving.inside = { api, cookie };
   const headers = { Host: `127.0.0.1:${serving.port}`, Cookie: cookie, ...FETCH };
-  const { statuses, text } = await rawAnswer(serving.port, requestText(method, api + target, headers), {
-    patienceMs: 30_000,
-  });
+  const { statuses, text } = await rawAnswer(serving.port, requestText(method, api + target, headers));
   return { status: statuses[0]!, body: Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4), 'latin1') };
 }
 
@@ -75,12 +73,12 @@ test('the port that was asked for, on both addresses and on no other', async () 
   expect(serving.port).toBe(port);
   expect((await rawAnswer(port, opening(serving))).statuses).toEqual([200]);
   if (existsSync('/proc/net/if_inet6') && readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo\n'))
-    expect((await rawAnswer(port, opening(serving), { host: '::1' })).statuses).toEqual([200]);
+    expect((await rawAnswer(port, opening(serving), '::1')).statuses).toEqual([200]);
   const outside = Object.values(networkInterfaces())
     .flatMap((of) => of ?? [])
     .filter(({ internal }) => !internal);
   for (const { address, scopeid } of outside)
-    if (!scopeid) expect(await rawAnswer(port, opening(serving), { host: address })).toMatchObject({ statuses: [] });
+    if (!scopeid) expect(await rawAnswer(port, opening(serving), address)).toMatchObject({ statuses: [] });
   const again = installed.run(['--port', String(port)]);
   expect(again).toEqual({ status: 1, stdout: '', stderr: `revmap: --port: ${port} is in use\n` });
 });

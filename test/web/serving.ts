@@ -138,18 +138,14 @@ export interface RawAnswer {
   readonly isClosed: boolean;
 }
 
-/** What the server says to these bytes until it closes the connection, or until `patienceMs` nothing comes. */
-export function rawAnswer(
-  port: number,
-  request: string,
-  { host = '127.0.0.1', patienceMs = 3000 } = {},
-): Promise<RawAnswer> {
+/** What the server says to these bytes until it closes the connection. */
+export function rawAnswer(port: number, request: string, host = '127.0.0.1'): Promise<RawAnswer> {
   return new Promise((resolve) => {
     let text = '';
     let isClosed = false;
     const socket = connect({ host, port, noDelay: true });
     socket.setEncoding('latin1');
-    socket.setTimeout(patienceMs, () => socket.destroy());
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy());
     socket.on('connect', () => socket.write(request, 'latin1'));
     socket.on('data', (piece) => {
       text += piece;

@@ -123,7 +123,6 @@ async function sentence(answer: Response): Promise<string> {
   return text === '' ? GONE : text;
 }
 
-/** A browser may keep nothing for anybody: then a reload needs a new link. */
 function kept(): string | null {
   try {
     const api = localStorage.getItem(KEPT_AS);
@@ -137,5 +136,7 @@ function keep(api: string | null): void {
   try {
     if (api === null) localStorage.removeItem(KEPT_AS);
     else localStorage.setItem(KEPT_AS, api);
-  } catch {}
+  } catch {
+    // A browser may keep nothing for anybody: then a reload needs a new link.
+  }
 }
