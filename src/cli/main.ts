@@ -27,6 +27,7 @@ const COMMANDS: readonly (readonly [name: string, add: (program: Command) => Pro
   ['diff', async (program) => (await import('./diff.ts')).addDiff(program)],
   ['snapshot', async (program) => (await import('./snapshot.ts')).addSnapshot(program)],
   ['proc', async (program) => (await import('./proc.ts')).addProc(program)],
+  ['serve', async (program) => (await import('./serve.ts')).addServe(program)],
   ['check', async (program) => (await import('./check.ts')).addCheck(program)],
   ['fuzz', async (program) => (await import('./fuzz.ts')).addFuzz(program)],
   ['measure', async (program) => (await import('./measure.ts')).addMeasure(program)],

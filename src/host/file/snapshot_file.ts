@@ -44,6 +44,11 @@ const CACHED_KINDS: readonly CachedKind[] = ['file', 'shmem', 'device'];
 
 type Column = readonly [name: string, code: Code, values: Numbers];
 
+/** By the first bytes behind gzip, of any version. */
+export function isSnapshot(start: Uint8Array): boolean {
+  return latin1(start.subarray(0, MAGIC.length)) === MAGIC;
+}
+
 /** The file's parts, one behind the other, not packed. */
 export function encodeSnapshot(snapshot: HostSnapshot): Uint8Array[] {
   const statusNames = namesOf(snapshot.processes.map(({ status }) => status));
