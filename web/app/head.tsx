@@ -10,8 +10,8 @@ import { KERNELS, type MachineChoice } from '../../src/view/choice.ts';
 import { FIRST_PROGRAM } from './first_program.ts';
 import { showKeys } from './key_list.tsx';
 import { useKeys } from './keys.ts';
-import { EXAMPLES, openExample, openFile, openText } from './sources.ts';
-import { engine, type Theme, theme } from './state.ts';
+import { EXAMPLES, openExample, openFile, openLive, openServed, openText } from './sources.ts';
+import { engine, served, type Theme, theme } from './state.ts';
 
 const THEMES: readonly Theme[] = ['auto', 'light', 'dark'];
 
@@ -71,6 +71,16 @@ function OpenMenu() {
             event.currentTarget.value = '';
           }}
         />
+        {served.value?.files.map(({ number, name, kind }) => (
+          <button type="button" key={name} onClick={() => void openServed(number).then(close)}>
+            {kind}: {name}
+          </button>
+        ))}
+        {served.value?.live === true && (
+          <button type="button" onClick={() => void openLive().then(close)}>
+            This host, as it is now
+          </button>
+        )}
         <button type="button" onClick={() => void openText(FIRST_PROGRAM).then(close)}>
           A small memory program: a file, private memory, a fork
         </button>

@@ -8,7 +8,7 @@ import zipfUrl from '../../examples/zipf.rvm.gz?url';
 import type { MachineChoice } from '../../src/view/choice.ts';
 import { readAsset } from './assets.ts';
 import { FIRST_PROGRAM } from './first_program.ts';
-import { engine, opened, program } from './state.ts';
+import { engine, opened, program, served } from './state.ts';
 
 export interface Example {
   readonly id: string;
@@ -36,10 +36,7 @@ export async function openExample(id: string, choice: MachineChoice = engine.cho
     engine.error.value = `there is no example '${id}' (${EXAMPLES.map((one) => one.id).join(', ')})`;
     return false;
   }
-  const bytes = await readAsset(example.url).catch((error: Error) => {
-    engine.error.value = error.message;
-    return null;
-  });
+  const bytes = await orError(readAsset(example.url));
   if (bytes === null || !(await engine.open({ name: `${id}.rvm.gz`, bytes }, choice))) return false;
   opened.value = `example:${id}`;
   return true;
@@ -54,8 +51,41 @@ export async function openFile(file: File): Promise<boolean> {
   return true;
 }
 
+/** A file that `revmap serve` was given. */
+export async function openServed(number: number, choice: MachineChoice = engine.choice.value): Promise<boolean> {
+  const file = served.value?.files[number];
+  if (file === undefined) {
+    engine.error.value =
+      'This link is about a file of a server that is not behind this page: revmap serve FILE gives a new one.';
+    return false;
+  }
+  const bytes = await orError(served.value!.fetchFile(number));
+  if (bytes === null || !(await engine.open({ name: file.name, bytes }, choice))) return false;
+  opened.value = `file:${number}`;
+  return true;
+}
+
+/** This host, as it is now. */
+export async function openLive(): Promise<boolean> {
+  const bytes = await orError(served.value!.fetchLive());
+  if (bytes === null || !(await engine.open({ name: 'this host', bytes }))) return false;
+  opened.value = 'live';
+  return true;
+}
+
+async function orError<T>(promise: Promise<T>): Promise<T | null> {
+  try {
+    return await promise;
+  } catch (error) {
+    engine.error.value = (error as Error).message;
+    return null;
+  }
+}
+
 /** What the address names; a small program if it names nothing. */
 export async function openNamed(name: string, text: string, choice: MachineChoice): Promise<boolean> {
   if (name.startsWith('example:')) return openExample(name.slice('example:'.length), choice);
+  if (name.startsWith('file:')) return openServed(Number(name.slice('file:'.length)), choice);
+  if (name === 'live' && served.value?.live === true) return openLive();
   return openText(name === 'program' && text !== '' ? text : FIRST_PROGRAM, choice);
 }

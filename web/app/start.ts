@@ -5,8 +5,9 @@
  */
 import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
+import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, engine, followSelection, lesson, opened, program, selection, theme, view } from './state.ts';
+import { beside, engine, followSelection, lesson, opened, program, selection, served, theme, view } from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
@@ -19,13 +20,27 @@ export async function startPage(): Promise<void> {
   followTheme();
   listenToKeys();
   listenToDrops();
-  await goTo(location.hash);
+  // It takes the token out of the address, so nobody reads that before.
+  const fragment = await joinServer();
+  await goTo(fragment);
   followSelection();
   followState();
   tellEngine();
   addEventListener('hashchange', () => {
     if (location.hash.replace(/^#/, '') !== written) void goTo(location.hash);
   });
+}
+
+/** The state that the address asks for; a new session begins with the first file that the server was given. */
+async function joinServer(): Promise<string> {
+  try {
+    served.value = await connectToServer();
+  } catch (error) {
+    engine.error.value = (error as Error).message;
+  }
+  const { hash } = location;
+  const hasFiles = (served.value?.files.length ?? 0) > 0;
+  return hash.length < 2 && hasFiles ? '#open=file:0' : hash;
 }
 
 /** To the state that a fragment describes. What is open already is not opened again. */

@@ -8,6 +8,7 @@ import { computed, effect, type Signal, signal } from '@preact/signals';
 import { MACHINE_CHOICE } from '../../src/view/choice.ts';
 import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import { Engine } from './engine.ts';
+import type { Served } from './served.ts';
 import type { ViewId } from './views.ts';
 
 export const view: Signal<ViewId> = signal('frames');
@@ -17,6 +18,8 @@ export const beside: Signal<ViewId | null> = signal(null);
 export const lesson: Signal<number> = signal(0);
 /** What is open, as the address says it: `example:zipf`, `file:0`, `program` (its text stands beside); '' for a dropped file. */
 export const opened: Signal<string> = signal('');
+/** The `revmap serve` behind this page; null: there is none. */
+export const served: Signal<Served | null> = signal(null);
 /** Text of the memory program that is open or being written. */
 export const program: Signal<string> = signal('');
 

@@ -74,7 +74,7 @@ export function readState(fragment: string): PageState {
     view: viewNamed(word('view')) ?? FIRST_STATE.view,
     beside: viewNamed(word('beside')),
     lesson: wholeIn(word('lesson'), 0, 10) ?? 0,
-    opened: /^(program|(example|file):[\w.-]{1,64})$/.test(word('open')) ? word('open') : '',
+    opened: /^(program|live|example:[a-z]{1,16}|file:\d{1,3})$/.test(word('open')) ? word('open') : '',
     program: text ?? '',
     step: wholeIn(word('step'), 0, 2 ** 40) ?? 0,
     choice: choiceIn(word),
