@@ -5,6 +5,7 @@
  * Promises  A file that cannot be opened leaves what was open before.
  */
 import { machineText } from '../lab/options.ts';
+import { tracepointSearch } from '../lab/timeline.ts';
 import { InputError } from '../mm/bug.ts';
 import { generationNamed } from '../mm/generations/index.ts';
 import { MACHINE_CHOICE, type MachineChoice } from './choice.ts';
@@ -79,12 +80,12 @@ export class Session {
 
   /** To the first step after this one at which it happened; null, and nothing moves, if it does not happen any more. */
   next(condition: Condition): Now | null {
-    return this.machine().timeline.seekNext(wantedOf(condition)) === null ? null : this.now();
+    return this.machine().timeline.seekNext(tracepointSearch(wantedOf(condition))) === null ? null : this.now();
   }
 
   /** To the last step before this one at which it happened. */
   previous(condition: Condition): Now | null {
-    return this.machine().timeline.seekPrevious(wantedOf(condition)) === null ? null : this.now();
+    return this.machine().timeline.seekPrevious(tracepointSearch(wantedOf(condition))) === null ? null : this.now();
   }
 
   ask<K extends QueryName>(name: K, ...args: QueryArgs<K>): Answer<K> {
