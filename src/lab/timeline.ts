@@ -6,7 +6,7 @@
  *              whatever was sought before.
  *           2. Checkpoints take `budgetBytes` at most, but for the first. When they are full, every second goes and they lie
  *              twice as far apart.
- *           3. What takes long is a generator that yields every few thousand steps: whoever does not ask it on has cancelled it, and the
+ *           3. What takes long is a generator that yields every thousand steps: whoever does not ask it on has cancelled it, and the
  *              timeline stands where it stood.
  * Cost      Where it has been before, a jump makes `spacing` of work at most: faults cost, and accesses to a mapped page nearly
  *           nothing, so work is counted, not steps.
@@ -59,7 +59,7 @@ const BUDGET_BYTES = 512 * 1024 * 1024;
 const SPACING = 250_000;
 const FAULT_WORK = 20;
 /** So many steps are made between two looks whether it is time for a checkpoint, or whether to go on. */
-const STRIDE_EVENTS = 4000;
+const STRIDE_EVENTS = 1000;
 
 /** True of what is looked for: a tracepoint, its values, and the run in which it happened. */
 export type Wanted<T extends Player> = (name: TracepointName, values: readonly number[], player: T) => boolean;
