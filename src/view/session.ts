@@ -31,7 +31,8 @@ export class Session {
   private choice: MachineChoice = MACHINE_CHOICE;
   /** Moves in pieces that are under way. */
   private moves = 0;
-  private cancelled = false;
+  /** The one that goes on; any other that is under way ends at its next piece. */
+  private move: object | null = null;
   private readonly breathe: () => Promise<void>;
 
   /** `breathe` lets whoever waits come in between two pieces of something long. */
@@ -128,7 +129,7 @@ export class Session {
 
   /** Ends the move that is under way. */
   cancel(): void {
-    this.cancelled = true;
+    this.move = null;
   }
 
   /**
@@ -171,8 +172,9 @@ export class Session {
   }
 
   private async inPieces<R>(pieces: Generator<number, R>, look: (step: number) => void): Promise<{ value: R } | null> {
+    const mine = {};
     this.moves += 1;
-    this.cancelled = false;
+    this.move = mine;
     const { subject } = this;
     let until = performance.now() + PIECE_MS;
     try {
@@ -182,7 +184,7 @@ export class Session {
         if (performance.now() < until) continue;
         look(value);
         await this.breathe();
-        if (this.cancelled || this.subject !== subject) return null;
+        if (this.move !== mine || this.subject !== subject) return null;
         until = performance.now() + PIECE_MS;
       }
     } finally {
