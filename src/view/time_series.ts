@@ -87,12 +87,15 @@ export class Series {
       if (before !== undefined) told.set(kind, before + 1);
     });
     const gauges = this.gauges(player, told);
-    const series = this;
+    let next = 0;
     return {
       listen: () => watch.listen(),
-      look: () => this.sample(player, gauges),
+      look: () => {
+        this.sample(player, gauges);
+        next = player.events - (player.events % this.every) + this.every;
+      },
       get nextLook() {
-        return player.events - (player.events % series.every) + series.every;
+        return next;
       },
     };
   }

@@ -76,28 +76,35 @@ export function Charts({ engine }: { engine: Engine }) {
         curves.length === 0 ? null : (
           <section class="curve" key={group}>
             <div class="time-head">
-              <h3 title={TITLES[group].why}>{TITLES[group].says(by)}</h3>
+              <h2 title={TITLES[group].why}>{TITLES[group].says(by)}</h2>
               {group === 'free' && <ZoneChoice series={series} zone={zone} />}
-              <Legend curves={curves} row={hover.value ?? at} />
+              {isQuiet(curves) ? <p class="soft">none</p> : <Legend curves={curves} row={hover.value ?? at} />}
             </div>
-            <Plot
-              key={`${colours.value}`}
-              x={by === 'step' ? series.step : series.clockNs}
-              axis={by}
-              curves={curves}
-              at={by === 'step' ? now.step : now.clockNs / 1e6}
-              label={`${TITLES[group].says(by)}: ${labelOf(curves)}. A click goes there.`}
-              onPick={jump}
-              onHover={(row) => {
-                hover.value = row;
-              }}
-            />
+            {!isQuiet(curves) && (
+              <Plot
+                key={`${colours.value}`}
+                x={by === 'step' ? series.step : series.clockNs}
+                axis={by}
+                curves={curves}
+                at={by === 'step' ? now.step : now.clockNs / 1e6}
+                label={`${TITLES[group].says(by)}: ${labelOf(curves)}. A click goes there.`}
+                onPick={jump}
+                onHover={(row) => {
+                  hover.value = row;
+                }}
+              />
+            )}
           </section>
         ),
       )}
       <SeriesTable series={series} onPick={(step) => void engine.seek(step)} />
     </>
   );
+}
+
+/** Nothing to draw: all of it is 0 all the time. */
+function isQuiet(curves: readonly Curve[]): boolean {
+  return curves.every(({ values, isLine }) => !isLine && values.every((value) => value === 0 || value === null));
 }
 
 function ZoneChoice({ series, zone }: { series: SeriesAnswer; zone: Signal<string | null> }) {

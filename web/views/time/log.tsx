@@ -28,7 +28,7 @@ export function Log({ engine }: { engine: Engine }) {
   };
   return (
     <section class="time-log">
-      <h3>Events around this place</h3>
+      <h2>Events around this place</h2>
       {log === null ? (
         <p class="soft">{engine.playing.value ? 'They are listed when the clock is paused.' : 'Looking …'}</p>
       ) : (

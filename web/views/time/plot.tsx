@@ -1,5 +1,5 @@
 /** One plot of curves over the same x, drawn by uPlot, with a line where the machine stands. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { duration, grouped } from '../../ui/format.ts';
@@ -26,19 +26,16 @@ interface PlotProps {
 export function Plot({ x, axis, curves, at, label, onPick, onHover }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
-  const line = useRef<HTMLDivElement | null>(null);
+  const line = useMemo(presentLine, []);
   const calls = useRef({ onPick, onHover, at });
   calls.current = { onPick, onHover, at };
   const names = curves.map(({ id, says }) => `${id} ${says}`).join();
 
   useEffect(() => {
     const element = box.current!;
-    const made = new UPlot(options(element, axis, curves, calls), dataOf(x, axis, curves), element);
+    const made = new UPlot(options(element, axis, curves, calls, line), dataOf(x, axis, curves), element);
     plot.current = made;
-    line.current = document.createElement('div');
-    line.current.className = 'present';
-    made.over.append(line.current);
-    placeLine(made, line.current, calls.current.at);
+    made.over.append(line);
     made.over.addEventListener('click', ({ offsetX }) => calls.current.onPick(made.posToVal(offsetX, 'x')));
     const size = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     size.observe(element);
@@ -52,14 +49,20 @@ export function Plot({ x, axis, curves, at, label, onPick, onHover }: PlotProps)
     plot.current?.setData(dataOf(x, axis, curves));
   }, [x, curves]);
   useEffect(() => {
-    if (plot.current !== null && line.current !== null) placeLine(plot.current, line.current, at);
-  }, [at, x, curves]);
+    if (plot.current !== null) placeLine(plot.current, line, at);
+  }, [at]);
   useEffect(() => {
     const canvas = box.current!.querySelector('canvas')!;
     canvas.setAttribute('role', 'img');
     canvas.setAttribute('aria-label', label);
   }, [label, axis, names]);
   return <div class="plot" ref={box} />;
+}
+
+function presentLine(): HTMLElement {
+  const line = document.createElement('div');
+  line.className = 'present';
+  return line;
 }
 
 function placeLine(plot: UPlot, line: HTMLElement, at: number): void {
@@ -79,6 +82,7 @@ function options(
   axis: Axis,
   curves: readonly Curve[],
   calls: { current: { onHover: (row: number | null) => void; at: number } },
+  line: HTMLElement,
 ): UPlot.Options {
   const ink = colourOf('--ink-2');
   const grid = { stroke: colourOf('--bg-3'), width: 1 };
@@ -105,6 +109,7 @@ function options(
       })),
     ],
     hooks: {
+      draw: [(plot) => placeLine(plot, line, calls.current.at)],
       setCursor: [(plot) => calls.current.onHover(plot.cursor.idx ?? null)],
     },
   };

@@ -29,7 +29,7 @@ function Program({ engine }: { engine: Engine }) {
   const byLine = new Map<number, ProgramLine>(answers.map((line) => [line.line, line]));
   return (
     <section class="time-source">
-      <h3>The program</h3>
+      <h2>The program</h2>
       <p class="soft">The marked line is made next. Choose a line to stand before it.</p>
       <Scroll label="Lines of the program" box={box}>
         <ol class="listing">
@@ -72,7 +72,7 @@ function Nearby({ engine }: { engine: Engine }) {
   const first = rows?.findIndex((row) => row.step > step) ?? -1;
   return (
     <section class="time-source">
-      <h3>The recording</h3>
+      <h2>The recording</h2>
       <p class="soft">
         {pid === null ? '' : `Process ${pid} runs. `}Accesses and system calls as they were recorded; the marked one is
         next.
