@@ -57,7 +57,7 @@ import { describeCall, describeResult } from './describe_call.ts';
 import { imageOf, type RecordedImage } from './image.ts';
 import { freePages } from './limit.ts';
 import { copyCall, nameCall, namesFiles } from './name_calls.ts';
-import { ENDED, ReplayProcess, RUNNING, SUSPENDED, WAITING } from './replay_process.ts';
+import { ENDED, type Position, ReplayProcess, RUNNING, SUSPENDED, WAITING } from './replay_process.ts';
 import type { CallDifference } from './result.ts';
 import type { Player } from './timeline.ts';
 
@@ -68,15 +68,6 @@ const NOT_MADE = Number.NaN;
 const O_PATH = 0o10000000;
 const KILLED = SIGKILL * 256;
 const UNMAPPED = SIGSEGV * 256 + SEGV_MAPERR;
-
-/** A place in the recording. */
-export interface Position {
-  /** Page events made before it, by all. */
-  readonly event: number;
-  /** Whose turn it is, by its number in the recording, and how many of them were its own. */
-  readonly pid: number;
-  readonly own: number;
-}
 
 export class Replay implements Player {
   readonly machine: Machine;
@@ -104,6 +95,8 @@ export class Replay implements Player {
   makeAccesses: typeof accessPages = accessPages;
   /** Called behind a read or write of `bytes` bytes of a file from `at` on; `buffer` is 0 if nobody knows where it was. */
   onTransfer: (mm: Mm, file: File, at: number, buffer: number, bytes: number, writes: boolean) => void = () => {};
+  /** Called before a system call is made, with what the recording has of it. */
+  onCall: (pid: number, call: Float64Array, path: string) => void = () => {};
   private readonly recording: Recording;
   private readonly survey: Survey;
   private readonly processes: ReplayProcess[] = [];
@@ -391,6 +384,7 @@ export class Replay implements Player {
     const { path, firstPath } = p;
     p.path = p.firstPath = '';
     this.callUnderway = number;
+    this.onCall(p.pid, call, path);
     const here =
       this.ordered && namesFiles(number)
         ? recorded < 0

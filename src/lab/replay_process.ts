@@ -13,6 +13,15 @@ export const WAITING = 1;
 export const SUSPENDED = 2;
 export const ENDED = 3;
 
+/** A place in the recording. */
+export interface Position {
+  /** Page events made before it, by all. */
+  readonly event: number;
+  /** Whose turn it is, by its number in the recording, and how many of them were its own. */
+  readonly pid: number;
+  readonly own: number;
+}
+
 export class ReplayProcess {
   /** In the recording. */
   readonly pid: number;

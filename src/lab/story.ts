@@ -17,7 +17,8 @@ import type { Vma } from '../mm/vma.ts';
 import { PSWPIN, PSWPOUT } from '../mm/vmstat.ts';
 import { vmaName } from '../proc/maps.ts';
 import * as nr from '../trace/x86_64.ts';
-import type { Position, Replay } from './replay.ts';
+import type { Replay } from './replay.ts';
+import type { Position } from './replay_process.ts';
 
 /** Kinds of events of which the first is told, in the order in which they are shown. */
 export const FIRSTS = {

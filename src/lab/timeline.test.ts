@@ -9,7 +9,7 @@ import { type Survey, surveyRecording } from '../trace/survey.ts';
 import { MACHINE_DEFAULTS } from './options.ts';
 import { ProgramPlayer } from './program_player.ts';
 import { replayTimeline, startReplay } from './run.ts';
-import { Timeline, type TimelineOptions } from './timeline.ts';
+import { Timeline, type TimelineOptions, tracepointSearch } from './timeline.ts';
 
 const recordings = join(import.meta.dirname, '../..');
 
@@ -58,6 +58,14 @@ for (const { why, file, kernel, limitBytes, options } of [
       expect(hash, `step ${step}`).toBe(want.get(step) ?? hash);
       want.set(step, hash);
     }
+    // A scratch run is at the same state, and neither it nor what it does then is the timeline's.
+    const at = timeline.step;
+    for (const [step, hash] of want) {
+      const scratch = timeline.scratchAt(step);
+      expect(stateHash(scratch.machine), `a scratch run at step ${step}`).toBe(hash);
+      scratch.run(step + 100);
+    }
+    expect(timeline.step).toBe(at);
     for (const [step, hash] of want) expect(stateHash(timeline.seek(step).machine), `step ${step}`).toBe(hash);
     const { bytes, checkpoints } = timeline.held;
     expect(checkpoints).toBeGreaterThan(2);
@@ -87,10 +95,10 @@ test('the next and the previous time that something happens', async () => {
     for (const step of [0, end >> 2, end >> 1, end - 1, end, ...all.slice(0, 3)]) {
       timeline.seek(step);
       const next = all.find((at) => at > step && at <= end) ?? null;
-      expect(timeline.seekNext(wanted)?.events ?? null, `behind step ${step}`).toBe(next);
+      expect(timeline.seekNext(tracepointSearch(wanted))?.events ?? null, `behind step ${step}`).toBe(next);
       timeline.seek(step);
       const previous = all.findLast((at) => at < step) ?? null;
-      expect(timeline.seekPrevious(wanted)?.events ?? null, `before step ${step}`).toBe(previous);
+      expect(timeline.seekPrevious(tracepointSearch(wanted))?.events ?? null, `before step ${step}`).toBe(previous);
       if (previous === null) expect(timeline.step).toBe(step);
     }
   }

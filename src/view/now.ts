@@ -9,6 +9,10 @@ export interface Now {
   readonly step: number;
   /** Steps of the whole; null: nobody has been at the end yet. */
   readonly length: number | null;
+  /** There are not more: as many as the recording has; null: they are not counted yet. */
+  readonly most: number | null;
+  /** The program has ended, too. */
+  readonly ended: boolean;
   /** Share of the recording that is behind us, 0 to 1; null where length says it. */
   readonly share: number | null;
   /** The machine's clock; of a host, when it was looked at (since 1970). */
@@ -46,6 +50,8 @@ export function nowOf(subject: Subject): Now {
     return {
       step: 0,
       length: 0,
+      most: 0,
+      ended: true,
       share: null,
       clockNs: snapshot.takenAtMs * 1e6,
       frames: snapshot.frames?.count ?? 0,
@@ -62,6 +68,8 @@ export function nowOf(subject: Subject): Now {
   return {
     step,
     length: isReplay ? length : subject.stepsOfProgram,
+    most: isReplay ? (length ?? subject.recordedEvents) : subject.stepsOfProgram,
+    ended: timeline.ended,
     share: isReplay ? player.progress : null,
     clockNs: machine.clock.now,
     frames: machine.frames.frames,

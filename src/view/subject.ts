@@ -14,6 +14,7 @@ import { Replay } from '../lab/replay.ts';
 import type { Player, Timeline } from '../lab/timeline.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
+import { Series } from './time_series.ts';
 
 export type Subject = MachineSubject | HostSubject;
 
@@ -30,6 +31,10 @@ export class MachineSubject {
   readonly timeline: Timeline<Player>;
   /** The lines of a memory program; null: a recording runs. */
   readonly lines: readonly string[] | null;
+  /** What the run counts from beginning to end, as far as it was looked at. */
+  readonly series: Series = new Series();
+  /** Page events that the recording has: a run that ends early makes fewer. null: they are not counted yet, or a program runs. */
+  recordedEvents: number | null = null;
 
   constructor(timeline: Timeline<Player>, lines: readonly string[] | null) {
     this.timeline = timeline;

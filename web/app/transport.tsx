@@ -1,48 +1,239 @@
 /**
  * The clock of the page: where the machine is, and how it goes on.
  *
- * Owns      the bar at the foot: step forward and back, jump, play.
+ * Owns      the bar at the foot: step forward and back, jump, play, to the next event of a kind.
  */
-import { duration, grouped } from '../ui/format.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import { isKnown, KIND_NAMES, KINDS, type KindName } from '../../src/view/conditions.ts';
+import { duration, grouped, plural } from '../ui/format.ts';
+import { useAnswer } from '../ui/use_answer.ts';
+import { kind, kindCondition, SPEEDS, speed, stepBack, stepOn, togglePlay, UNITS, type Unit, unit } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { useKeys } from './keys.ts';
+import './transport.css';
 
 export function Transport({ engine }: { engine: Engine }) {
   const now = engine.now.value;
   const facts = engine.facts.value;
-  const step = now?.step ?? 0;
-  const go = (to: number) => void engine.seek(to);
   useKeys('Time', [
-    { key: 'ArrowRight', says: 'one step on', run: () => go((engine.now.peek()?.step ?? 0) + 1) },
-    { key: 'ArrowLeft', says: 'one step back', run: () => go((engine.now.peek()?.step ?? 0) - 1) },
-    { key: 'Home', says: 'to the beginning', run: () => go(0) },
+    { key: 'ArrowRight', says: 'on, by the chosen step', run: () => stepOn(engine) },
+    { key: 'ArrowLeft', says: 'back, by the chosen step', run: () => stepBack(engine) },
+    { key: '.', says: 'one step on', run: () => void engine.seek((engine.now.peek()?.step ?? 0) + 1) },
+    { key: ',', says: 'one step back', run: () => void engine.seek((engine.now.peek()?.step ?? 0) - 1) },
+    { key: 'n', says: 'next event of the chosen kind', run: () => void engine.next(kindCondition()) },
+    { key: 'p', says: 'the one before', run: () => void engine.previous(kindCondition()) },
+    { key: ' ', says: 'play, pause', run: () => togglePlay(engine) },
+    { key: 'Home', says: 'to the beginning', run: () => void engine.seek(0) },
+    { key: 'End', says: 'to the end', run: () => void engine.seek(Number.POSITIVE_INFINITY) },
   ]);
+  useEscape(engine);
+  // Nobody looks: a page that is not seen does not play.
+  useEffect(() => {
+    const pause = (): void => {
+      if (document.hidden) engine.pause();
+    };
+    document.addEventListener('visibilitychange', pause);
+    return () => document.removeEventListener('visibilitychange', pause);
+  }, [engine]);
   const busy = engine.busy.value;
   return (
-    <footer class="transport">
+    <footer class="transport" data-playing={engine.playing.value}>
       {facts !== null && facts.kind !== 'host' && now !== null && (
-        <div class="controls">
-          <button type="button" onClick={() => go(0)} aria-label="To the beginning" title="To the beginning">
-            |◀
-          </button>
-          <button type="button" onClick={() => go(step - 1)} aria-label="One step back" title="One step back">
-            ◀
-          </button>
-          <button type="button" onClick={() => go(step + 1)} aria-label="One step on" title="One step on">
-            ▶
-          </button>
-          <span class="where">
-            step {grouped(step)}
-            {now.length === null ? '' : ` of ${grouped(now.length)}`} · {duration(now.clockNs)}
-          </span>
-        </div>
+        <>
+          <Slider engine={engine} />
+          <Buttons engine={engine} />
+          <KindButtons engine={engine} family={facts.family} />
+        </>
       )}
       <p class="status" role="status">
-        {busy ?? ''}
+        {busy ?? engine.said.value ?? ''}
       </p>
+      {busy !== null && (
+        <button type="button" onClick={() => engine.cancel()}>
+          Cancel <kbd>Esc</kbd>
+        </button>
+      )}
       <p class="wrong" role="alert">
         {engine.error.value}
       </p>
     </footer>
+  );
+}
+
+/** Ends a search before it means anything else. */
+function useEscape(engine: Engine): void {
+  useEffect(() => {
+    const listener = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape' || (engine.busy.value === null && !engine.playing.value)) return;
+      event.stopPropagation();
+      if (engine.playing.value) engine.pause();
+      else engine.cancel();
+    };
+    document.addEventListener('keydown', listener, { capture: true });
+    return () => document.removeEventListener('keydown', listener, { capture: true });
+  }, [engine]);
+}
+
+function Buttons({ engine }: { engine: Engine }) {
+  const by = unit.value === 'kind' ? KINDS[kind.value].says : plural(unit.value, 'step');
+  const playing = engine.playing.value;
+  return (
+    <div class="controls">
+      <IconButton sign="|◀" says="To the beginning" run={() => void engine.seek(0)} />
+      <IconButton sign="◀" says={`Back by one ${by}`.replace('one 1 step', 'one step')} run={() => stepBack(engine)} />
+      <button type="button" class="play" aria-pressed={playing} onClick={() => togglePlay(engine)} title="Space">
+        {playing ? 'Pause' : 'Play'}
+      </button>
+      <IconButton sign="▶" says={`On by one ${by}`.replace('one 1 step', 'one step')} run={() => stepOn(engine)} />
+      <IconButton sign="▶|" says="To the end" run={() => void engine.seek(Number.POSITIVE_INFINITY)} />
+      <label>
+        <span class="said">One press is</span>
+        <select
+          value={String(unit.value)}
+          onChange={({ currentTarget: { value } }) => {
+            unit.value = value === 'kind' ? value : (Number(value) as Unit);
+          }}
+        >
+          {UNITS.map((one) => (
+            <option key={one} value={String(one)}>
+              {one === 'kind' ? 'by kind' : plural(one, 'step')}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span class="said">Speed</span>
+        <select
+          value={String(speed.value)}
+          onChange={({ currentTarget: { value } }) => {
+            speed.value = Number(value);
+          }}
+        >
+          {SPEEDS.map((one) => (
+            <option key={one} value={String(one)}>
+              {grouped(one)}/s
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function IconButton({ sign, says, run }: { sign: string; says: string; run: () => void }) {
+  return (
+    <button type="button" onClick={run} aria-label={says} title={says}>
+      {sign}
+    </button>
+  );
+}
+
+function KindButtons({ engine, family }: { engine: Engine; family: string }) {
+  const { says, why } = KINDS[kind.value];
+  const unknown = !isKnown(kind.value, family);
+  return (
+    <div class="controls">
+      <button
+        type="button"
+        aria-label={`Previous ${says}`}
+        title={`Previous ${says} (p)`}
+        disabled={unknown}
+        onClick={() => void engine.previous(kindCondition())}
+      >
+        ◀◀
+      </button>
+      <label>
+        <span class="said">Kind of event</span>
+        <select
+          class="kind"
+          value={kind.value}
+          title={why}
+          onChange={({ currentTarget: { value } }) => {
+            kind.value = value as KindName;
+          }}
+        >
+          {KIND_NAMES.map((name) => (
+            <option key={name} value={name} disabled={!isKnown(name, family)}>
+              {KINDS[name].says}
+              {isKnown(name, family) ? '' : ' (not told by this kernel)'}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button
+        type="button"
+        aria-label={`Next ${says}`}
+        title={`Next ${says} (n)`}
+        disabled={unknown}
+        onClick={() => void engine.next(kindCondition())}
+      >
+        ▶▶
+      </button>
+    </div>
+  );
+}
+
+function Slider({ engine }: { engine: Engine }) {
+  const now = engine.now.value!;
+  const most = now.length ?? now.most ?? now.step;
+  // A drag asks faster than a machine goes: the last wish counts.
+  const wish = useRef<number | null>(null);
+  const follow = async (step: number): Promise<void> => {
+    const waits = wish.current !== null;
+    wish.current = step;
+    if (waits) return;
+    while (wish.current !== null) {
+      const to: number = wish.current;
+      await engine.seek(to);
+      if (wish.current === to) wish.current = null;
+    }
+  };
+  const of = now.most === null ? '' : ` of ${now.length === null ? 'at most ' : ''}${grouped(most)}`;
+  const where = `step ${grouped(now.step)}${of}`;
+  return (
+    <div class="slider">
+      <div class="track">
+        <Marks engine={engine} most={most} />
+        <input
+          type="range"
+          aria-label="Step"
+          aria-valuetext={`${where}, ${duration(now.clockNs)}`}
+          min={0}
+          max={most}
+          step={1}
+          value={now.step}
+          onInput={({ currentTarget }) => void follow(Number(currentTarget.value))}
+        />
+      </div>
+      <span class="where">
+        {where}
+        {now.ended ? ' · ended' : ''} · {duration(now.clockNs)}
+      </span>
+    </div>
+  );
+}
+
+const MARKS = 400;
+
+/** Where what is chosen happens. */
+function Marks({ engine, most }: { engine: Engine; most: number }) {
+  const answer = useAnswer(engine, 'marks', kind.value, most, MARKS, engine.looked.value);
+  const marks = answer.value;
+  if (marks === null) return null;
+  const path = marks.at.map((n) => `M${n} 0v1h1v-1z`).join('');
+  return (
+    <svg
+      class="marks"
+      role="img"
+      viewBox={`0 0 ${MARKS} 1`}
+      preserveAspectRatio="none"
+      aria-label={
+        marks.first === null
+          ? `${KINDS[kind.value].says}: nowhere so far`
+          : `${KINDS[kind.value].says}: in ${marks.at.length} of ${MARKS} stretches, first about step ${grouped(marks.first)}`
+      }
+    >
+      <path d={path} />
+    </svg>
   );
 }

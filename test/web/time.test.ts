@@ -1,0 +1,50 @@
+/** The Time view and the transport bar: looks, play, jumps, conditions there and back. */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packText } from '../../web/app/url.ts';
+import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
+
+const PRESSED = 'open=example:zipf&limit=10M&swap=64M&step=60000&view=time';
+const PROGRAM = `%mmp 1
+1 mmap(0x100000100000, 32768, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)
+1 store(0x100000100000, 32768, 1)
+1 munmap(0x100000100001, 4096)
+1 fork() = 2
+2 store(0x100000100000, 8192, 2)
+2 exit_group(0)
+`;
+
+async function stepOf(page: Page): Promise<number> {
+  const text = await page.locator('.transport .where').innerText();
+  return Number(/step ([\d,]+)/.exec(text)![1]!.replaceAll(',', ''));
+}
+
+describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chromium)', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await openSite();
+  });
+  afterAll(() => site.close());
+
+  test('a recording under pressure: curves, events, and every look of them is well', async () => {
+    const page = await site.open(PRESSED);
+    await page.getByText('Whole run (').waitFor();
+    await page.locator('.time-log tbody tr').nth(50).waitFor();
+    await holdLooks(page, 'time', '.view, .transport');
+    await page.close();
+  });
+
+  test('a program: the line that is next is marked, what lines returned stands beside them, a click goes to a line', async () => {
+    const page = await site.open(`open=program&program=${packText(PROGRAM)}&view=time&step=4`);
+    await page.locator('.listing .next').waitFor();
+    expect(await page.locator('.listing .next').innerText()).toContain('store(0x100000100000, 8192, 2)');
+    expect(await page.locator('.listing .result.wrong').innerText()).toBe('EINVAL');
+    await holdLooks(page, 'time-program', '.view, .transport');
+    await page.getByRole('button', { name: '1 store(0x100000100000, 32768, 1)' }).click();
+    await settled(page);
+    expect(await stepOf(page)).toBe(1);
+    await page.close();
+  });
+
+  test('no page said an error, and nothing was asked of another host', () => expect(site.errors).toEqual([]));
+});
