@@ -1,2 +1,45 @@
-/** Stand-in: its builder replaces it. */
-export const spacesQueries = {} as const;
+/**
+ * Questions about address spaces: the tree of processes, the regions of one, its pages, and the picture of several.
+ *
+ * Owns      which half answers: a machine of any kernel, or a host's snapshot. The form is one (spaces_form.ts).
+ */
+
+import { type Place, placesOf } from './selection.ts';
+import type { Space, SpacePages, SpaceProcess } from './spaces_form.ts';
+import { hostPages, hostProcesses, hostSpace } from './spaces_host.ts';
+import { machinePages, machineProcesses, machineSpace } from './spaces_machine.ts';
+import { type RibbonGroup, ribbonGroups } from './spaces_ribbons.ts';
+import type { Subject } from './subject.ts';
+
+/** More pages are asked for piece by piece. */
+const MOST_PAGES = 65_536;
+
+/** Everybody with memory, each child behind its parent. */
+function spaceProcesses(subject: Subject): SpaceProcess[] {
+  return subject.kind === 'machine' ? machineProcesses(subject) : hostProcesses(subject);
+}
+
+/** The regions of a process; null: nobody has this number now. */
+function space(subject: Subject, pid: number): Space | null {
+  return subject.kind === 'machine' ? machineSpace(subject, pid) : hostSpace(subject, pid);
+}
+
+/** Pages of the region that begins at `start`, from its page `from` on; null: there is no such region. */
+function spacePages(subject: Subject, pid: number, start: number, from: number, count: number): SpacePages | null {
+  const pages = Math.min(count, MOST_PAGES);
+  return subject.kind === 'machine'
+    ? machinePages(subject, pid, start, from, pages)
+    : hostPages(subject, pid, start, from, pages);
+}
+
+/** The picture of these processes, so many pixels wide, around an address where there is too much for one. */
+function spaceRibbons(subject: Subject, pids: readonly number[], width: number, address: number | null): RibbonGroup[] {
+  return ribbonGroups(subject, pids, width, address);
+}
+
+/** Everywhere that a frame is mapped. */
+function spacePlaces(subject: Subject, pfn: number): Place[] {
+  return placesOf(subject, pfn);
+}
+
+export const spacesQueries = { spaceProcesses, space, spacePages, spaceRibbons, spacePlaces } as const;
