@@ -4,7 +4,7 @@
  * Owns      which half answers: a machine of any kernel, or a host's snapshot. The form is one (spaces_form.ts).
  */
 
-import { type Place, placesOf } from './selection.ts';
+import { type Place, placesOf, resolve, type Selection } from './selection.ts';
 import type { Space, SpacePages, SpaceProcess } from './spaces_form.ts';
 import { hostPages, hostProcesses, hostSpace } from './spaces_host.ts';
 import { machinePages, machineProcesses, machineSpace } from './spaces_machine.ts';
@@ -37,9 +37,10 @@ function spaceRibbons(subject: Subject, pids: readonly number[], width: number, 
   return ribbonGroups(subject, pids, width, address);
 }
 
-/** Everywhere that a frame is mapped. */
-function spacePlaces(subject: Subject, pfn: number): Place[] {
-  return placesOf(subject, pfn);
+/** What is chosen, as it is here, and everywhere that its frame is mapped. */
+function spaceChosen(subject: Subject, selection: Selection): Selection & { readonly places: readonly Place[] } {
+  const here = resolve(subject, selection);
+  return { ...here, places: here.pfn === null ? [] : placesOf(subject, here.pfn) };
 }
 
-export const spacesQueries = { spaceProcesses, space, spacePages, spaceRibbons, spacePlaces } as const;
+export const spacesQueries = { spaceProcesses, space, spacePages, spaceRibbons, spaceChosen } as const;

@@ -1,6 +1,134 @@
-/** Stand-in: its builder replaces it. */
+/**
+ * View 2: address spaces. The tree of forks, the regions of processes as ribbons, one region page by page.
+ *
+ * Owns      which process is shown where nobody chose one, and which others stand beside it.
+ */
+import { type Signal, signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { SpaceProcess } from '../../../src/view/spaces_form.ts';
 import type { ViewProps } from '../../app/page.tsx';
+import { selection } from '../../app/state.ts';
+import { useAnswer } from '../../ui/use_answer.ts';
+import { RegionPages } from './region.tsx';
+import { Ribbons } from './ribbons.tsx';
+import type { Shown } from './ribbons_draw.ts';
+import './spaces.css';
+import { SpaceTables } from './tables.tsx';
+import { ProcessTree } from './tree.tsx';
+import { useWidth } from './use_width.ts';
+import { BACKINGS } from './words.ts';
+
+/** More ribbons are no picture: the chosen process, its family and whoever maps the chosen frame are. */
+const MOST_RIBBONS = 8;
+
+/** What of pages is shown; for all address spaces of the page. */
+const shown: Signal<Shown> = signal({ sharing: true, young: true, dirty: true });
 
 export function SpacesView({ engine }: ViewProps) {
-  return <p class="empty">Step {engine.now.value?.step}</p>;
+  const main = useRef<HTMLDivElement>(null);
+  const width = useWidth(main).value;
+  const processes = useAnswer(engine, 'spaceProcesses').value ?? [];
+  const { by, pfn, pid, address } = selection.value;
+  const chosen = useAnswer(engine, 'spaceChosen', { by, pfn, pid, address }).value;
+  const places = chosen?.places ?? [];
+  const wanted = chosen?.pid ?? engine.now.value?.pid ?? null;
+  const current = processes.find((one) => one.pid === wanted) ?? processes[0] ?? null;
+  const pids =
+    current === null
+      ? []
+      : ribbonsFor(
+          processes,
+          current,
+          places.map((place) => place.pid),
+        );
+  return (
+    <div class="spaces">
+      <ProcessTree
+        processes={processes}
+        current={current?.pid ?? null}
+        mapping={new Set(places.map((place) => place.pid))}
+      />
+      <div class="spaces-main" ref={main}>
+        {current === null ? (
+          <p class="empty">
+            No process is alive at this step. Step on with <kbd>→</kbd>, or open a program or a recording that runs one.
+          </p>
+        ) : (
+          <>
+            <Legend />
+            {width > 0 && (
+              <Ribbons
+                engine={engine}
+                pids={pids}
+                current={current.pid}
+                chosen={chosen}
+                width={width}
+                shown={shown.value}
+                of={processes.length}
+              />
+            )}
+            <RegionPages engine={engine} pid={current.pid} chosen={chosen} width={width} shown={shown.value} />
+            <SpaceTables engine={engine} pid={current.pid} processes={processes} chosen={chosen} />
+          </>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** In the order of the tree: all if they are few, else the chosen one, its family, and who maps the chosen frame. */
+function ribbonsFor(processes: readonly SpaceProcess[], current: SpaceProcess, mapping: readonly number[]): number[] {
+  if (processes.length <= MOST_RIBBONS) return processes.map(({ pid }) => pid);
+  const wanted = new Set([current.pid]);
+  const add = (pid: number | null) => {
+    if (pid !== null && wanted.size < MOST_RIBBONS) wanted.add(pid);
+  };
+  for (const pid of mapping) add(pid);
+  add(current.parent);
+  for (const { pid, parent } of processes) if (parent === current.pid) add(pid);
+  return processes.flatMap(({ pid }) => (wanted.has(pid) ? [pid] : []));
+}
+
+function Legend() {
+  const toggle = (name: keyof Shown) => () => {
+    shown.value = { ...shown.value, [name]: !shown.value[name] };
+  };
+  return (
+    <div class="spaces-legend">
+      <fieldset>
+        <legend>Pages</legend>
+        <span>
+          <i class="swatch own" /> its own
+        </span>
+        <label>
+          <input type="checkbox" checked={shown.value.sharing} onChange={toggle('sharing')} />
+          <i class="swatch shared" /> shared: others map the same frame
+        </label>
+        <span>
+          <i class="swatch swapped" /> swapped out
+        </span>
+        <label title="Used since the kernel looked last: the young (accessed) bit">
+          <input type="checkbox" checked={shown.value.young} onChange={toggle('young')} />
+          <i class="swatch young" /> young
+        </label>
+        <label title="Written since it was last cleaned">
+          <input type="checkbox" checked={shown.value.dirty} onChange={toggle('dirty')} />
+          <i class="swatch dirty" /> dirty
+        </label>
+        <span>0 zeros, never written</span>
+        <span>× guard</span>
+      </fieldset>
+      <fieldset>
+        <legend>Regions</legend>
+        {Object.entries(BACKINGS).map(([backing, { letter, colour, says }]) => (
+          <span key={backing}>
+            <i class="letter" style={{ borderTopColor: `var(${colour})` }}>
+              {letter}
+            </i>{' '}
+            {says}
+          </span>
+        ))}
+      </fieldset>
+    </div>
+  );
 }

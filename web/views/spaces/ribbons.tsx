@@ -1,0 +1,164 @@
+/**
+ * Ribbons: the regions of several address spaces, a cell for each page or for so many as fit.
+ *
+ * Owns      the keys on a picture: one page on or back, to the neighbouring region, to the neighbouring process.
+ */
+import { useMemo } from 'preact/hooks';
+import type { Answer } from '../../../src/view/queries.ts';
+import type { RibbonGroup } from '../../../src/view/spaces_ribbons.ts';
+import type { Engine } from '../../app/engine.ts';
+import { selectPage } from '../../app/state.ts';
+import { Canvas } from '../../ui/canvas.tsx';
+import { hex, plural } from '../../ui/format.ts';
+import { useAnswer } from '../../ui/use_answer.ts';
+import { drawRibbons, GUTTER, type Mark, pageUnder, ribbonsHeight, type Shown, vmaAt } from './ribbons_draw.ts';
+
+export type Chosen = Answer<'spaceChosen'>;
+
+interface RibbonsProps {
+  readonly engine: Engine;
+  readonly pids: readonly number[];
+  readonly current: number;
+  readonly chosen: Chosen | null;
+  readonly width: number;
+  readonly shown: Shown;
+  /** Processes in all. */
+  readonly of: number;
+}
+
+export function Ribbons({ engine, pids, current, chosen, width, shown, of }: RibbonsProps) {
+  // Only of an address space that is too large for a picture it matters where one looks.
+  const groups = useAnswer(engine, 'spaceRibbons', pids, width - GUTTER - 2, chosen?.address ?? null).value ?? [];
+  const leftOut = groups.flatMap(({ ribbons }) => ribbons).find((ribbon) => ribbon.leftOut > 0);
+  return (
+    <section aria-label="Ribbons of address spaces" class="spaces-ribbons">
+      {groups.map((group) => (
+        <Group
+          key={group.ribbons.map(({ pid }) => pid).join()}
+          group={group}
+          current={current}
+          chosen={chosen}
+          shown={shown}
+        />
+      ))}
+      {of > pids.length && (
+        <p class="note">
+          {pids.length} of {plural(of, 'process', 'processes')}: the chosen one, its parent and children, and those that
+          map the chosen frame.
+        </p>
+      )}
+      {leftOut !== undefined && (
+        <p class="note">
+          Of process {leftOut.pid} {plural(leftOut.leftOut, 'region')} more are in the table; the picture shows those
+          around the chosen address.
+        </p>
+      )}
+    </section>
+  );
+}
+
+interface GroupProps {
+  readonly group: RibbonGroup;
+  readonly current: number;
+  readonly chosen: Chosen | null;
+  readonly shown: Shown;
+}
+
+function Group({ group, current, chosen, shown }: GroupProps) {
+  const marks = marksOf(chosen);
+  const key = JSON.stringify(marks);
+  const draw = useMemo(
+    () => (context: CanvasRenderingContext2D) => drawRibbons(context, group, shown, marks),
+    [group, shown, key],
+  );
+  const { ribbons } = group;
+  const own = ribbons.find(({ pid }) => pid === (chosen?.pid ?? current)) ?? ribbons[0]!;
+  const page = chosen?.address === null || chosen === null ? null : chosen.address / 4096;
+  const region = page === null ? null : vmaAt(own.vmas, page);
+  const first = own.vmas[0]?.startPage ?? 0;
+  const last = (own.vmas.at(-1)?.endPage ?? 1) - 1;
+  const names = ribbons.map(({ pid }) => pid).join(', ');
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const to = moved(group, own.pid, region === null ? null : page, event.key);
+    if (to === undefined) return;
+    event.preventDefault();
+    if (to !== null) selectPage(to.pid, to.page * 4096);
+  };
+  return (
+    <div
+      class="spaces-canvas"
+      role="slider"
+      tabIndex={0}
+      aria-label={`Pages of ${ribbons.length === 1 ? 'process' : 'processes'} ${names}: arrow keys choose`}
+      aria-valuemin={first}
+      aria-valuemax={last}
+      aria-valuenow={region === null ? first : page!}
+      aria-valuetext={
+        region === null
+          ? `process ${own.pid}, no page is chosen`
+          : `process ${own.pid}, ${hex(page! * 4096)} in ${region.perms} ${region.name || region.backing}`
+      }
+      onKeyDown={onKeyDown}
+    >
+      <Canvas
+        label={`Address space of ${names}: ${ribbons.map(({ pid, vmas }) => `process ${pid} has ${plural(vmas.length, 'region')}`).join(', ')}`}
+        height={ribbonsHeight(group)}
+        draw={draw}
+        onPick={(x, y) => {
+          const under = pageUnder(group, x, y);
+          if (under !== null) selectPage(under.pid, under.page * 4096);
+        }}
+      />
+    </div>
+  );
+}
+
+function marksOf(chosen: Chosen | null): Mark[] {
+  if (chosen === null || chosen.address === null || chosen.pid === null) return [];
+  const { pid, address, places } = chosen;
+  const others = places.filter((place) => place.pid !== pid || place.address !== address);
+  return [
+    ...others.map((place) => ({ pid: place.pid, page: place.address / 4096, isChosen: false })),
+    { pid, page: address / 4096, isChosen: true },
+  ];
+}
+
+/** Where a key leads; null: nowhere further; undefined: the key is another's. */
+function moved(
+  { ribbons }: RibbonGroup,
+  pid: number,
+  page: number | null,
+  key: string,
+): { pid: number; page: number } | null | undefined {
+  if (!/^(Arrow(Left|Right|Up|Down)|Page(Up|Down)|Home|End)$/.test(key)) return undefined;
+  const row = ribbons.findIndex((ribbon) => ribbon.pid === pid);
+  const { vmas } = ribbons[row]!;
+  const at = page === null ? 0 : vmas.findIndex(({ endPage }) => endPage > page);
+  const vma = vmas[at];
+  if (vma === undefined) return null;
+  if (page === null) return { pid, page: vma.startPage };
+  const to = (target: number | undefined) => (target === undefined ? null : { pid, page: target });
+  switch (key) {
+    case 'ArrowRight':
+      return page + 1 < vma.endPage ? to(page + 1) : to(vmas[at + 1]?.startPage);
+    case 'ArrowLeft':
+      return page > vma.startPage ? to(page - 1) : to(at === 0 ? undefined : vmas[at - 1]!.endPage - 1);
+    case 'PageDown':
+      return to(vmas[at + 1]?.startPage);
+    case 'PageUp':
+      return to(vmas[at - 1]?.startPage);
+    case 'Home':
+      return to(vma.startPage);
+    case 'End':
+      return to(vma.endPage - 1);
+    default: {
+      const other = ribbons[row + (key === 'ArrowDown' ? 1 : -1)];
+      if (other === undefined) return null;
+      // The same address, or the next one that is mapped there.
+      const there = other.vmas.find(({ endPage }) => endPage > page) ?? other.vmas.at(-1);
+      return there === undefined
+        ? null
+        : { pid: other.pid, page: Math.max(there.startPage, Math.min(page, there.endPage - 1)) };
+    }
+  }
+}
