@@ -33,9 +33,15 @@ export interface Axis {
 /** Room for `rw-p`. */
 const NARROWEST = 34;
 const GAP_WIDTH = 54;
-/** Widths of a cell: the largest with which the lines are few enough. */
-const CELL_WIDTHS = [12, 8, 5, 3] as const;
-const FEW_LINES = 3;
+/** Widths of a cell, and with how many lines each is good; the last is taken in any case. */
+const CELL_WIDTHS = [
+  { cellWidth: 24, lines: 1 },
+  { cellWidth: 18, lines: 1 },
+  { cellWidth: 12, lines: 3 },
+  { cellWidth: 8, lines: 3 },
+  { cellWidth: 5, lines: 3 },
+  { cellWidth: 3, lines: 3 },
+] as const;
 /** Up to so many pages each has its cell. */
 const SINGLE_CELLS = 64;
 /** And so many cells more for each doubling. */
@@ -45,10 +51,10 @@ const NARROWEST_CELL = 2;
 
 export function layAxis(spaces: readonly (readonly Extent[])[], width: number): Axis {
   const stretches = stretchesOf(spaces);
-  let axis = layLines(stretches, width, CELL_WIDTHS[0]);
-  for (const cellWidth of CELL_WIDTHS) {
+  let axis: Axis = { lines: 0, cells: 0, pieces: [] };
+  for (const { cellWidth, lines } of CELL_WIDTHS) {
     axis = layLines(stretches, width, cellWidth);
-    if (axis.lines <= FEW_LINES) break;
+    if (axis.lines <= lines) break;
   }
   return axis;
 }

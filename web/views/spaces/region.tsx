@@ -163,7 +163,7 @@ function Window({ pid, vma, pages, page, width, shown, chosen }: WindowProps) {
           page {grouped(page)} at {hex(vma.start + page * 4096)}
         </b>
         : {said.join(' · ')}
-        {others.length > 0 && `; ${plural(others.length, 'other entry', 'other entries')} map the same frame:`}
+        {others.length > 0 && `; ${plural(others.length, 'other entry maps', 'other entries map')} the same frame:`}
       </p>
       {others.length > 0 && (
         <ul class="spaces-others">

@@ -12,6 +12,7 @@ import { Canvas } from '../../ui/canvas.tsx';
 import { hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { drawRibbons, GUTTER, type Mark, pageUnder, ribbonsHeight, type Shown, vmaAt } from './ribbons_draw.ts';
+import { BACKINGS } from './words.ts';
 
 export type Chosen = Answer<'spaceChosen'>;
 
@@ -32,6 +33,7 @@ export function Ribbons({ engine, pids, current, chosen, width, shown, of }: Rib
   const leftOut = groups.flatMap(({ ribbons }) => ribbons).find((ribbon) => ribbon.leftOut > 0);
   return (
     <section aria-label="Ribbons of address spaces" class="spaces-ribbons">
+      <Backings groups={groups} />
       {groups.map((group) => (
         <Group
           key={group.ribbons.map(({ pid }) => pid).join()}
@@ -54,6 +56,25 @@ export function Ribbons({ engine, pids, current, chosen, width, shown, of }: Rib
         </p>
       )}
     </section>
+  );
+}
+
+/** The letters that occur. */
+function Backings({ groups }: { groups: readonly RibbonGroup[] }) {
+  const used = new Set(
+    groups.flatMap(({ ribbons }) => ribbons.flatMap(({ vmas }) => vmas.map(({ backing }) => backing))),
+  );
+  return (
+    <p class="spaces-backings">
+      {[...used].map((backing) => (
+        <span key={backing}>
+          <i class="letter" style={{ borderTopColor: `var(${BACKINGS[backing].colour})` }}>
+            {BACKINGS[backing].letter}
+          </i>{' '}
+          {BACKINGS[backing].says}
+        </span>
+      ))}
+    </p>
   );
 }
 

@@ -16,7 +16,6 @@ import './spaces.css';
 import { SpaceTables } from './tables.tsx';
 import { ProcessTree } from './tree.tsx';
 import { useWidth } from './use_width.ts';
-import { BACKINGS } from './words.ts';
 
 /** More ribbons are no picture: the chosen process, its family and whoever maps the chosen frame are. */
 const MOST_RIBBONS = 8;
@@ -117,17 +116,6 @@ function Legend() {
         </label>
         <span>0 zeros, never written</span>
         <span>× guard</span>
-      </fieldset>
-      <fieldset>
-        <legend>Regions</legend>
-        {Object.entries(BACKINGS).map(([backing, { letter, colour, says }]) => (
-          <span key={backing}>
-            <i class="letter" style={{ borderTopColor: `var(${colour})` }}>
-              {letter}
-            </i>{' '}
-            {says}
-          </span>
-        ))}
       </fieldset>
     </div>
   );
