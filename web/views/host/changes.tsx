@@ -83,9 +83,11 @@ export function Changed({ engine }: { engine: Engine }) {
         title="Memory (meminfo)"
         total={lengths.meminfo}
         head={['field', 'before', 'now', 'change']}
-        rows={meminfo
-          .slice(0, SHOWN)
-          .map(({ name, before, after }) => [name, kb(before), kb(after), deltaText(before, after, kb)])}
+        rows={meminfo.slice(0, SHOWN).map(({ name, before, after }) => {
+          // All are in kB but the pages of hugetlb.
+          const show = name.startsWith('HugePages_') ? grouped : kb;
+          return [name, show(before), show(after), deltaText(before, after, show)];
+        })}
       />
       <Part
         title="Files"
