@@ -211,12 +211,12 @@ export interface HostMemory {
   readonly kernel: readonly KernelPart[];
 }
 
-/** Null where /proc/kpageflags may not be read. */
+/** Null unless the word of every frame was read. */
 function hostMemory(subject: Subject): HostMemory | null {
   if (subject.kind !== 'host' || subject.kinds === null) return null;
   const { snapshot, kinds } = subject;
   const tables = frameTables(snapshot, kinds, {});
-  if (typeof tables === 'string') return null;
+  if (typeof tables === 'string' || tables.kinds.some(({ kind }) => kind === 'not_read')) return null;
   const looks = new Map(FRAME_KINDS.map((facts) => [facts.kind, facts]));
   const framesOf = (kind: FrameKind) => tables.kinds.find((row) => row.kind === kind)?.frames ?? 0;
   const uses = tables.kinds

@@ -25,8 +25,8 @@ export function Memory({ engine }: { engine: Engine }) {
   if (memory === null) {
     return (
       <p class="empty">
-        What frames are used for stands in /proc/kpageflags, which only root may read. Make the snapshot as root:{' '}
-        <code>sudo revmap snapshot -o host.rvs</code>.
+        This snapshot does not say what every frame is used for. That stands in /proc/kpageflags, which only root may
+        read: <code>sudo revmap snapshot -o host.rvs</code> reads it, for all frames.
       </p>
     );
   }
