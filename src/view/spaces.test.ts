@@ -179,7 +179,7 @@ for (const { why, text, kernel, state, value } of [
 
 test('a fork’s family stands on one axis, and its cells hold what the regions hold', async () => {
   const subject = await program(KINDS, {}, ALL);
-  const groups = spaceRibbons(subject, [1, 2, 3], 1000, null);
+  const groups = spaceRibbons(subject, { pids: [1, 2], relatives: [3, 9], width: 1000, focus: [] });
   expect(groups.map(({ ribbons }) => ribbons.map(({ pid }) => pid))).toEqual([[1, 2, 3]]);
   const { axis, cells } = groups[0]!;
   for (const [row, pid] of [1, 2, 3].entries()) {
@@ -197,6 +197,34 @@ test('a fork’s family stands on one axis, and its cells hold what the regions 
       expect(resident).toBe(counts!.resident);
     }
   }
+});
+
+test('another program that maps the chosen frame is shown where it does, and a relative without its axis is not', async () => {
+  const other = (pid: number, at: string) => `${pid} mmap(0x${at}, 65536, PROT_READ, MAP_SHARED|MAP_FIXED, 3, 0)
+${pid} load(0x${at}, 4096)
+`;
+  const apart = [0, 2, 4, 6, 8]
+    .map((n) => `2 mmap(0x20000${n}000000, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)\n`)
+    .join('');
+  const text = `%mmp 1
+%file data 16 disk cached
+1 open("data", O_RDWR) = 3
+1 fork() = 2
+1 fork() = 3
+${other(1, '100000000000')}${apart}${other(2, '200003000000')}3 mmap(0x300000000000, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)
+`;
+  const subject = await program(text, {}, ALL);
+  const { places } = spaceChosen(subject, { by: 'page', pid: 1, address: 0x100000000000, pfn: null });
+  expect(places).toEqual([
+    { pid: 1, address: 0x100000000000 },
+    { pid: 2, address: 0x200003000000 },
+  ]);
+  const groups = spaceRibbons(subject, { pids: [2, 1], relatives: [3], width: 800, focus: places });
+  expect(groups.map(({ ribbons }) => ribbons.map(({ pid, vmas, leftOut }) => [pid, vmas.length, leftOut]))).toEqual([
+    [[1, 1, 0]],
+    // The region that has the frame, two before it and two behind.
+    [[2, 5, 1]],
+  ]);
 });
 
 test('a snapshot of a machine gives the same regions and pages as the machine', async () => {

@@ -8,7 +8,7 @@ import { type Place, placesOf, resolve, type Selection } from './selection.ts';
 import type { Space, SpacePages, SpaceProcess } from './spaces_form.ts';
 import { hostPages, hostProcesses, hostSpace } from './spaces_host.ts';
 import { machinePages, machineProcesses, machineSpace } from './spaces_machine.ts';
-import { type RibbonGroup, ribbonGroups } from './spaces_ribbons.ts';
+import { type RibbonGroup, type RibbonQuestion, ribbonGroups } from './spaces_ribbons.ts';
 import type { Subject } from './subject.ts';
 
 /** More pages are asked for piece by piece. */
@@ -32,9 +32,9 @@ function spacePages(subject: Subject, pid: number, start: number, from: number, 
     : hostPages(subject, pid, start, from, pages);
 }
 
-/** The picture of these processes, so many pixels wide, around an address where there is too much for one. */
-function spaceRibbons(subject: Subject, pids: readonly number[], width: number, address: number | null): RibbonGroup[] {
-  return ribbonGroups(subject, pids, width, address);
+/** The picture of several address spaces. */
+function spaceRibbons(subject: Subject, question: RibbonQuestion): RibbonGroup[] {
+  return ribbonGroups(subject, question);
 }
 
 /** What is chosen, as it is here, and everywhere that its frame is mapped. */

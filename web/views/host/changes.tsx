@@ -61,6 +61,8 @@ export function Changed({ engine }: { engine: Engine }) {
           printable(comm),
           pid === null ? (
             `${count.before} → ${count.after}`
+          ) : change === 'went' ? (
+            String(pid)
           ) : (
             <button type="button" class="link" onClick={() => selectProcess(pid)}>
               {pid}

@@ -55,7 +55,8 @@ export function Files({ engine }: { engine: Engine }) {
       <p class="note">
         {answer.total > answer.rows.length && `${grouped(answer.rows.length)} of ${plural(answer.total, 'file')}. `}A
         page of a file is one frame, whoever maps it.
-        {!isCacheKnown && ' What is cached and mapped by nobody was not asked for: revmap snapshot --files does.'}
+        {!isCacheKnown &&
+          ' What is cached and mapped by nobody is not in this snapshot: revmap snapshot asks for it, unless told --no-files.'}
       </p>
       {chosen.value !== null && <FileCard engine={engine} file={chosen.value} />}
       <SortTable
@@ -117,7 +118,7 @@ function FileCard({ engine, file }: { engine: Engine; file: number }) {
                   {frames.length === 0
                     ? 'hidden'
                     : frames.slice(0, 2).map(([pfn, n]) => (
-                        <button type="button" class="link" key={pfn} onClick={() => selectFrame(pfn)}>
+                        <button type="button" class="link mapper" key={pfn} onClick={() => selectFrame(pfn)}>
                           {hex(pfn)}
                           {n > 1 && `+${n - 1}`}
                         </button>
@@ -135,7 +136,7 @@ function FileCard({ engine, file }: { engine: Engine; file: number }) {
                       {pid} {printable(comm)}
                     </button>
                   ))}
-                  {mappers.length > 4 && `and ${mappers.length - 4} more`}
+                  {mappers.length > 4 && ` and ${mappers.length - 4} more`}
                 </td>
               </tr>
             ))}

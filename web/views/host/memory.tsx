@@ -18,6 +18,7 @@ const COLOURS: Readonly<Partial<Record<FrameKind, string>>> = {
   slab: '--p6',
   pgtable: '--p1',
   kernel: '--p8',
+  deferred: '--line',
 };
 
 export function Memory({ engine }: { engine: Engine }) {
@@ -91,7 +92,7 @@ function share(part: number, whole: number): string {
 }
 
 function Uses({ memory }: { memory: HostMemory }) {
-  const { uses, sum, memTotal, reserved } = memory;
+  const { uses, sum, memTotal } = memory;
   return (
     <section class="host-table" aria-label="Memory by use as a table">
       <table>
@@ -129,17 +130,22 @@ function Uses({ memory }: { memory: HostMemory }) {
           <tr>
             <th>MemTotal</th>
             <th class="number">{memTotal === null ? 'not read' : framesText(memTotal)}</th>
-            <td colSpan={3}>
-              {memTotal !== null &&
-                memTotal !== sum &&
-                `${framesText(sum - memTotal)} between them: reserved without the mark`}
-              {reserved > 0 && ` Not in it: ${framesText(reserved)} reserved at boot.`}
-            </td>
+            <td colSpan={3}>{betweenText(memory)}</td>
           </tr>
         </tfoot>
       </table>
     </section>
   );
+}
+
+/** Why the two sums are not the same, and what is in neither. */
+function betweenText({ memTotal, sum, reserved }: HostMemory): string {
+  const parts: string[] = [];
+  if (memTotal !== null && memTotal !== sum) {
+    parts.push(`${framesText(sum - memTotal)} between them: reserved at boot, without the mark`);
+  }
+  if (reserved > 0) parts.push(`not in it: ${framesText(reserved)} reserved at boot`);
+  return parts.join('; ');
 }
 
 function Meminfo({ rows }: { rows: NonNullable<HostMemory['meminfo']> }) {

@@ -1,5 +1,5 @@
 /** What each process really costs; of the chosen one, what would come of its memory if it ended, and with whom it shares. */
-import type { ProcessCost } from '../../../src/host/cost/ps.ts';
+import type { ExitCost, ProcessCost } from '../../../src/host/cost/ps.ts';
 import type { Engine } from '../../app/engine.ts';
 import { selection, selectPage, selectProcess, view } from '../../app/state.ts';
 import { hex, plural } from '../../ui/format.ts';
@@ -13,6 +13,8 @@ const figure = (head: string, says: string, of: (row: ProcessCost) => number | n
   by: of,
   shown: (row) => bytesText(of(row)),
 });
+
+const MOST_SHARERS = 6;
 
 function freed({ exit }: ProcessCost): number | null {
   return exit === null ? null : exit.freed_bytes + exit.freed_unmapped_bytes + exit.freed_with_file_bytes;
@@ -58,7 +60,7 @@ export function Processes({ engine }: { engine: Engine }) {
         {plural(total.processes, 'process', 'processes')} have memory. Each adds up what it maps to RSS,{' '}
         {bytesText(total.sum_rss_bytes)} in all; each frame once that is {bytesText(total.mapped_bytes)}. PSS shares
         them out, so PSS adds up: {bytesText(total.sum_pss_bytes)}.
-        {total.not_seen > 0 && ` Of ${total.not_seen} nobody let us see the pages.`}
+        {total.not_seen > 0 && ` The pages of ${plural(total.not_seen, 'process', 'processes')} could not be seen.`}
       </p>
       {chosen !== undefined && <ProcessCard engine={engine} process={chosen} />}
       <SortTable
@@ -72,6 +74,17 @@ export function Processes({ engine }: { engine: Engine }) {
       />
     </section>
   );
+}
+
+/** `12 KiB would be free at once, 24 KiB would stay: …`. */
+function endText(process: ProcessCost, exit: ExitCost): string {
+  const stays = exit.stays_shared_bytes + exit.becomes_shmem_bytes;
+  const parts = [`${bytesText(freed(process))} would be free at once`];
+  if ((exit.freed_swap_bytes ?? 0) > 0) parts.push(`${bytesText(exit.freed_swap_bytes)} of swap, too`);
+  if (exit.becomes_cache_bytes > 0)
+    parts.push(`${bytesText(exit.becomes_cache_bytes)} of files would be cache that can go`);
+  if (stays > 0) parts.push(`${bytesText(stays)} would stay, because others map it or it is shared memory`);
+  return parts.join(', ');
 }
 
 function ProcessCard({ engine, process }: { engine: Engine; process: ProcessCost }) {
@@ -91,17 +104,7 @@ function ProcessCard({ engine, process }: { engine: Engine; process: ProcessCost
           its address space
         </button>
       </h3>
-      {exit !== null && (
-        <p>
-          If it ended now, {bytesText(freed(process))} would be free at once
-          {exit.freed_swap_bytes !== null &&
-            exit.freed_swap_bytes > 0 &&
-            ` (and ${bytesText(exit.freed_swap_bytes)} of swap)`}
-          , {bytesText(exit.becomes_cache_bytes)} of files would stay as page cache that can be dropped, and{' '}
-          {bytesText(exit.stays_shared_bytes + exit.becomes_shmem_bytes)} would stay: others map it, or it is shared
-          memory.
-        </p>
-      )}
+      {exit !== null && <p>If it ended now, {endText(process, exit)}.</p>}
       {kernel !== null && differs.length > 0 && <p class="note">The kernel says otherwise: {differs.join('; ')}.</p>}
       {process.unsteady && <p class="note">It moved while it was read: its figures may be of two moments.</p>}
       {sharers !== null && sharers.pid === pid && (
@@ -112,7 +115,7 @@ function ProcessCard({ engine, process }: { engine: Engine; process: ProcessCost
             {sharers.hiddenPages > 0 && `; of ${plural(sharers.hiddenPages, 'page')} the frames are hidden`}.
           </p>
           <ul class="host-sharers">
-            {sharers.with.slice(0, 12).map((other) => (
+            {sharers.with.slice(0, MOST_SHARERS).map((other) => (
               <li key={other.pid}>
                 <button type="button" class="link" onClick={() => selectProcess(other.pid)}>
                   {other.pid} {printable(other.comm)}
@@ -124,17 +127,17 @@ function ProcessCard({ engine, process }: { engine: Engine; process: ProcessCost
                     <button
                       type="button"
                       class="link"
-                      title="Choose the first page of this region"
+                      title={`Choose the first page of ${printable(region.name) || 'this region'}`}
                       onClick={() => selectPage(pid, region.start)}
                     >
-                      {printable(region.name) || hex(region.start)}
+                      {printable(region.name).replace(/^.*\/(?=.)/, '') || hex(region.start)}
                     </button>{' '}
                     {region.by} {bytesText(region.bytes)}
                   </span>
                 ))}
               </li>
             ))}
-            {sharers.with.length > 12 && <li>and {sharers.with.length - 12} more</li>}
+            {sharers.with.length > MOST_SHARERS && <li>and {sharers.with.length - MOST_SHARERS} more</li>}
           </ul>
         </>
       )}

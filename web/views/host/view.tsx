@@ -123,9 +123,7 @@ function Facts({ facts }: { facts: HostFacts }) {
         </div>
         <div>
           <dt>swap</dt>
-          <dd>
-            {kb(facts.swapTotalKb)}, {kb(facts.swapFreeKb)} free
-          </dd>
+          <dd>{facts.swapTotalKb === 0 ? 'none' : `${kb(facts.swapTotalKb)}, ${kb(facts.swapFreeKb)} free`}</dd>
         </div>
         <div>
           <dt>in it</dt>
@@ -143,7 +141,7 @@ function Facts({ facts }: { facts: HostFacts }) {
         )}
       </dl>
       {(shown.length > 0 || moved.length > 0) && (
-        <details open={shown.length > 0 && shown.length < 6}>
+        <details open={shown.some(({ what }) => /^(pagemap|kpage|frame)/.test(what))}>
           <summary>
             {shown.length === 0 ? 'What moved while it was read' : `What is missing: ${grouped(shown.length)}`}
           </summary>

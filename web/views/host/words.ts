@@ -33,7 +33,7 @@ const MEANS: readonly (readonly [what: RegExp, means: string])[] = [
   [/^smaps_rollup/, 'the kernel’s own figures of PSS'],
   [/^smaps$/, 'the kernel’s figures region by region'],
   [/^cachestat|^mincore|^koffi/, 'what of files is cached and mapped by nobody'],
-  [/^maps/, 'the regions of some processes'],
+  [/^maps/, 'the regions of so many processes'],
 ];
 
 const WHY: Readonly<Record<string, string>> = {
@@ -45,5 +45,5 @@ const WHY: Readonly<Record<string, string>> = {
 export function missingText(what: string, why: string, count: number): string {
   const means = MEANS.find(([pattern]) => pattern.test(what))?.[1];
   const reason = WHY[why] ?? printable(why);
-  return `${printable(what)}${count > 1 ? ` of ${count}` : ''}: ${reason}${means === undefined ? '' : ` – ${means}`}`;
+  return `${printable(what)}${count > 1 || /^(maps|pagemap|smaps)/.test(what) ? ` of ${count}` : ''}: ${reason}${means === undefined ? '' : ` – ${means}`}`;
 }

@@ -19,6 +19,8 @@ export type Chosen = Answer<'spaceChosen'>;
 interface RibbonsProps {
   readonly engine: Engine;
   readonly pids: readonly number[];
+  /** Shown if they are alike. */
+  readonly relatives: readonly number[];
   readonly current: number;
   readonly chosen: Chosen | null;
   readonly width: number;
@@ -27,10 +29,12 @@ interface RibbonsProps {
   readonly of: number;
 }
 
-export function Ribbons({ engine, pids, current, chosen, width, shown, of }: RibbonsProps) {
-  // Only of an address space that is too large for a picture it matters where one looks.
-  const groups = useAnswer(engine, 'spaceRibbons', pids, width - GUTTER - 2, chosen?.address ?? null).value ?? [];
-  const leftOut = groups.flatMap(({ ribbons }) => ribbons).find((ribbon) => ribbon.leftOut > 0);
+export function Ribbons({ engine, pids, relatives, current, chosen, width, shown, of }: RibbonsProps) {
+  const focus = focusOf(chosen, pids);
+  const question = { pids, relatives, width: width - GUTTER - 2, focus };
+  const groups = useAnswer(engine, 'spaceRibbons', question).value ?? [];
+  const ribbons = groups.flatMap((group) => group.ribbons);
+  const leftOut = ribbons.filter((ribbon) => ribbon.leftOut > 0);
   return (
     <section aria-label="Ribbons of address spaces" class="spaces-ribbons">
       <Backings groups={groups} />
@@ -43,21 +47,32 @@ export function Ribbons({ engine, pids, current, chosen, width, shown, of }: Rib
           shown={shown}
         />
       ))}
-      {of > pids.length && (
+      {of > ribbons.length && ribbons.length > 0 && (
         <p class="note">
-          {pids.length} of {plural(of, 'process', 'processes')}: the chosen one, its parent and children, and those that
-          map the chosen frame.
+          {ribbons.length} of {plural(of, 'process', 'processes')}: the chosen one, who maps the chosen frame, and of
+          its family who has the same layout.
         </p>
       )}
-      {leftOut !== undefined && (
+      {leftOut.length > 0 && (
         <p class="note">
-          Of process {leftOut.pid} {plural(leftOut.leftOut, 'region')} more are in the table; the picture shows those
-          around the chosen address.
+          Regions that are not in the picture:{' '}
+          {leftOut.map(({ pid, leftOut: n }) => `${n} of process ${pid}`).join(', ')}. The table has them.
         </p>
       )}
     </section>
   );
 }
+
+/** The chosen page, then those with the same frame in who is shown. */
+function focusOf(chosen: Chosen | null, pids: readonly number[]) {
+  if (chosen === null || chosen.pid === null || chosen.address === null) return [];
+  const { pid, address, places } = chosen;
+  const others = places.filter((place) => pids.includes(place.pid) && (place.pid !== pid || place.address !== address));
+  return [{ pid, address }, ...others.slice(0, MOST_FOCUS)];
+}
+
+/** A frame may be mapped a thousand times in one process. */
+const MOST_FOCUS = 32;
 
 /** The letters that occur. */
 function Backings({ groups }: { groups: readonly RibbonGroup[] }) {

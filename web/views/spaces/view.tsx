@@ -32,21 +32,10 @@ export function SpacesView({ engine }: ViewProps) {
   const places = chosen?.places ?? [];
   const wanted = chosen?.pid ?? engine.now.value?.pid ?? null;
   const current = processes.find((one) => one.pid === wanted) ?? processes[0] ?? null;
-  const pids =
-    current === null
-      ? []
-      : ribbonsFor(
-          processes,
-          current,
-          places.map((place) => place.pid),
-        );
+  const mapping = places.map((place) => place.pid);
   return (
     <div class="spaces">
-      <ProcessTree
-        processes={processes}
-        current={current?.pid ?? null}
-        mapping={new Set(places.map((place) => place.pid))}
-      />
+      <ProcessTree processes={processes} current={current?.pid ?? null} mapping={new Set(mapping)} />
       <div class="spaces-main" ref={main}>
         {current === null ? (
           <p class="empty">
@@ -58,7 +47,7 @@ export function SpacesView({ engine }: ViewProps) {
             {width > 0 && (
               <Ribbons
                 engine={engine}
-                pids={pids}
+                {...ribbonsFor(processes, current, mapping)}
                 current={current.pid}
                 chosen={chosen}
                 width={width}
@@ -75,17 +64,17 @@ export function SpacesView({ engine }: ViewProps) {
   );
 }
 
-/** In the order of the tree: all if they are few, else the chosen one, its family, and who maps the chosen frame. */
-function ribbonsFor(processes: readonly SpaceProcess[], current: SpaceProcess, mapping: readonly number[]): number[] {
-  if (processes.length <= MOST_RIBBONS) return processes.map(({ pid }) => pid);
-  const wanted = new Set([current.pid]);
-  const add = (pid: number | null) => {
-    if (pid !== null && wanted.size < MOST_RIBBONS) wanted.add(pid);
-  };
-  for (const pid of mapping) add(pid);
-  add(current.parent);
-  for (const { pid, parent } of processes) if (parent === current.pid) add(pid);
-  return processes.flatMap(({ pid }) => (wanted.has(pid) ? [pid] : []));
+/** All in the order of the tree if they are few; else the chosen one, who maps the chosen frame, and its family. */
+function ribbonsFor(
+  processes: readonly SpaceProcess[],
+  current: SpaceProcess,
+  mapping: readonly number[],
+): { pids: number[]; relatives: number[] } {
+  if (processes.length <= MOST_RIBBONS) return { pids: processes.map(({ pid }) => pid), relatives: [] };
+  const pids = [...new Set([current.pid, ...mapping])].slice(0, MOST_RIBBONS);
+  const family = processes.filter(({ pid, parent }) => pid === current.parent || parent === current.pid);
+  const relatives = family.map(({ pid }) => pid).filter((pid) => !pids.includes(pid));
+  return { pids, relatives: relatives.slice(0, MOST_RIBBONS - pids.length) };
 }
 
 function Legend() {
