@@ -18,9 +18,12 @@ function hostOf(answers: readonly (number | string)[]): LiveSource & { asked: nu
   return host;
 }
 
+const screenOf = (open: (bytes: Uint8Array) => Promise<boolean>, isOurs = () => true) =>
+  new LiveWatch({ open, isOurs });
+
 test('a watch looks at once and then every so many seconds, until it is paused', async () => {
   const seen: number[] = [];
-  const watch = new LiveWatch(async ([byte]) => seen.push(byte!) > 0);
+  const watch = screenOf(async ([byte]) => seen.push(byte!) > 0);
   const host = hostOf([1, 2, 3]);
   watch.start(host, 5);
   await vi.advanceTimersByTimeAsync(4000);
@@ -34,7 +37,7 @@ test('a watch looks at once and then every so many seconds, until it is paused',
 
 test('a look that is not over is not begun again', async () => {
   let drawn = () => {};
-  const watch = new LiveWatch(
+  const watch = screenOf(
     () =>
       new Promise((done) => {
         drawn = () => done(true);
@@ -51,7 +54,7 @@ test('a look that is not over is not begun again', async () => {
 });
 
 test('what goes wrong stops the watch and is said', async () => {
-  const watch = new LiveWatch(async () => true);
+  const watch = screenOf(async () => true);
   const host = hostOf([1, 'revmap serve does not answer any more.']);
   watch.start(host, 2);
   await vi.advanceTimersByTimeAsync(10_000);
@@ -61,9 +64,25 @@ test('what goes wrong stops the watch and is said', async () => {
 });
 
 test('a snapshot that cannot be opened stops it, too', async () => {
-  const watch = new LiveWatch(async () => false);
+  const watch = screenOf(async () => false);
   const host = hostOf([1]);
   watch.start(host, 2);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(host.asked).toBe(1);
+});
+
+test('who opens something else keeps it', async () => {
+  let isOurs = true;
+  const watch = screenOf(
+    async () => true,
+    () => isOurs,
+  );
+  const host = hostOf([1]);
+  watch.start(host, 2);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(host.asked).toBe(2);
+  isOurs = false;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(host.asked).toBe(2);
+  expect(watch.every.value).toBe(null);
 });

@@ -1,25 +1,37 @@
 /** The live host: look now, again every so many seconds, pause. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo } from 'preact/hooks';
+import type { Facts } from '../../../src/view/now.ts';
 import type { Engine } from '../../app/engine.ts';
 import { opened } from '../../app/state.ts';
 import { LiveWatch, served } from './live.ts';
 
 const SECONDS = [2, 5, 10, 30, 60] as const;
 
+/** It goes on while other views are open. */
+const watches = new WeakMap<Engine, LiveWatch>();
+
+function watchOf(engine: Engine): LiveWatch {
+  let watch = watches.get(engine);
+  if (watch === undefined) {
+    let shown: Facts | null = null;
+    watch = new LiveWatch({
+      async open(bytes) {
+        if (!(await engine.open({ name: 'this host', bytes }))) return false;
+        shown = engine.facts.value;
+        // A link cannot bring back what was a moment.
+        opened.value = '';
+        return true;
+      },
+      isOurs: () => engine.facts.value === shown,
+    });
+    watches.set(engine, watch);
+  }
+  return watch;
+}
+
 export function LiveBar({ engine }: { engine: Engine }) {
   const seconds = useSignal(5);
-  const watch = useMemo(
-    () =>
-      new LiveWatch(async (bytes) => {
-        const isOpen = await engine.open({ name: 'this host', bytes });
-        // A link cannot bring back what was a moment.
-        if (isOpen) opened.value = '';
-        return isOpen;
-      }),
-    [engine],
-  );
-  useEffect(() => () => watch.pause(), [watch]);
+  const watch = watchOf(engine);
   const source = served.value;
   if (source === null || !source.live) return null;
   const isWatching = watch.every.value !== null;

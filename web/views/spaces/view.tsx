@@ -6,6 +6,7 @@
 import { type Signal, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { SpaceProcess } from '../../../src/view/spaces_form.ts';
+import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
 import { selection } from '../../app/state.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -25,6 +26,13 @@ const shown: Signal<Shown> = signal({ sharing: true, young: true, dirty: true })
 
 export function SpacesView({ engine }: ViewProps) {
   const main = useRef<HTMLDivElement>(null);
+  useKeys('Address spaces', [
+    {
+      key: 'a',
+      says: 'to the ribbons; arrows move there',
+      run: () => main.current?.querySelector<HTMLElement>('[role=slider]')?.focus(),
+    },
+  ]);
   const width = useWidth(main).value;
   const processes = useAnswer(engine, 'spaceProcesses').value ?? [];
   const { by, pfn, pid, address } = selection.value;
