@@ -9,6 +9,7 @@
 import { Gunzip } from 'fflate';
 import { Decompress } from 'fzstd';
 import { readSnapshotBytes } from '../host/file/snapshot_unpack.ts';
+import type { HostSnapshot } from '../host/snapshot.ts';
 import { ProgramPlayer } from '../lab/program_player.ts';
 import { replayTimeline } from '../lab/run.ts';
 import { type Player, Timeline } from '../lab/timeline.ts';
@@ -43,11 +44,12 @@ const UNPACK_MOST = 2 ** 31;
 /** For all checkpoints of a page. */
 const CHECKPOINT_BYTES = 256 * 2 ** 20;
 
-export async function open({ name, bytes }: Source): Promise<Opened> {
+/** `before`: the snapshot that a snapshot is compared with. */
+export async function open({ name, bytes }: Source, before: HostSnapshot | null = null): Promise<Opened> {
   const plain = unpacked(bytes, name);
   const start = new TextDecoder('latin1').decode(plain.subarray(0, FIRST_WORD.length));
   if (start.startsWith(SNAPSHOT_WORD)) {
-    return { kind: 'snapshot', subject: new HostSubject(await readSnapshotBytes([plain], name)) };
+    return { kind: 'snapshot', subject: new HostSubject(await readSnapshotBytes([plain], name), before) };
   }
   if (start === FIRST_WORD) {
     const recording = await readRecording(once(plain), name, (total) => new Memory(total));

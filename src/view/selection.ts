@@ -30,14 +30,19 @@ export function resolve(subject: Subject, selection: Selection): Selection {
 
 /** Where the frame is mapped: at the place that was chosen if it is one of them, else at the first; null if nowhere. */
 function placeOf(subject: Subject, pfn: number, chosen: Selection): Pick<Selection, 'pid' | 'address'> {
-  const places = subject.kind === 'machine' ? placesInMachine(subject, pfn) : placesInHost(subject, pfn);
+  const places = placesOf(subject, pfn);
   const same = places.find(({ pid, address }) => pid === chosen.pid && address === chosen.address);
   return same ?? places[0] ?? { pid: null, address: null };
 }
 
-interface Place {
+export interface Place {
   readonly pid: number;
   readonly address: number;
+}
+
+/** Everywhere that the frame is mapped, each entry once; of processes with one address space the first. */
+export function placesOf(subject: Subject, pfn: number): Place[] {
+  return subject.kind === 'machine' ? placesInMachine(subject, pfn) : placesInHost(subject, pfn);
 }
 
 function placesInMachine({ machine, living }: MachineSubject, pfn: number): Place[] {

@@ -42,7 +42,8 @@ export class Session {
 
   /** Opens a file, on this machine if it is one that runs. */
   async open(source: Source, choice: MachineChoice): Promise<Facts> {
-    const opened = await open(source);
+    const before = this.subject?.kind === 'host' ? this.subject.snapshot : null;
+    const opened = await open(source, before);
     this.subject = begin(opened, choice);
     this.opened = opened;
     this.choice = choice;

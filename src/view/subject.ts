@@ -14,6 +14,7 @@ import { Replay } from '../lab/replay.ts';
 import type { Player, Timeline } from '../lab/timeline.ts';
 import type { Machine } from '../mm/machine.ts';
 import type { Mm } from '../mm/mm.ts';
+import type { Task } from '../mm/task.ts';
 import { Series } from './time_series.ts';
 
 export type Subject = MachineSubject | HostSubject;
@@ -24,6 +25,7 @@ export interface Living {
   readonly pid: number;
   readonly comm: string;
   readonly mm: Mm;
+  readonly task: Task;
 }
 
 export class MachineSubject {
@@ -62,10 +64,15 @@ export class MachineSubject {
   get living(): Living[] {
     const { player } = this.timeline;
     if (player instanceof Replay) {
-      return player.living().map(({ pid, process }) => ({ pid, comm: process.task.comm, mm: process.mm }));
+      return player.living().map(({ pid, process: { task, mm } }) => ({ pid, comm: task.comm, mm, task }));
     }
     if (player instanceof ProgramPlayer) {
-      return player.living.map(({ label, process }) => ({ pid: label, comm: `process ${label}`, mm: process.mm }));
+      return player.living.map(({ label, process: { task, mm } }) => ({
+        pid: label,
+        comm: `process ${label}`,
+        mm,
+        task,
+      }));
     }
     return [];
   }
@@ -76,10 +83,13 @@ export class HostSubject {
   readonly snapshot: HostSnapshot;
   /** What each frame is used for; null where /proc/kpageflags was not read. */
   readonly kinds: FrameKinds | null;
+  /** The snapshot that was open before this one, to compare with. */
+  readonly before: HostSnapshot | null;
   private entries: ReverseMap | null = null;
 
-  constructor(snapshot: HostSnapshot) {
+  constructor(snapshot: HostSnapshot, before: HostSnapshot | null = null) {
     this.snapshot = snapshot;
+    this.before = before;
     this.kinds = frameKinds(snapshot);
   }
 

@@ -15,6 +15,7 @@ import {
   KPF_NOPAGE,
   KPF_OFFLINE,
   KPF_PGTABLE,
+  KPF_REFERENCED,
   KPF_RESERVED,
   KPF_SLAB,
   KPF_SWAPBACKED,
@@ -27,6 +28,7 @@ import {
 } from '../../proc/kpage_flags.ts';
 
 /** Bits 0 to 31. */
+export const LOW_REFERENCED: number = 1 << KPF_REFERENCED;
 export const LOW_UPTODATE: number = 1 << KPF_UPTODATE;
 export const LOW_DIRTY: number = 1 << KPF_DIRTY;
 export const LOW_LRU: number = 1 << KPF_LRU;
