@@ -58,6 +58,14 @@ for (const { why, file, kernel, limitBytes, options } of [
       expect(hash, `step ${step}`).toBe(want.get(step) ?? hash);
       want.set(step, hash);
     }
+    // A scratch run is at the same state, and neither it nor what it does then is the timeline's.
+    const at = timeline.step;
+    for (const [step, hash] of want) {
+      const scratch = timeline.scratchAt(step);
+      expect(stateHash(scratch.machine), `a scratch run at step ${step}`).toBe(hash);
+      scratch.run(step + 100);
+    }
+    expect(timeline.step).toBe(at);
     for (const [step, hash] of want) expect(stateHash(timeline.seek(step).machine), `step ${step}`).toBe(hash);
     const { bytes, checkpoints } = timeline.held;
     expect(checkpoints).toBeGreaterThan(2);
