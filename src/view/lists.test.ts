@@ -13,10 +13,23 @@ import { MACHINE_CHOICE, type MachineChoice } from './choice.ts';
 import { wantedOf } from './conditions.ts';
 import { type ListsView, lists, listsQueries } from './lists.ts';
 import { listEvents } from './lists_log.ts';
-import { FROM_NONE, STAYED } from './lists_moves.ts';
 import { placesOf } from './lists_queues.ts';
-import { SLOT_CACHE_ONLY, SLOT_CACHED, SLOT_FREE, SLOT_USED, slotKind, swap, swapSlot } from './lists_swap.ts';
-import { ACTIVATED, CULLED, FREED, KEPT, SORTED, STATE_PROMOTED, verdictWords } from './lists_words.ts';
+import { slotKind, swap, swapSlot } from './lists_swap.ts';
+import {
+  ACTIVATED,
+  CULLED,
+  FREED,
+  FROM_NONE,
+  KEPT,
+  SLOT_CACHE_ONLY,
+  SLOT_CACHED,
+  SLOT_FREE,
+  SLOT_USED,
+  SORTED,
+  STATE_PROMOTED,
+  STAYED,
+  verdictWords,
+} from './lists_words.ts';
 import { begin, type Opened, open } from './open.ts';
 import type { MachineSubject } from './subject.ts';
 

@@ -21,11 +21,12 @@ import {
   WORKINGSET_RESTORE_FILE,
 } from '../mm/vmstat.ts';
 import { type Generations, generationsOf } from './lists_generations.ts';
-import { type ListLog, listEvents } from './lists_log.ts';
-import { type Flow, type Moves, movesBetween, STAYED, type Standing, standingOf } from './lists_moves.ts';
+import { listEvents } from './lists_log.ts';
+import { type Flow, type Moves, movesBetween, type Standing, standingOf } from './lists_moves.ts';
 import { listsOf, type Place, placesOf, stateOf, type Window, windowOf, youngFrames } from './lists_queues.ts';
 import { type Rule, ruleOf } from './lists_rule.ts';
 import { swap, swapSlot } from './lists_swap.ts';
+import { STAYED } from './lists_words.ts';
 import type { MachineSubject, Subject } from './subject.ts';
 
 export interface ListsOptions {
@@ -185,5 +186,4 @@ function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, n) => first + n);
 }
 
-export type { ListLog };
 export const listsQueries = { lists, listEvents, swap, swapSlot } as const;

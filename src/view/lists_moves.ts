@@ -6,10 +6,7 @@
  */
 import type { Machine } from '../mm/machine.ts';
 import { listsOf, membership, placesOf } from './lists_queues.ts';
-
-/** In place of a list's number: it stood on no list; it stayed where it was. */
-export const FROM_NONE = 254;
-export const STAYED = 255;
+import { FROM_NONE, STAYED } from './lists_words.ts';
 
 export interface Flow {
   readonly from: string;

@@ -1,7 +1,6 @@
 /**
  * Swap areas slot by slot, the swap cache, and who has a slot.
  *
- * Owns      the byte of a slot in an answer.
  * Promises  A slot's byte and count are the swap map's; a slot's owners are every entry of a living process that names it.
  * Linux     6.18 mm/swapfile.c: swap_show; include/linux/swap.h: swap_info_struct
  */
@@ -17,20 +16,16 @@ import {
   type SwapInfo,
 } from '../mm/swap/area.ts';
 import { addrOf, NO_PFN, swpEntry, type Vpn } from '../mm/units.ts';
+import {
+  SLOT_BAD,
+  SLOT_CACHE_ONLY,
+  SLOT_CACHED,
+  SLOT_FREE,
+  SLOT_RESERVED,
+  SLOT_SHMEM,
+  SLOT_USED,
+} from './lists_words.ts';
 import type { MachineSubject, Subject } from './subject.ts';
-
-export const SLOT_FREE = 0;
-/** Entries need it, and no page in memory has it. */
-export const SLOT_USED = 1;
-/** Its page is in the swap cache, and entries need it. */
-export const SLOT_CACHED = 2;
-/** Its page is in the swap cache, and nobody else needs the slot. */
-export const SLOT_CACHE_ONLY = 3;
-/** One page of tmpfs needs it. */
-export const SLOT_SHMEM = 4;
-/** Taken for an allocation to come, and without a page (a CPU's cache of slots). */
-export const SLOT_RESERVED = 5;
-export const SLOT_BAD = 6;
 
 export interface SlotCluster {
   readonly taken: number;

@@ -1,7 +1,7 @@
 /**
  * The words of the view of lists: bits of a page's state, what lists are for, and what each verdict means.
  *
- * Owns      the bits of a page's state as answers carry them, and the verdicts' text.
+ * Owns      the bits of a page's state as answers carry them, the kinds of a swap slot, and the verdicts' text.
  * Promises  It brings nothing of the engine with it: a page may draw before its worker is there.
  * Linux     the ladders stand in mm/reclaim: shrink_page_list.ts, shrink_page_list_3.ts, shrink_page_list_2_6.ts, shrink_cache.ts
  */
@@ -62,6 +62,37 @@ export const LIST_PURPOSES: Readonly<Record<string, string>> = {
   inactive: 'pages of every kind that wait for the verdict at the tail',
   active: 'pages of every kind in use; aged from the tail to inactive',
 };
+
+/** In place of the number of the list where a page stood before: it stood on none; it stayed where it was. */
+export const FROM_NONE = 254;
+export const STAYED = 255;
+
+// swap slots
+
+export const SLOT_FREE = 0;
+/** Entries need it, and no page in memory has it. */
+export const SLOT_USED = 1;
+/** Its page is in the swap cache, and entries need it. */
+export const SLOT_CACHED = 2;
+/** Its page is in the swap cache, and nobody else needs the slot. */
+export const SLOT_CACHE_ONLY = 3;
+/** One page of tmpfs needs it. */
+export const SLOT_SHMEM = 4;
+/** Taken for an allocation to come, and without a page (a CPU's cache of slots). */
+export const SLOT_RESERVED = 5;
+export const SLOT_BAD = 6;
+
+export const SLOT_WORDS: readonly string[] = [
+  'free',
+  'swapped out',
+  'in the swap cache, needed by entries',
+  'in the swap cache alone',
+  'of tmpfs',
+  'taken ahead by the CPU',
+  'bad: the header',
+];
+
+// verdicts
 
 /** Outcomes, as the ladders number them. */
 export const FREED = 0;
