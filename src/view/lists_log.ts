@@ -6,7 +6,6 @@
  *           2. At most `limit` verdicts and MOST_SCANS scans are kept, the last ones; `outcomes` count all of them.
  *           3. A scan's own numbers are the kernel's (mm_vmscan_lru_shrink_inactive), where it has the tracepoint.
  */
-import { ProgramPlayer } from '../lab/program_player.ts';
 import type { Player } from '../lab/timeline.ts';
 import type { Machine } from '../mm/machine.ts';
 import { PG_swapbacked, PG_swapcache } from '../mm/page_flags.ts';
@@ -33,7 +32,7 @@ export interface Scan {
   kind: 'inactive' | 'active' | 'cache' | 'pages';
   /** The list that was scanned; '' where all of a kernel's pages are on one. */
   list: string;
-  /** `kswapd`, `a limit (program)`, `an allocation`, `the program itself`. */
+  /** `kswapd`, `limit of program`, `allocation`, or who asked for it himself. */
   readonly who: string;
   priority: number | null;
   /** Taken from the list's tail. */
@@ -135,10 +134,10 @@ class Log {
         this.reclaimers.push('kswapd');
         break;
       case 'mm_vmscan_direct_reclaim_begin':
-        this.reclaimers.push('an allocation');
+        this.reclaimers.push('allocation');
         break;
       case 'mm_vmscan_memcg_reclaim_begin':
-        this.reclaimers.push(`a limit (cgroup ${this.machine.memcgs[values[3]!]?.name ?? values[3]})`);
+        this.reclaimers.push(`limit of ${this.machine.memcgs[values[3]!]?.name ?? values[3]}`);
         break;
       case 'mm_vmscan_kswapd_sleep':
       case 'mm_vmscan_direct_reclaim_end':
@@ -195,7 +194,7 @@ class Log {
       atNs,
       kind,
       list: '',
-      who: this.reclaimers.at(-1) ?? (this.player instanceof ProgramPlayer ? 'the program itself' : 'the program'),
+      who: this.reclaimers.at(-1) ?? 'madvise',
       priority: null,
       taken: 0,
       numbers: null,

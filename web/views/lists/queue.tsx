@@ -39,7 +39,7 @@ export function Queue({ list, names, since }: QueueProps) {
   const { window: shown } = list;
   const { frames, states } = shown;
   const chosen = selection.value.pfn;
-  const isScanned = list.name !== 'unevictable';
+  const end = tailWords(list);
   const length = frames.length + shown.hidden;
   const drawCell = useCallback(
     (context: CanvasRenderingContext2D, n: number, x: number, y: number, size: number) => {
@@ -51,15 +51,15 @@ export function Queue({ list, names, since }: QueueProps) {
   const words = (n: number): string => {
     const came = cameFrom(list, names, n);
     const where = `place ${grouped(place(n))} of ${grouped(length)}`;
-    const next = isScanned && n === frames.length - 1 ? ', next to be scanned' : '';
+    const next = end !== '' && n === frames.length - 1 ? `, ${end}` : '';
     return `${where}${next}: frame ${hex(frames[n]!)}, ${stateWords(states[n]!)}${came === '' ? '' : `; ${came}`}`;
   };
   return (
     <section class="queue" aria-label={listName(list)}>
-      <h3>
+      <h2>
         {listName(list)} <span class="count">{plural(list.pages, 'page')}</span>
-      </h3>
-      <p class="says">{list.says}</p>
+      </h2>
+      {list.says !== '' && <p class="says">{list.says}</p>}
       <Flows list={list} since={since} />
       {frames.length === 0 ? (
         <p class="none">Nobody stands here.</p>
@@ -67,7 +67,7 @@ export function Queue({ list, names, since }: QueueProps) {
         <>
           <p class="ends">
             <span>head: newest</span>
-            <span>{isScanned ? 'tail: scanned next →' : 'tail'}</span>
+            <span>{end === '' ? 'tail' : `tail: ${end} →`}</span>
           </p>
           <Grid
             label={`${listName(list)}: ${plural(length, 'page')} from head to tail; ${summary(states)}`}
@@ -83,6 +83,13 @@ export function Queue({ list, names, since }: QueueProps) {
       )}
     </section>
   );
+}
+
+/** What becomes of the page at the tail. */
+function tailWords({ name, seq, says }: ListView): string {
+  if (seq !== null) return says.startsWith('oldest') ? 'evicted next' : '';
+  if (name.startsWith('inactive')) return 'next to be scanned';
+  return name.startsWith('active') ? 'next to be aged' : '';
 }
 
 export function listName({ name, zone }: ListView): string {
@@ -101,7 +108,8 @@ function Flows({ list, since }: { list: ListView; since: number | null }) {
   if (since === null) return null;
   const came = list.flows.filter(({ to }) => to === list.name);
   const went = list.flows.filter(({ from }) => from === list.name);
-  if (came.length + went.length === 0) return <p class="flows">Nobody came or went since step {grouped(since)}.</p>;
+  const isEmpty = list.window.frames.length === 0;
+  if (came.length + went.length === 0) return isEmpty ? null : <p class="flows">Nobody came or went since step {grouped(since)}.</p>;
   return (
     <p class="flows">
       {came.map(({ from, pages }) => (
@@ -258,7 +266,7 @@ function drawPage(
   context.textBaseline = 'middle';
   context.textAlign = 'center';
   context.font = '10px ui-monospace, "DejaVu Sans Mono", monospace';
-  const [left, right, upper, lower] = [x + 7.5, x + 15.5, y + 6, y + 15];
+  const [left, right, upper, lower] = [x + 7.5, x + 15.5, y + 6.5, y + 15.5];
   context.fillText(kindWord(state)[0]!, left, upper);
   context.fillText(letterOfUse(state), right, upper);
   context.fillText(letterOfContents(state), left, lower);
@@ -294,10 +302,11 @@ const LETTERS: readonly (readonly [string, string])[] = [
   ['↑ ↓', 'activated, deactivated'],
 ];
 
-export function Legend() {
+export function Legend({ generations }: { generations: boolean }) {
+  const letters = LETTERS.filter(([letter]) => generations || letter !== 'G');
   return (
     <p class="letters">
-      {LETTERS.map(([letter, says]) => (
+      {letters.map(([letter, says]) => (
         <span key={letter}>
           <kbd>{letter}</kbd> {says}
         </span>

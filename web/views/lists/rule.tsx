@@ -13,7 +13,7 @@ export function RuleBox({ view }: { view: ListsView }) {
   const { rule } = view;
   return (
     <section class="rule" aria-label="The rule in force">
-      <h3>The rule of Linux {view.kernel}</h3>
+      <h2>The rule of Linux {view.kernel}</h2>
       <p>{rule.says}</p>
       <p class="says">
         <code>{rule.functions}</code>
@@ -61,7 +61,7 @@ export function GenerationsBox({ generations }: { generations: Generations }) {
   );
   return (
     <section class="rule" aria-label="Generations">
-      <h3>Generations</h3>
+      <h2>Generations</h2>
       <p class="says">
         A page that a walk found young says at once that it is of the youngest (G), and moves when eviction meets it.
       </p>
@@ -137,7 +137,7 @@ export function Batches({ batches }: { batches: readonly BatchView[] }) {
   const full = batches.filter(({ frames }) => frames.length > 0);
   return (
     <section class="rule" aria-label="On the way">
-      <h3>On the way</h3>
+      <h2>On the way</h2>
       <p class="says">
         {batches.length === 0
           ? 'This kernel has no batches: a page reaches its list at once.'

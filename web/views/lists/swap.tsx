@@ -125,13 +125,13 @@ function Area({ area, usesClusters, chosen, onChoose }: AreaProps) {
   };
   return (
     <section class="area" aria-label={`Swap area ${area.type}`}>
-      <h3>
+      <h2>
         Area {area.type} on {area.device}{' '}
         <span class="count">
           priority {area.priority}
           {area.isOn ? '' : ', off'}
         </span>
-      </h3>
+      </h2>
       <p class="letters">
         {SLOT_WORDS.map((word, kind) =>
           area.totals[kind] === 0 ? null : (
@@ -189,9 +189,9 @@ function Slot({ engine, type, slot }: { engine: Engine; type: number; slot: numb
   const { pfn, owners } = answer;
   return (
     <section class="slot-facts" aria-label={`Slot ${slot}`} aria-live="polite">
-      <h3>
+      <h2>
         Slot {grouped(slot)} of area {type}: {SLOT_WORDS[answer.kind]}
-      </h3>
+      </h2>
       {pfn !== null && (
         <p>
           Its page is in{' '}

@@ -9,7 +9,7 @@ import { grouped, hex, plural } from '../../ui/format.ts';
 import { Box } from './box.tsx';
 
 const SCAN_ROWS = 12;
-const VERDICT_ROWS = 100;
+const VERDICT_ROWS = 50;
 
 export function Verdicts({ log }: { log: ListLog }) {
   const outcome = useSignal<number | null>(null);
@@ -23,19 +23,19 @@ export function Verdicts({ log }: { log: ListLog }) {
   }
   return (
     <section class="verdicts" aria-label="Verdicts">
-      <h3>
+      <h2>
         Scans behind step {grouped(log.from)}, up to {grouped(log.to)}
-      </h3>
+      </h2>
       <Counts log={log} />
       {log.scans.length === 0 ? (
         <p class="none">No scan: nobody was short of memory.</p>
       ) : (
         <>
           <Scans log={log} chosen={only.value} onChoose={(key) => (only.value = only.value === key ? null : key)} />
-          <h3>
+          <h2>
             Verdicts of <code>{LADDER_FUNCTIONS[log.ladder]}</code>
             {scan === null ? '' : ` at step ${grouped(scan.step)}`}
-          </h3>
+          </h2>
           <p class="filters">
             {OUTCOMES.map((name, n) => {
               const count = (scan?.outcomes ?? log.outcomes)[n]!;
@@ -100,7 +100,7 @@ function Scans(props: { log: ListLog; chosen: string | null; onChoose: (key: str
             <th title="Priority: 12 looks at a 4096th of a list, 0 at all of it">Prio</th>
             <th class="number">Taken</th>
             <th>Became</th>
-            <th>For</th>
+            <th>Who reclaims</th>
           </tr>
         </thead>
         <tbody>
@@ -123,7 +123,7 @@ function Scans(props: { log: ListLog; chosen: string | null; onChoose: (key: str
                 <td>{scan.priority ?? ''}</td>
                 <td class="number">{grouped(scan.taken)}</td>
                 <td>{became(scan)}</td>
-                <td>{scan.who}</td>
+                <td class="who">{scan.who}</td>
               </tr>
             );
           })}

@@ -108,7 +108,7 @@ function Queues({ engine }: { engine: Engine }) {
   const log = useAt(engine, 'listEvents', since ?? 0, step, VERDICTS).value;
   if (view === null) return <p class="empty">…</p>;
   const shown = view.lists.filter(
-    ({ pages, window: { frames }, seq }) => seq !== null || pages > 0 || frames.length > 0,
+    ({ pages, window: { frames }, seq }) => pages > 0 || frames.length > 0 || seq !== null,
   );
   const empty = view.lists.filter((list) => !shown.includes(list));
   return (
@@ -132,7 +132,7 @@ function Queues({ engine }: { engine: Engine }) {
           </button>
           {view.since !== null && <span>Moves since step {grouped(view.since)}.</span>}
         </p>
-        <Legend />
+        <Legend generations={view.generations !== null} />
         {shown.map((list) => (
           <Queue key={listName(list)} list={list} names={view.names} since={view.since} />
         ))}
@@ -144,9 +144,9 @@ function Queues({ engine }: { engine: Engine }) {
         <Batches batches={view.batches} />
       </div>
       <div class="aside">
+        {log !== null && <Verdicts log={log} />}
         <RuleBox view={view} />
         {view.generations !== null && <GenerationsBox generations={view.generations} />}
-        {log !== null && <Verdicts log={log} />}
         <Counters view={view} />
       </div>
     </div>
