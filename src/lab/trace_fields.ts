@@ -208,6 +208,7 @@ const OURS: ReadonlySet<string> = new Set([
   'zone_watermark_ok',
   'shrink_page_list',
   'page_verdict',
+  'sort_folio',
 ]);
 
 /** Kernel functions that fields of records point to. */

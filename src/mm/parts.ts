@@ -115,6 +115,16 @@ export interface Lru {
   remove(pfn: Pfn): void;
   /** The list that the page's flags name. */
   listOf(pfn: Pfn): LruList;
+  /** For people: pages on their way, by the kernel's name of the batch. Copies. Left out: there are no batches. */
+  batches?(): LruBatch[];
+}
+
+/** A CPU's pages on their way to a list. */
+export interface LruBatch {
+  readonly name: string;
+  readonly pages: Int32Array;
+  /** The batch is emptied when it has so many. */
+  readonly room: number;
 }
 
 /** How memory is taken back (mm/vmscan.c). */

@@ -3,7 +3,8 @@
  *
  * Owns      the list of listeners. An event is emitted only when somebody listens: `if (trace.on) trace.emit(...)`.
  * Promises  A listener sees numbers only, named as in the kernel's TP_STRUCT__entry; it must not change the machine.
- *           page_verdict is ours: what became of a page at the tail of a list, and on which step (reclaim/shrink_page_list_3.ts).
+ *           page_verdict is ours: what became of a page at the tail of a list, and on which step (reclaim/shrink_page_list.ts,
+ *           reclaim/shrink_page_list_3.ts); so is sort_folio: why eviction passed a page by (mglru/eviction.ts).
  * Linux     6.18 include/trace/events/vmscan.h, include/trace/events/filemap.h, include/trace/events/pagemap.h,
  *           include/trace/events/kmem.h, include/trace/events/oom.h, arch/x86/include/asm/trace/exceptions.h
  */
@@ -84,6 +85,7 @@ export const TRACEPOINTS = {
   flusher_end: ['pages'],
   oom_kill: ['pid'],
   page_verdict: ['pfn', 'rung', 'verdict'],
+  sort_folio: ['pfn', 'why', 'type'],
 } as const;
 export type TracepointName = keyof typeof TRACEPOINTS;
 

@@ -58,6 +58,19 @@ import {
 import type { MultiGen } from './multi_gen.ts';
 import { MIN_LRU_BATCH } from './refault_control.ts';
 
+/** Why a page is not evicted now. */
+const SORTED_NOT = 0;
+export const SORTED_UNEVICTABLE = 1;
+/** Given up by MADV_FREE, and written since. */
+export const SORTED_RESCUED = 2;
+/** A walk found it young. */
+export const SORTED_YOUNGER = 3;
+/** Its tier comes back too often, or its uses are saturated. */
+export const SORTED_PROTECTED = 4;
+/** Of a zone that does not help. */
+export const SORTED_ZONE = 5;
+export const SORTED_WRITE = 6;
+
 /** Evicts from the oldest generation of one type. Returns how many pages were looked at; 0: there is nothing more to evict. */
 export function evictFolios(
   multiGen: MultiGen,
@@ -122,7 +135,9 @@ function scanFolios(
     for (let pfn = frames.listLast(list); pfn !== NO_PFN; pfn = frames.listLast(list)) {
       const pages = folioPages(machine, pfn);
       scanned += pages;
-      if (sortFolio(multiGen, sc, lruvec, pfn, type, zone, lastTier)) {
+      const why = sortFolio(multiGen, sc, lruvec, pfn, type, zone, lastTier);
+      if (why !== SORTED_NOT) {
+        if (machine.trace.on) machine.trace.emit(machine.clock.now, 'sort_folio', pfn, why, type);
         sorted += pages;
       } else if (rules.mayIsolate(multiGen, sc, pfn)) {
         isolateFolio(multiGen, sc, lruvec, pfn);
@@ -157,7 +172,7 @@ function scanFolios(
   return isolated > 0 || remaining === 0 ? scanned : 0;
 }
 
-/** True: the page is not to be evicted now, and is where it belongs. */
+/** Why the page is not to be evicted now, and is where it belongs; or SORTED_NOT. */
 function sortFolio(
   multiGen: MultiGen,
   sc: ScanControl,
@@ -166,29 +181,29 @@ function sortFolio(
   type: number,
   zone: number,
   lastTier: number,
-): boolean {
+): number {
   const { machine, gens, rules } = multiGen;
   const { frames } = machine;
   const lruGen = lruvec.lruGen!;
   if (!isEvictable(machine, pfn)) {
-    if (!rules.cullsUnevictable) return false;
+    if (!rules.cullsUnevictable) return SORTED_NOT;
     lruGenDel(machine, multiGen, lruvec, pfn, true);
     frames.set(pfn, PG_unevictable);
     machine.mlockBatch.counts.delete(pfn);
     lruvecAddPage(machine, lruvec, pfn);
     machine.events[UNEVICTABLE_PGCULLED]! += folioPages(machine, pfn);
-    return true;
+    return SORTED_UNEVICTABLE;
   }
   if (rules.rescuesDirtyLazyfree && type === LRU_GEN_FILE && frames.isAnon(pfn) && frames.has(pfn, PG_dirty)) {
     lruGenDel(machine, multiGen, lruvec, pfn, true);
     frames.set(pfn, PG_swapbacked);
     lruvecAddPageTail(machine, lruvec, pfn);
-    return true;
+    return SORTED_RESCUED;
   }
   const gen = gens.gen(pfn);
   if (gen !== lruGen.minSeq[type]! % MAX_NR_GENS) {
     toList(multiGen, lruGen, pfn, gen, type, zone, false);
-    return true;
+    return SORTED_YOUNGER;
   }
   const uses = rules.uses(multiGen, pfn);
   const workingset = frames.has(pfn, PG_workingset);
@@ -200,13 +215,13 @@ function sortFolio(
     // 6.18: what waits to be promoted since it was saturated says nothing about its tier.
     if (rules.protectsToTail || !saturated) lruGen.control.countProtected(type, tier, folioPages(machine, pfn));
     if (rules.protectsToTail) modLruvecState(lruvec, WORKINGSET_ACTIVATE_ANON + type, folioPages(machine, pfn));
-    return true;
+    return SORTED_PROTECTED;
   }
   if (zone > sc.reclaimIdx) {
     toList(multiGen, lruGen, pfn, incGen(machine, multiGen, lruvec, pfn, type, false), type, zone, true);
-    return true;
+    return SORTED_ZONE;
   }
-  return waitsForWrite(multiGen, sc, lruvec, pfn, type, zone);
+  return waitsForWrite(multiGen, sc, lruvec, pfn, type, zone) ? SORTED_WRITE : SORTED_NOT;
 }
 
 /** Dirty pages of files and pages under writeback go a generation back; they are freed when their write has ended. */

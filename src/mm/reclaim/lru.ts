@@ -38,7 +38,7 @@ import {
   PG_workingset,
   PG_writeback,
 } from '../page_flags.ts';
-import type { Lru } from '../parts.ts';
+import type { Lru, LruBatch } from '../parts.ts';
 import type { Pfn } from '../units.ts';
 import { VM_LOCKED, VM_SPECIAL } from '../vm_flags.ts';
 import type { Vma } from '../vma.ts';
@@ -254,6 +254,22 @@ class SplitLru implements Lru {
       return lruGenList(machine, multiGen, lruvecOf(machine, pfn), pfn);
     }
     return pageLru(this.frames, pfn);
+  }
+
+  batches(): LruBatch[] {
+    const told = (name: string, { pages, count }: Batch) => ({
+      name,
+      pages: pages.slice(0, count),
+      room: pages.length,
+    });
+    return [
+      told('lru_add', this.lruAdd),
+      told('lru_move_tail', this.lruRotate),
+      told('lru_deactivate_file', this.lruDeactivateFile),
+      told('lru_deactivate', this.lruDeactivate),
+      told('lru_lazyfree', this.lruLazyfree),
+      told('lru_activate', this.lruActivate),
+    ];
   }
 
   // batches

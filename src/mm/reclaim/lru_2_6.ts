@@ -22,7 +22,7 @@ import { lruvecOf } from '../memcg.ts';
 import type { MemMap } from '../memmap.ts';
 import { putPage } from '../page_alloc.ts';
 import { PG_active, PG_dirty, PG_locked, PG_lru, PG_referenced, PG_swapcache } from '../page_flags.ts';
-import type { Lru } from '../parts.ts';
+import type { Lru, LruBatch } from '../parts.ts';
 import type { Pfn } from '../units.ts';
 import type { Vma } from '../vma.ts';
 import { PGACTIVATE, PGROTATED } from '../vmstat.ts';
@@ -79,6 +79,14 @@ class TwoListLru implements Lru {
 
   listOf(pfn: Pfn): LruList {
     return listOf_2_6(this.frames, pfn);
+  }
+
+  batches(): LruBatch[] {
+    return [
+      this.lruAdd.told('lru_add_pvecs'),
+      this.lruAddActive.told('lru_add_active_pvecs'),
+      this.lruRotate.told('lru_rotate_pvecs'),
+    ];
   }
 
   /** lru_cache_add. An anonymous page begins active, one read from swap too, and one that was active before. */

@@ -32,7 +32,7 @@ import {
   PG_unevictable,
   PG_writeback,
 } from '../page_flags.ts';
-import type { Lru } from '../parts.ts';
+import type { Lru, LruBatch } from '../parts.ts';
 import type { Pfn } from '../units.ts';
 import { VM_LOCKED, VM_SPECIAL } from '../vm_flags.ts';
 import type { Vma } from '../vma.ts';
@@ -59,6 +59,15 @@ class ZonedLru implements Lru {
 
   listOf(pfn: Pfn): number {
     return pageLru(this.frames, pfn);
+  }
+
+  batches(): LruBatch[] {
+    return [
+      this.lruAdd.told('lru_add_pvec'),
+      this.lruRotate.told('lru_rotate_pvecs'),
+      this.lruDeactivate.told('lru_deactivate_pvecs'),
+      this.activatePage.told('activate_page_pvecs'),
+    ];
   }
 
   add(pfn: Pfn): void {

@@ -7,6 +7,7 @@
  */
 import type { Machine } from '../machine.ts';
 import { putPage } from '../page_alloc.ts';
+import type { LruBatch } from '../parts.ts';
 import type { Pfn } from '../units.ts';
 
 /** Pages in a pagevec. */
@@ -26,6 +27,10 @@ export class Pagevec {
     this.pages[this.count] = pfn;
     this.count += 1;
     return this.full;
+  }
+
+  told(name: string): LruBatch {
+    return { name, pages: this.pages.slice(0, this.count), room: PAGEVEC_SIZE };
   }
 
   /** Drops the references of the first `count`; a page that nobody else holds is freed here. */

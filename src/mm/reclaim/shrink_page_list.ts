@@ -1,6 +1,20 @@
 /**
  * The verdict on each page at the tail of an inactive list.
  *
+ *   rung                                                          then
+ *    1  somebody has its lock                                     kept
+ *    2  mlocked, or its mapping's pages must stay                 activated, to be put on the unevictable list
+ *    3  mapped, and this run must not unmap                       kept
+ *    4  a walk found it young since it was isolated (6.1 MGLRU)   kept
+ *    5  it is being written                                       activated: it is freed when the write has ended
+ *    6  used, by whom and how often                               activated, or kept for another round
+ *    7  anonymous, and there is no swap slot                      activated; no I/O allowed: kept
+ *    8  an entry cannot be taken away                             activated
+ *    9  dirty: the flusher writes it; may not be written          activated; kept
+ *       written by now                                            kept until the write has ended, then on
+ *   10  its buffers stay                                          activated
+ *   11  out of its cache; somebody holds it                       freed; kept
+ *
  * Owns      the ladder of decisions, and the count of its outcomes.
  * Promises  A page leaves here freed, or on `sc.returned` with PG_active set if it should be activated.
  *           No page is lost: what goes to swap or back to its file is written before it is freed.
@@ -52,9 +66,13 @@ const PAGE_ACTIVATE = 1;
 const PAGE_SUCCESS = 2;
 const PAGE_CLEAN = 3;
 
+/** A verdict is rung * VERDICTS + one of these. */
+const VERDICTS = 4;
 const FREED = 0;
 const ACTIVATE_LOCKED = 1;
 const KEEP_LOCKED = 2;
+/** Activated, but mlocked: for the unevictable list. */
+const CULLED = 3;
 
 /** Tries each page of `sc.isolated`, from the tail; what stays is on `sc.isolated` again afterwards. Returns how many were freed. */
 export function shrinkPageList(machine: Machine, sc: ScanControl, pgdat: PgData): number {
@@ -66,6 +84,7 @@ export function shrinkPageList(machine: Machine, sc: ScanControl, pgdat: PgData)
     frames.listDel(pfn);
     if (frames.testAndSet(pfn, PG_locked)) {
       // Under read: not ours to judge.
+      trace(machine, pfn, VERDICTS + KEEP_LOCKED);
       frames.listAdd(pfn, sc.returned);
       continue;
     }
@@ -73,13 +92,17 @@ export function shrinkPageList(machine: Machine, sc: ScanControl, pgdat: PgData)
     sc.nrScanned += pages;
     const verdict = judge(machine, sc, pgdat, pfn);
     // It was split on the way: the others are judged on their own.
-    const left = verdict === FREED ? sc.freedPages : folioPages(machine, pfn);
+    const outcome = verdict % VERDICTS;
+    const left = outcome === FREED ? sc.freedPages : folioPages(machine, pfn);
     sc.nrScanned -= pages - left;
-    if (verdict === FREED) {
+    if (outcome === FREED) {
+      trace(machine, pfn, verdict);
       reclaimed += left;
       continue;
     }
-    if (verdict === ACTIVATE_LOCKED) activate(machine, sc, pfn);
+    if (outcome === ACTIVATE_LOCKED) activate(machine, sc, pfn);
+    const culled = outcome === ACTIVATE_LOCKED && !frames.has(pfn, PG_active);
+    trace(machine, pfn, culled ? verdict + CULLED - ACTIVATE_LOCKED : verdict);
     frames.clear(pfn, PG_locked);
     frames.listAdd(pfn, sc.returned);
   }
@@ -88,12 +111,17 @@ export function shrinkPageList(machine: Machine, sc: ScanControl, pgdat: PgData)
   return reclaimed;
 }
 
+function trace(machine: Machine, pfn: Pfn, verdict: number): void {
+  if (!machine.trace.on) return;
+  machine.trace.emit(machine.clock.now, 'page_verdict', pfn, Math.floor(verdict / VERDICTS), verdict % VERDICTS);
+}
+
 function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): number {
   const { frames } = machine;
   const { stat } = sc;
-  if (!isEvictable(machine, pfn)) return ACTIVATE_LOCKED;
-  if (!sc.mayUnmap && folioMapcount(machine, pfn) > 0) return KEEP_LOCKED;
-  if (machine.multiGen !== null && wasPromoted(machine.multiGen, sc, pfn)) return KEEP_LOCKED;
+  if (!isEvictable(machine, pfn)) return 2 * VERDICTS + ACTIVATE_LOCKED;
+  if (!sc.mayUnmap && folioMapcount(machine, pfn) > 0) return 3 * VERDICTS + KEEP_LOCKED;
+  if (machine.multiGen !== null && wasPromoted(machine.multiGen, sc, pfn)) return 4 * VERDICTS + KEEP_LOCKED;
 
   let pages = folioPages(machine, pfn);
   const file = isFileLru(frames, pfn);
@@ -108,31 +136,31 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
   if (underWriteback) {
     if (sc.isKswapd && frames.has(pfn, PG_reclaim) && pgdat.manyWriteback) {
       stat.immediate += pages;
-      return ACTIVATE_LOCKED;
+      return 5 * VERDICTS + ACTIVATE_LOCKED;
     }
     // DIFFERS: a v1 cgroup waits here for the write to end; we pass on as v2 does. A v1 user sees more pages scanned.
     frames.set(pfn, PG_reclaim);
     stat.writeback += pages;
-    return ACTIVATE_LOCKED;
+    return 5 * VERDICTS + ACTIVATE_LOCKED;
   }
 
   const references = sc.ignoreReferences ? RECLAIM : checkReferences(machine, sc, pfn);
-  if (references === ACTIVATE) return ACTIVATE_LOCKED;
+  if (references === ACTIVATE) return 6 * VERDICTS + ACTIVATE_LOCKED;
   if (references === KEEP) {
     stat.refKeep += pages;
-    return KEEP_LOCKED;
+    return 6 * VERDICTS + KEEP_LOCKED;
   }
 
   if (frames.isAnon(pfn) && frames.has(pfn, PG_swapbacked) && !frames.has(pfn, PG_swapcache)) {
-    if ((sc.gfp & __GFP_IO) === 0) return KEEP_LOCKED;
+    if ((sc.gfp & __GFP_IO) === 0) return 7 * VERDICTS + KEEP_LOCKED;
     const refused = pages > 1 ? !addLargeToSwap(machine, sc, pfn) : !addToSwap(machine, pfn);
-    if (refused) return ACTIVATE_LOCKED;
+    if (refused) return 7 * VERDICTS + ACTIVATE_LOCKED;
     pages = folioPages(machine, pfn);
   }
 
   if (folioMapcount(machine, pfn) > 0 && !machine.rmap.tryToUnmap(pfn)) {
     stat.unmapFail += pages;
-    return ACTIVATE_LOCKED;
+    return 8 * VERDICTS + ACTIVATE_LOCKED;
   }
 
   if (frames.has(pfn, PG_dirty)) {
@@ -143,37 +171,39 @@ function judge(machine: Machine, sc: ScanControl, pgdat: PgData, pfn: Pfn): numb
         // The flusher writes better than we would, page by page; when it is done the page goes at once.
         modPageState(machine, pfn, NR_VMSCAN_IMMEDIATE, pages);
         frames.set(pfn, PG_reclaim);
-        return ACTIVATE_LOCKED;
+        return 9 * VERDICTS + ACTIVATE_LOCKED;
       }
     }
-    if (references === RECLAIM_CLEAN) return KEEP_LOCKED;
+    if (references === RECLAIM_CLEAN) return 9 * VERDICTS + KEEP_LOCKED;
     const mayEnterFs = (sc.gfp & __GFP_FS) !== 0 || (frames.has(pfn, PG_swapcache) && (sc.gfp & __GFP_IO) !== 0);
-    if (!mayEnterFs || !sc.mayWritepage) return KEEP_LOCKED;
+    if (!mayEnterFs || !sc.mayWritepage) return 9 * VERDICTS + KEEP_LOCKED;
     const written = pageout(machine, pfn);
-    if (written === PAGE_KEEP) return KEEP_LOCKED;
-    if (written === PAGE_ACTIVATE) return ACTIVATE_LOCKED;
+    if (written === PAGE_KEEP) return 9 * VERDICTS + KEEP_LOCKED;
+    if (written === PAGE_ACTIVATE) return 9 * VERDICTS + ACTIVATE_LOCKED;
     if (written === PAGE_SUCCESS) {
       stat.pageout += pages;
       // Done at once only on a memory-backed device; else the page is freed when the write has ended.
-      if (frames.has(pfn, PG_writeback | PG_dirty)) return KEEP_LOCKED;
+      if (frames.has(pfn, PG_writeback | PG_dirty)) return 9 * VERDICTS + KEEP_LOCKED;
     }
   }
 
-  if (frames.has(pfn, PG_private) && !frames.isAnon(pfn) && !filemapReleaseFolio(machine, pfn)) return ACTIVATE_LOCKED;
+  if (frames.has(pfn, PG_private) && !frames.isAnon(pfn) && !filemapReleaseFolio(machine, pfn)) {
+    return 10 * VERDICTS + ACTIVATE_LOCKED;
+  }
 
   if (frames.isAnon(pfn) && !frames.has(pfn, PG_swapbacked)) {
-    if (frames.refcount(pfn) !== 1) return KEEP_LOCKED;
+    if (frames.refcount(pfn) !== 1) return 11 * VERDICTS + KEEP_LOCKED;
     machine.events[PGLAZYFREED]! += pages;
     countMemcgEvents(memcgOfPage(machine, pfn), PGLAZYFREED, pages);
   } else if (!removeFromCache(machine, sc, pgdat, pfn)) {
-    return KEEP_LOCKED;
+    return 11 * VERDICTS + KEEP_LOCKED;
   }
   frames.clear(pfn, PG_locked);
   frames.setRefcount(pfn, 0);
   frames.clear(pfn, PG_active);
   sc.freedPages = pages;
   freeFolio(machine, pfn);
-  return FREED;
+  return 11 * VERDICTS + FREED;
 }
 
 /**
