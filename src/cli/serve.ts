@@ -17,10 +17,10 @@ import { wholeNumber } from './arguments.ts';
 import { plural, print, printJson } from './output.ts';
 
 interface ServeFlags {
-  port: number;
+  port?: number;
   live?: boolean;
   frames?: boolean;
-  idle: number;
+  idle?: number;
   json?: boolean;
 }
 
@@ -41,10 +41,10 @@ export function addServe(program: Command): void {
     .command('serve')
     .description('the page: see a machine, step through it, go back; in your browser, on this machine only')
     .argument('[files...]', 'recordings, traces, memory programs and snapshots that the page can open')
-    .option('--port <n>', 'the port; any that is free without it', wholeNumber(1024, 65_535), 0)
+    .option('--port <n>', 'the port; any that is free without it', wholeNumber(1024, 65_535))
     .option('--live', 'this host, as it is whenever the page asks')
     .option('--frames', 'with --live: the numbers of frames too, which only who has CAP_SYS_ADMIN can read')
-    .option('--idle <minutes>', 'end when nobody asked for anything for so long', minutes, Number.POSITIVE_INFINITY)
+    .option('--idle <minutes>', 'end when nobody asked for anything for so long', minutes)
     .option('--json', 'the link and what is served, as JSON')
     .addHelpText('after', HELP)
     .action(async (paths: string[], flags: ServeFlags) => {
@@ -52,7 +52,14 @@ export function addServe(program: Command): void {
       const page = readPage(PAGE);
       const live = liveAsked(flags);
       const files = await openFiles(paths);
-      const server = await startServer({ page, files, live, peers: peers(), port: flags.port, idleMs: flags.idle });
+      const server = await startServer({
+        page,
+        files,
+        live,
+        peers: peers(),
+        port: flags.port ?? 0,
+        idleMs: flags.idle ?? Number.POSITIVE_INFINITY,
+      });
       const url = `http://127.0.0.1:${server.port}/#token=${server.token}`;
       if (flags.json === true) {
         const names = files.map(({ name, bytes, kind }) => ({ name, bytes, kind }));

@@ -40,6 +40,10 @@ export interface RunningServer {
 }
 
 const CHECK_MS = 500;
+/** So long the end of a connection may take that was refused … */
+const LINGER_MS = 300;
+/** … while no more than so many are open. */
+const MOST_OPEN = 256;
 
 const NOT_SERVED = new Refusal(403, 'This server is another user’s, or it cannot find out who you are.');
 const TOO_FAST = new Refusal(429, 'Too many requests.', { 'Retry-After': 1 });
@@ -111,7 +115,7 @@ class Connections {
     server.on('checkContinue', (request, response) => void this.answer(request, response));
     server.on('checkExpectation', (request, response) => void this.answer(request, response));
     server.on('connect', (_request, socket) =>
-      end(socket, new Refusal(405, 'This is no proxy.', { Allow: 'GET, HEAD' })),
+      this.end(socket.resume(), new Refusal(405, 'This is no proxy.', { Allow: 'GET, HEAD' })),
     );
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.unread(error.code ?? '', socket));
     return server;
@@ -136,9 +140,21 @@ class Connections {
     });
     const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
     const peer = { address: remoteAddress, port: remotePort };
-    if (!this.options.peers.isServed(peer, { address: localAddress, port: localPort })) end(socket, NOT_SERVED);
+    if (!this.options.peers.isServed(peer, { address: localAddress, port: localPort })) this.end(socket, NOT_SERVED);
     else if (this.served.size >= this.limits.connections) socket.destroy();
     else this.served.add(socket);
+  }
+
+  /**
+   * Says it, and takes nothing any more. What still comes is let by for a moment: to a client that is still talking, closing at once would
+   * be a reset, and it would not hear why.
+   */
+  private end(socket: Duplex, refusal: Refusal): void {
+    this.served.delete(socket);
+    socket.on('error', () => {});
+    if (!socket.writable || this.sockets.size > MOST_OPEN) return void socket.destroy();
+    socket.end(refusal.raw());
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -180,9 +196,10 @@ class Connections {
   }
 
   private unread(code: string, socket: Duplex): void {
+    if (!this.served.has(socket)) return; // it has been told
     // In the middle of an answer nothing can be said.
-    if (this.busy.has(socket) || !this.served.has(socket)) socket.destroy();
-    else end(socket, UNREAD.get(code) ?? NO_REQUEST);
+    if (this.busy.has(socket)) socket.destroy();
+    else this.end(socket, UNREAD.get(code) ?? NO_REQUEST);
   }
 
   private touched(): void {
@@ -208,11 +225,4 @@ async function give(response: ServerResponse, { status, headers, bytes, body }: 
 /** The client went away in the middle, which is its right. */
 function isGone(error: unknown): boolean {
   return ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
-/** Says it, and does not listen any more. */
-function end(socket: Duplex, refusal: Refusal): void {
-  socket.on('error', () => {});
-  if (socket.writable) socket.end(refusal.raw(), () => socket.destroy());
-  else socket.destroy();
 }

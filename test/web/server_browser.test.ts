@@ -38,7 +38,7 @@ const TRIES = `
 globalThis.tryAll = async (urls, own) => {
   const tried = {};
   const note = (name, url, outcome) => { tried[name + ' ' + url] = outcome; };
-  const within = (work) => Promise.race([work, new Promise((done) => setTimeout(done, 3000, 'nothing'))]);
+  const within = (work) => Promise.race([work, new Promise((done) => setTimeout(done, 30000, 'nothing'))]);
   const element = (make) => within(new Promise((done) => {
     const one = make();
     one.onload = () => done('loaded');
