@@ -10,7 +10,6 @@ import { getScanCount } from '../mm/reclaim/scan_count_3.ts';
 import { stateHash } from '../mm/snapshot.ts';
 import { type Pfn, swpEntry, type Vpn, vpnOf } from '../mm/units.ts';
 import { MACHINE_CHOICE, type MachineChoice } from './choice.ts';
-import { wantedOf } from './conditions.ts';
 import { type ListsView, lists, listsQueries } from './lists.ts';
 import { listEvents } from './lists_log.ts';
 import { placesOf } from './lists_queues.ts';
@@ -32,6 +31,7 @@ import {
 } from './lists_words.ts';
 import { begin, type Opened, open } from './open.ts';
 import type { MachineSubject } from './subject.ts';
+import { searchOf } from './time_search.ts';
 
 const MIB = 2 ** 20;
 const LIMIT = 5 * MIB;
@@ -48,7 +48,7 @@ const KERNELS: readonly (Partial<MachineChoice> & { kernel: string })[] = [
   { kernel: '2.6.24', limitBytes: 24 * MIB },
   { kernel: '2.4.19', limitBytes: 24 * MIB },
 ];
-const SCANS = wantedOf({ kind: 'event', names: ['mm_vmscan_lru_shrink_inactive', 'shrink_cache'] });
+const SCANS = searchOf({ kind: 'event', names: ['mm_vmscan_lru_shrink_inactive', 'shrink_cache'] });
 
 let zipf: Opened;
 beforeAll(async () => {

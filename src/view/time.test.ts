@@ -12,9 +12,9 @@ import { stateHash } from '../mm/snapshot.ts';
 import { addrOf, type Pfn, type Vpn } from '../mm/units.ts';
 import { PSWPIN, PSWPOUT } from '../mm/vmstat.ts';
 import { parseMmp } from '../syscalls/mmp.ts';
+import type { Recording } from '../trace/bodies.ts';
 import { KIND_READ, KIND_WRITE } from '../trace/decode.ts';
 import { BodyWriter, encodeRecording } from '../trace/encode.ts';
-import type { Recording } from '../trace/bodies.ts';
 import { openBytes } from '../trace/source.ts';
 import { type Survey, surveyRecording } from '../trace/survey.ts';
 import { SYS_exit_group, SYS_mmap } from '../trace/x86_64.ts';
@@ -152,7 +152,10 @@ for (const { kernel, mglru } of MACHINES) {
       [{ kind: 'event', names: ['mm_vmscan_write_folio'] }, looks.told.get('swap_out') ?? []],
       [{ kind: 'process', pid: 0 }, looks.faultsAt.filter(({ pid }) => pid === 0).map(({ step }) => step)],
       [{ kind: 'process', pid: 7 }, []],
-      [{ kind: 'page', pid: 0, address }, looks.faultsAt.filter((at) => at.address === address).map(({ step }) => step)],
+      [
+        { kind: 'page', pid: 0, address },
+        looks.faultsAt.filter((at) => at.address === address).map(({ step }) => step),
+      ],
       [
         { kind: 'frame', pfn: frame, change: 'evicted' },
         looks.evicted.filter(({ pfn }) => pfn === frame).map(({ step }) => step),
@@ -163,10 +166,7 @@ for (const { kernel, mglru } of MACHINES) {
       ],
       [{ kind: 'frame', pfn: frame, change: 'mapped' }, placesOf(looks.states, (a, b) => b.mapcount > a.mapcount)],
       [{ kind: 'frame', pfn: frame, change: 'unmapped' }, placesOf(looks.states, (a, b) => b.mapcount < a.mapcount)],
-      [
-        { kind: 'free', zone: null, below: level },
-        placesOf(looks.states, (a, b) => b.free < level && a.free >= level),
-      ],
+      [{ kind: 'free', zone: null, below: level }, placesOf(looks.states, (a, b) => b.free < level && a.free >= level)],
       [{ kind: 'limit' }, placesOf(looks.states, (a, b) => b.failcnt > a.failcnt)],
     ];
     const seen = new Set<string>();
@@ -188,7 +188,18 @@ for (const { kernel, mglru } of MACHINES) {
       }
     }
     // The comparison would hold of a run in which nothing happens, too.
-    for (const kind of ['minor_fault', 'major_fault', 'swap_in', 'swap_out', 'eviction', 'scan', 'exit', 'frame', 'page', 'free']) {
+    for (const kind of [
+      'minor_fault',
+      'major_fault',
+      'swap_in',
+      'swap_out',
+      'eviction',
+      'scan',
+      'exit',
+      'frame',
+      'page',
+      'free',
+    ]) {
       expect(seen, kind).toContain(kind);
     }
     if (kernel.startsWith('2.')) expect(seen).toContain('direct_reclaim');
@@ -226,7 +237,8 @@ for (const { kernel, mglru } of MACHINES) {
     for (const [kind, count] of Object.entries(counted)) {
       if (kind !== 'refault' || columns.has(kind)) expect(columns.get(kind)!.at(-1), kind).toBe(count);
     }
-    for (const kind of ['kswapd_wake', 'direct_reclaim']) expect(columns.get(kind)!.at(-1), kind).toBe(told.get(kind) ?? 0);
+    for (const kind of ['kswapd_wake', 'direct_reclaim'])
+      expect(columns.get(kind)!.at(-1), kind).toBe(told.get(kind) ?? 0);
     // The pass left checkpoints, and went nowhere.
     expect(timeline.step).toBe(0);
     expect(timeline.held.checkpoints).toBeGreaterThan(3);

@@ -1,7 +1,7 @@
 /**
  * Looking at this host again and again.
  *
- * Owns      the place where `revmap serve --live` is known, and the watch: every so many seconds, with a pause.
+ * Owns      the watch: every so many seconds, with a pause.
  * Promises  1. One look at a time: the next one is due when the last is drawn, and so many seconds have passed.
  *           2. What goes wrong is in `error`; the watch stops, and what was seen stays.
  *           3. Who opens something else meanwhile keeps it: the watch stops.
@@ -17,9 +17,6 @@ export interface LiveSource {
   /** This host now: the bytes of a snapshot file. */
   fetchLive(): Promise<Uint8Array>;
 }
-
-/** null: the page came from a plain folder. Whoever starts the page sets it. */
-export const served: Signal<LiveSource | null> = signal(null);
 
 export interface LiveScreen {
   /** Shows a snapshot; false: it could not, and said why elsewhere. */

@@ -2,8 +2,8 @@
 import { useSignal } from '@preact/signals';
 import type { Facts } from '../../../src/view/now.ts';
 import type { Engine } from '../../app/engine.ts';
-import { opened } from '../../app/state.ts';
-import { LiveWatch, served } from './live.ts';
+import { opened, served } from '../../app/state.ts';
+import { LiveWatch } from './live.ts';
 
 const SECONDS = [2, 5, 10, 30, 60] as const;
 
@@ -18,8 +18,7 @@ function watchOf(engine: Engine): LiveWatch {
       async open(bytes) {
         if (!(await engine.open({ name: 'this host', bytes }))) return false;
         shown = engine.facts.value;
-        // A link cannot bring back what was a moment.
-        opened.value = '';
+        opened.value = 'live';
         return true;
       },
       isOurs: () => engine.facts.value === shown,
