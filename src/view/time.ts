@@ -2,6 +2,7 @@
  * What the Time view asks: the curves, the events around the place, the lines and steps there, the zones that a condition may be about.
  */
 import { InputError } from '../mm/bug.ts';
+import { stateHash } from '../mm/snapshot.ts';
 import type { KindName } from './conditions.ts';
 import type { MachineSubject, Subject } from './subject.ts';
 import { type EventLog, eventLog, type NearbyRow, nearbySteps, type ProgramLine, programLines } from './time_log.ts';
@@ -78,6 +79,11 @@ function zones(subject: Subject): ZoneMarks[] {
     }));
 }
 
+/** 16 digits over all of the machine: equal states have equal ones, in Node and in a browser. */
+function hashOfState(subject: Subject): string {
+  return stateHash(machineOf(subject).machine);
+}
+
 function machineOf(subject: Subject): MachineSubject {
   if (subject.kind === 'host') throw new InputError('this page', 0, 'a snapshot is one moment: it has no time');
   return subject;
@@ -87,6 +93,7 @@ export const timeQueries = {
   series,
   marks,
   zones,
+  hashOfState,
   eventLog: (subject: Subject, most: number): EventLog => eventLog(machineOf(subject), most),
   nearbySteps: (subject: Subject): NearbyRow[] => nearbySteps(machineOf(subject)),
   programLines: (subject: Subject): ProgramLine[] => programLines(machineOf(subject)),
