@@ -6,12 +6,13 @@
  *           2. The same categories stand at the same places from step to step, but for processes and cgroups.
  */
 
-import { NOBODY, SHARED } from './frames_entries.ts';
+import { mappedBy, mappedByHost, NOBODY, SHARED } from './frames_entries.ts';
 import { framesOfHost } from './frames_host.ts';
 import {
   BASE,
   BASE_OF,
   type Category,
+  type Colouring,
   category,
   counted,
   KERNEL,
@@ -27,20 +28,6 @@ import {
 import { framesOfMachine } from './frames_machine.ts';
 import type { FrameSource, Painting, ZoneSpan } from './frames_source.ts';
 import type { Subject } from './subject.ts';
-
-/** In the order in which people choose from them. */
-export const COLOURINGS = [
-  { id: 'owner', name: 'owner', says: 'who has the page' },
-  { id: 'kind', name: 'kind', says: 'what the frame is used for' },
-  { id: 'list', name: 'LRU list', says: 'on which list of reclaim it stands' },
-  { id: 'age', name: 'age', says: 'when it was last used, as far as the kernel knows' },
-  { id: 'mapcount', name: 'mapcount', says: 'how many page-table entries map it' },
-  { id: 'dirty', name: 'dirty', says: 'what must be written first' },
-  { id: 'reclaim', name: 'what reclaim may do', says: 'the four kinds of pages' },
-  { id: 'zone', name: 'zone', says: 'where it lies' },
-  { id: 'cgroup', name: 'cgroup', says: 'who is charged for it' },
-] as const;
-export type Colouring = (typeof COLOURINGS)[number]['id'];
 
 export interface FramesAnswer {
   readonly colouring: Colouring;
@@ -69,6 +56,15 @@ export function frames(subject: Subject, colouring: Colouring): FramesAnswer {
   const { says, categories, legend } = PAINTERS[colouring](source);
   const { frames: count, zones } = source;
   return { colouring, says, missing: null, frames: count, zones, categories, legend: counted(legend, categories) };
+}
+
+/** 1 for each frame that a process maps, alone or with others; null: there is no such process, or no frames. */
+export function framesOfProcess(subject: Subject, pid: number): Uint8Array | null {
+  if (subject.kind === 'machine') {
+    const process = subject.living.find((one) => one.pid === pid);
+    return process === undefined ? null : mappedBy(subject.machine, process.mm);
+  }
+  return mappedByHost(subject, pid);
 }
 
 interface Painted {

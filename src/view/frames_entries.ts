@@ -50,32 +50,56 @@ export function entriesOfMachine({ machine, living }: MachineSubject): EntryColu
   for (const mm of machine.mms) {
     let id = known.get(mm.id);
     if (id === undefined) known.set(mm.id, (id = processes.push(LEFT)));
-    markEntries(machine, mm, id, owner, bits);
+    eachEntry(machine, mm, (pfn, entry, locked) => {
+      const before = owner[pfn]!;
+      if (before !== id) owner[pfn] = before === NOBODY ? id! : SHARED;
+      bits[pfn]! |=
+        (locked ? ENTRY_IS_LOCKED : 0) |
+        ((entry & PTE_YOUNG) !== 0 ? ENTRY_IS_YOUNG : 0) |
+        ((entry & PTE_DIRTY) !== 0 ? ENTRY_IS_DIRTY : 0);
+    });
   }
   return { processes, owner, bits };
 }
 
-function markEntries(machine: Machine, mm: Mm, id: number, owner: Uint16Array, bits: Uint8Array): void {
+/** 1 for each frame that the address space maps. */
+export function mappedBy(machine: Machine, mm: Mm): Uint8Array {
+  const mask = new Uint8Array(machine.frames.frames);
+  eachEntry(machine, mm, (pfn) => {
+    mask[pfn] = 1;
+  });
+  return mask;
+}
+
+function eachEntry(machine: Machine, mm: Mm, visit: (pfn: number, entry: number, locked: boolean) => void): void {
   const { pageTables } = machine;
   const root = mm.pageTables;
   for (const vma of mm.vmas) {
-    const locked = (vma.vmFlags & VM_LOCKED) !== 0 ? ENTRY_IS_LOCKED : 0;
+    const locked = (vma.vmFlags & VM_LOCKED) !== 0;
     let at = pageTables.nextTable(root, vma.vmStart, vma.vmEnd);
     while (at < vma.vmEnd) {
       const first = pageTables.slotOf(root, at);
       const count = Math.min(vma.vmEnd - at, PTRS_PER_TABLE - (at % PTRS_PER_TABLE));
       for (let slot = first; slot < first + count; slot++) {
         const entry = pageTables.bits[slot]!;
-        if ((entry & PTE_ANY_PRESENT) === 0 || (entry & PTE_SPECIAL) !== 0) continue;
-        const pfn = pageTables.value[slot]!;
-        const before = owner[pfn]!;
-        if (before !== id) owner[pfn] = before === NOBODY ? id : SHARED;
-        bits[pfn]! |=
-          locked | ((entry & PTE_YOUNG) !== 0 ? ENTRY_IS_YOUNG : 0) | ((entry & PTE_DIRTY) !== 0 ? ENTRY_IS_DIRTY : 0);
+        if ((entry & PTE_ANY_PRESENT) !== 0 && (entry & PTE_SPECIAL) === 0)
+          visit(pageTables.value[slot]!, entry, locked);
       }
       at = pageTables.nextTable(root, (at + count) as Vpn, vma.vmEnd);
     }
   }
+}
+
+/** The same of a process of a host; null: there is none with that number, or it has no entries of its own, or no frames were read. */
+export function mappedByHost({ snapshot }: HostSubject, pid: number): Uint8Array | null {
+  const { vmas, entries, processes } = snapshot;
+  const process = processes.find((one) => one.pid === pid);
+  if (process === undefined || snapshot.frames === null) return null;
+  const mask = new Uint8Array(snapshot.frames.count);
+  for (let row = vmas.firstEntry[process.firstVma] ?? 0; row < (vmas.firstEntry[process.endVma] ?? 0); row++) {
+    if (isMapped(entries.bits[row]!) && entries.value[row]! < mask.length) mask[entries.value[row]!] = 1;
+  }
+  return mask;
 }
 
 export function entriesOfHost({ snapshot }: HostSubject): EntryColumns {

@@ -6,8 +6,22 @@
  */
 import type { FrameKind } from '../host/frames/frame_kinds.ts';
 
+/** In the order in which people choose from them. */
+export const COLOURINGS = [
+  { id: 'owner', name: 'owner', says: 'who has the page' },
+  { id: 'kind', name: 'kind', says: 'what the frame is used for' },
+  { id: 'list', name: 'LRU list', says: 'on which list of reclaim it stands' },
+  { id: 'age', name: 'age', says: 'when it was last used, as far as the kernel knows' },
+  { id: 'mapcount', name: 'mapcount', says: 'how many page-table entries map it' },
+  { id: 'dirty', name: 'dirty', says: 'what must be written first' },
+  { id: 'reclaim', name: 'what reclaim may do', says: 'the four kinds of pages' },
+  { id: 'zone', name: 'zone', says: 'where it lies' },
+  { id: 'cgroup', name: 'cgroup', says: 'who is charged for it' },
+] as const;
+export type Colouring = (typeof COLOURINGS)[number]['id'];
+
 /** A colour by its meaning, or one of the palette's (p0 … p7). */
-export type Tone = 'free' | 'void' | 'kernel' | 'reserved' | 'shared' | 'file' | 'dim' | `p${number}`;
+export type Tone = 'free' | 'cpu' | 'void' | 'kernel' | 'reserved' | 'shared' | 'file' | 'dim' | `p${number}`;
 
 export interface Category {
   /** Stays the same from step to step: `free`, `process 12`. */
@@ -64,13 +78,14 @@ export function largest(counts: ArrayLike<number>): number[] {
 
 // kinds
 
-/** Kinds as a host's words tell them, and one more: what has a slot in the swap area. */
-export type ViewKind = FrameKind | 'swap_cache';
+/** Kinds as a host's words tell them, and two more: what has a slot in the swap area; what a CPU keeps free, which no word tells. */
+export type ViewKind = FrameKind | 'swap_cache' | 'cpu_free';
 
 /** In the order in which the legend shows them. */
 export const VIEW_KINDS: readonly (Uncounted & { readonly key: ViewKind })[] = (
   [
     ['free', 'free', '·', 'free', 'In a block of the buddy system.'],
+    ['cpu_free', 'free, on a CPU’s list', ',', 'cpu', 'Free, and in no block: a CPU keeps it for its next allocation.'],
     ['anon', 'anonymous', 'a', 'p0', 'Memory of processes without a file behind it: heap, stack, private copies.'],
     ['anon_huge', 'anonymous, large folio', 'A', 'p5', 'The same in a block of several pages (transparent huge page).'],
     ['swap_cache', 'in the swap cache', 'w', 'p4', 'It has a slot in the swap area: on its way out, or just back.'],
@@ -87,7 +102,7 @@ export const VIEW_KINDS: readonly (Uncounted & { readonly key: ViewKind })[] = (
       'kernel, or free on a CPU’s list',
       'K',
       'kernel',
-      'Kernel stacks and the like; also what a CPU keeps free.',
+      'Kernel stacks and the like. A host does not tell from them what its CPUs keep free.',
     ],
     ['reserved', 'reserved', 'R', 'reserved', 'The kernel’s image and what it took at boot: never free.'],
     ['hwpoison', 'broken', 'X', 'p1', 'Memory with an error: never used again.'],
@@ -104,22 +119,17 @@ export const PLACE: Readonly<Record<ViewKind, number>> = Object.fromEntries(
   VIEW_KINDS.map(({ key }, place) => [key, place]),
 ) as Record<ViewKind, number>;
 
-/** What other colourings say of frames that are nobody's page: the first three of their categories. */
+/** What other colourings say of frames that are nobody's page: the first four of their categories. */
 export const FREE = 0;
 export const KERNEL = 1;
 export const VOID = 2;
+export const CPU_FREE = 3;
 /** Where a colouring's own categories begin. */
-export const OWN = 3;
+export const OWN = 4;
 
 export const BASE: readonly Uncounted[] = [
   category('free', 'free', '·', 'free', 'In a block of the buddy system.'),
-  category(
-    'kernel',
-    'the kernel’s',
-    'K',
-    'kernel',
-    'Slab, page tables, stacks, what was reserved at boot, what a CPU keeps free.',
-  ),
+  category('kernel', 'the kernel’s', 'K', 'kernel', 'Slab, page tables, stacks, what was reserved at boot.'),
   category(
     'void',
     'no memory, or not read',
@@ -127,11 +137,19 @@ export const BASE: readonly Uncounted[] = [
     'void',
     'There is no memory at these numbers, or the snapshot does not have them.',
   ),
+  category(
+    'cpu_free',
+    'free, on a CPU’s list',
+    ',',
+    'cpu',
+    'Free, and in no block: a CPU keeps it for its next allocation.',
+  ),
 ];
 
-/** By place in VIEW_KINDS: FREE, KERNEL or VOID; OWN for pages of processes and files. */
+/** By place in VIEW_KINDS: FREE, KERNEL, VOID or CPU_FREE; OWN for pages of processes and files. */
 export const BASE_OF: Uint8Array = Uint8Array.from(VIEW_KINDS, ({ key }) => {
   if (key === 'free') return FREE;
+  if (key === 'cpu_free') return CPU_FREE;
   if (key === 'hole' || key === 'not_read') return VOID;
   const pages: readonly ViewKind[] = [
     'anon',

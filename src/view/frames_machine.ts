@@ -135,6 +135,8 @@ function kindOf({ frames, zeroPfn }: Machine, pfn: Pfn, flags: PageFlags): numbe
   if ((flags & PG_table) !== 0) return PLACE.pgtable;
   if (pfn === zeroPfn) return PLACE.zero_page;
   if ((flags & PG_reserved) !== 0) return PLACE.reserved;
+  // What is free and in no block: a CPU's, or in 2.4 a task's that reclaims.
+  if (frames.refcount(pfn) === 0) return PLACE.cpu_free;
   const word = frames.mapping(pfn);
   if ((word & PAGE_MAPPING_KSM) === PAGE_MAPPING_KSM) return PLACE.ksm;
   const inSwapCache = (flags & PG_swapcache) !== 0 && (flags & PG_swapbacked) !== 0;

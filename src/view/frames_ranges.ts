@@ -41,3 +41,17 @@ export function countsByZone(
     return counts;
   });
 }
+
+/** 1 for each frame whose category is another one than before; places of the two legends are told apart by their keys. */
+export function changedFrames(
+  before: { readonly categories: Uint8Array; readonly legend: readonly { readonly key: string }[] },
+  after: { readonly categories: Uint8Array; readonly legend: readonly { readonly key: string }[] },
+): Uint8Array {
+  const places = new Map(after.legend.map(({ key }, place) => [key, place]));
+  const same = Uint8Array.from(before.legend, ({ key }) => places.get(key) ?? 255);
+  const changed = new Uint8Array(after.categories.length);
+  for (let pfn = 0; pfn < changed.length; pfn++) {
+    if (same[before.categories[pfn]!] !== after.categories[pfn]) changed[pfn] = 1;
+  }
+  return changed;
+}
