@@ -79,7 +79,7 @@ export function framesOfMachine(subject: MachineSubject): FrameSource {
     mapcount: (pfn) => frames.mapcount(pfn as Pfn),
     // The root is number 1.
     cgroups: generation.cgroups ? memcgs.slice(1).map((memcg) => memcg.name) : [],
-    cgroup: (pfn) => frames.memcg(compoundHead(machine, pfn as Pfn)) - 1,
+    cgroup: (pfn) => frames.memcg(pfn as Pfn) - 1,
     list: () => listOf(machine),
     age: () => ageOf(machine, marks().bits),
     dirty: () => dirtyOf(machine, marks().bits),

@@ -11,7 +11,8 @@ import type { ZoneSpan } from '../../../src/view/frames_source.ts';
 
 /** Pixels above each zone, for its name. */
 export const HEADER = 20;
-const LEAST_COLUMNS = 64;
+/** Rows begin where blocks of 32 frames do. */
+const LEAST_COLUMNS = 32;
 /** Pixels of a frame; a dot of n × n frames below 1. Whole numbers, so that no frame is drawn wider than its neighbour. */
 export const SCALES: readonly number[] = [
   ...[16, 12, 8, 6, 5, 4, 3, 2].map((frames) => 1 / frames),

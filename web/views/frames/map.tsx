@@ -8,8 +8,9 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { FramesAnswer } from '../../../src/view/frames_colourings.ts';
+import type { ZoneFacts } from '../../../src/view/frames_zones.ts';
 import { colours } from '../../ui/palette.ts';
-import { type Camera, centred, clamped, frameAt, frameBeside, layoutOf, SCALES, showing, zoomed } from './layout.ts';
+import { type Camera, centred, clamped, frameAt, frameBeside, layoutOf, SCALES, scaleOf, showing, topOf, zoomed } from './layout.ts';
 import { FramePainter, paletteOf } from './painter.ts';
 
 export interface MapProps {
@@ -18,6 +19,7 @@ export interface MapProps {
   readonly label: string;
   /** 1: shown in full; null: all are. */
   readonly lit: Uint8Array | null;
+  readonly zones: readonly ZoneFacts[];
   readonly chosen: number | null;
   readonly height: number;
   readonly onChoose: (pfn: number) => void;
@@ -40,7 +42,7 @@ const STILL_PX = 4;
 /** Two fingers that part by this factor zoom by one step. */
 const PINCH = 1.3;
 
-export function FrameMap({ answer, label, lit, chosen, height, onChoose, onLook, controls }: MapProps) {
+export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, onLook, controls }: MapProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const painter = useRef<FramePainter | null>(null);
@@ -104,6 +106,7 @@ export function FrameMap({ answer, label, lit, chosen, height, onChoose, onLook,
         categories: answer.categories,
         palette: paletteOf(answer.legend),
         lit,
+        zones,
         layout,
         camera: here,
         chosen,
@@ -112,7 +115,7 @@ export function FrameMap({ answer, label, lit, chosen, height, onChoose, onLook,
       performance.measure('frames drawn', { start: began });
     });
     return () => cancelAnimationFrame(frame);
-  }, [answer, lit, chosen, shownCursor, width.value, height, here.zoom, here.x, here.y, colour]);
+  }, [answer, lit, zones, chosen, shownCursor, width.value, height, here.zoom, here.x, here.y, colour]);
 
   const keys: Readonly<Record<string, () => void>> = {
     ArrowLeft: () => moveCursor(-1, 0),
@@ -144,6 +147,9 @@ export function FrameMap({ answer, label, lit, chosen, height, onChoose, onLook,
       aria-label="Frames: arrow keys move from frame to frame, Enter chooses, z and x zoom, c goes to the chosen frame"
       {...FOCUSABLE}
       data-keys="own"
+      data-columns={layout.columns}
+      data-scale={scaleOf(here)}
+      data-tops={JSON.stringify(layout.blocks.map(({ first }, n) => [first, topOf(layout, n, here)]))}
       style={{ height: `${height}px` }}
       onFocus={() => {
         isFocused.value = true;

@@ -5,6 +5,7 @@
  *           2. A dot of several frames has the colour of what most of them are; if some are lit and some are not, of the lit ones.
  */
 import type { Category } from '../../../src/view/frames_legend.ts';
+import type { ZoneFacts } from '../../../src/view/frames_zones.ts';
 import { colourOf, pixelOf } from '../../ui/palette.ts';
 import { type Camera, HEADER, type Layout, placeOf, scaleOf, topOf } from './layout.ts';
 
@@ -24,6 +25,9 @@ export interface Palette {
   readonly marks: readonly string[];
 }
 
+/** The bar of a zone's watermarks, and how wide the window must be for it. */
+const MARKS_WIDTH = 120;
+const ROOM_FOR_MARKS = 520;
 /** How much of the background a frame takes on that is not lit. */
 const DIM_SHARE = 0.82;
 
@@ -65,6 +69,8 @@ export interface Picture {
   readonly palette: Palette;
   /** 1: shown in full; null: all are. */
   readonly lit: Uint8Array | null;
+  /** For the bars beside the names. */
+  readonly zones: readonly ZoneFacts[];
   readonly layout: Layout;
   readonly camera: Camera;
   readonly chosen: number | null;
@@ -163,12 +169,30 @@ export class FramePainter {
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
         const pfn = first + (row + r * each) * layout.columns + column + c * each;
-        const most = this.mostOf(picture, n, pfn, Math.min(each, layout.columns - column - c * each), each);
+        const wide = Math.min(each, layout.columns - column - c * each);
+        const only = this.onlyOf(picture, n, pfn, wide, each);
+        if (only >= 0) {
+          this.pixels[r * this.image.width + c] = palette.pixels[only]!;
+          continue;
+        }
+        const most = this.mostOf(picture, n, pfn, wide, each);
         const place = most & 255;
         this.pixels[r * this.image.width + c] =
           most < 0 ? 0 : most >= IS_DIM ? palette.dimmed[place]! : palette.pixels[place]!;
       }
     }
+  }
+
+  /** The category of all of the dot's frames, or -1: they are of several, some are lit, or there is none. */
+  private onlyOf({ categories, lit, layout }: Picture, n: number, pfn: number, wide: number, high: number): number {
+    const { end } = layout.blocks[n]!;
+    if (lit !== null || pfn + (high - 1) * layout.columns + wide > end) return -1;
+    const only = categories[pfn]!;
+    for (let r = 0; r < high; r++) {
+      const from = pfn + r * layout.columns;
+      for (let at = from; at < from + wide; at++) if (categories[at] !== only) return -1;
+    }
+    return only;
   }
 
   /** What most of the dot's frames are, IS_DIM more if none is lit; -1: there is no frame. */
@@ -209,7 +233,7 @@ function paintHeader(
   context: CanvasRenderingContext2D,
   width: number,
   height: number,
-  { layout, camera }: Picture,
+  { layout, camera, zones }: Picture,
   n: number,
 ): void {
   const top = topOf(layout, n, camera) - HEADER;
@@ -228,6 +252,25 @@ function paintHeader(
     4,
     y + HEADER / 2 - 1,
   );
+  const zone = zones.find(({ startPfn }) => startPfn === first);
+  if (zone !== undefined && width >= ROOM_FOR_MARKS) paintMarks(context, width - 4, y, zone);
+}
+
+/** What is free, against min, low and high; the bar ends at twice the high mark. */
+function paintMarks(context: CanvasRenderingContext2D, right: number, y: number, zone: ZoneFacts): void {
+  const { free, min, low, high } = zone;
+  const boost = zone.boost ?? 0;
+  const end = Math.max(1, 2 * (high + boost));
+  const left = right - MARKS_WIDTH;
+  const at = (pages: number) => left + (MARKS_WIDTH * Math.min(pages, end)) / end;
+  context.fillStyle = colourOf('--bg-3');
+  context.fillRect(left, y + 4, MARKS_WIDTH, HEADER - 10);
+  context.fillStyle = colourOf('--p2');
+  context.fillRect(left, y + 4, at(free) - left, HEADER - 10);
+  context.fillStyle = colourOf('--ink');
+  for (const mark of [min, low, high]) context.fillRect(at(mark + boost) - 1, y + 2, 2, HEADER - 6);
+  context.textAlign = 'right';
+  context.fillText(`${free.toLocaleString('en')} free`, left - 6, y + HEADER / 2 - 1);
 }
 
 function partCells(

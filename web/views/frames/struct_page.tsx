@@ -31,8 +31,7 @@ export function StructPage({ page, onChoose }: StructPageProps) {
                 </th>
               )}
               <th scope="col">Field</th>
-              <th scope="col">Value</th>
-              <th scope="col">What it is for</th>
+              <th scope="col">Value, and what it is for</th>
             </tr>
           </thead>
           <tbody>
@@ -79,13 +78,13 @@ function Field({
             ))}
           </ul>
         )}
+        <span class="says">{says}</span>
         {links?.map((link) => (
           <button type="button" class="link" key={link.label} onClick={() => onChoose(link.pfn)}>
             {link.label}: {link.pfn}
           </button>
         ))}
       </td>
-      <td class="says">{says}</td>
     </tr>
   );
 }

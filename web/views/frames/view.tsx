@@ -64,6 +64,7 @@ export function FramesView({ engine }: ViewProps) {
               answer={answer}
               label={labelOf(answer)}
               lit={lit}
+              zones={zones?.zones ?? []}
               chosen={pfn}
               height={innerWidth < 500 ? NARROW_HEIGHT : HEIGHT}
               onChoose={selectFrame}
@@ -79,10 +80,6 @@ export function FramesView({ engine }: ViewProps) {
             {changes !== null && <p class="note">{changesText(changes)}</p>}
           </>
         )}
-        {pfn !== null && page !== null && <StructPage page={page} onChoose={selectFrame} />}
-        {pfn === null && answer.missing === null && (
-          <p class="empty">Choose a frame in the picture to see its struct page, field by field.</p>
-        )}
       </div>
       <div class="frames-side">
         {answer.missing === null && (
@@ -95,6 +92,12 @@ export function FramesView({ engine }: ViewProps) {
           <h2>Zones</h2>
           {zones !== null && <Zones answer={zones} />}
         </section>
+      </div>
+      <div class="frames-chosen">
+        {pfn !== null && page !== null && <StructPage page={page} onChoose={selectFrame} />}
+        {pfn === null && answer.missing === null && (
+          <p class="empty">Choose a frame in the picture to see its struct page, field by field.</p>
+        )}
       </div>
     </div>
   );

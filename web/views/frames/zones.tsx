@@ -27,13 +27,15 @@ function ZoneCard({ zone }: { zone: ZoneFacts }) {
   const facts: [string, string][] = [
     ['frames', `${grouped(startPfn)} to ${grouped(last)}, ${pagesAsSize(spanned)}`],
     ...(managed === null ? [] : [['managed', grouped(managed)] as [string, string]]),
-    ['min, low, high', `${grouped(zone.min)}, ${grouped(zone.low)}, ${grouped(zone.high)}`],
+    ['marks: min, low, high', `${grouped(zone.min)}, ${grouped(zone.low)}, ${grouped(zone.high)}`],
     ...(boost === null || boost === 0 ? [] : [['boost', `+${grouped(boost)} to each`] as [string, string]]),
     ...(cpuPages === null ? [] : [['free on CPUs’ lists', grouped(cpuPages)] as [string, string]]),
     ...(reserve === null || reserve === 0
       ? []
       : [['kept from higher zones', `up to ${grouped(reserve)}`] as [string, string]]),
-    ...lists.map(({ name: list, pages }): [string, string] => [list, grouped(pages)]),
+    ...(lists.length === 0
+      ? []
+      : [['lists', lists.map(({ name: list, pages }) => `${list} ${grouped(pages)}`).join(', ')] as [string, string]]),
   ];
   return (
     <section class="zone" aria-label={`Zone ${name}`}>
