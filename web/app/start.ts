@@ -7,7 +7,7 @@ import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, engine, followSelection, lesson, opened, program, selection, served, theme, view } from './state.ts';
+import { beside, colouring, engine, followSelection, lesson, opened, program, selection, served, theme, view } from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
@@ -49,6 +49,7 @@ async function goTo(fragment: string): Promise<void> {
   view.value = state.view;
   beside.value = state.beside;
   lesson.value = state.lesson;
+  colouring.value = state.colouring;
   const isOpen =
     engine.facts.value !== null &&
     state.opened === opened.value &&
@@ -75,6 +76,7 @@ function followState(): void {
       view: view.value,
       beside: beside.value,
       lesson: lesson.value,
+      colouring: colouring.value,
       opened: opened.value,
       program: program.value,
       step: engine.now.value?.step ?? 0,

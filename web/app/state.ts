@@ -6,6 +6,7 @@
  */
 import { computed, effect, type Signal, signal } from '@preact/signals';
 import { MACHINE_CHOICE } from '../../src/view/choice.ts';
+import type { Colouring } from '../../src/view/frames_legend.ts';
 import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import { Engine } from './engine.ts';
 import type { Served } from './served.ts';
@@ -22,6 +23,9 @@ export const opened: Signal<string> = signal('');
 export const served: Signal<Served | null> = signal(null);
 /** Text of the memory program that is open or being written. */
 export const program: Signal<string> = signal('');
+
+/** What frames are coloured by. */
+export const colouring: Signal<Colouring> = signal('owner');
 
 /** The machine that is looked at. */
 export const engine: Engine = new Engine(MACHINE_CHOICE);

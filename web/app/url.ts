@@ -8,6 +8,7 @@
 import { deflateSync, inflateSync, strFromU8, strToU8 } from 'fflate';
 import { parseSize } from '../../src/lab/options.ts';
 import { KERNELS, MACHINE_CHOICE, type MachineChoice } from '../../src/view/choice.ts';
+import { COLOURINGS, type Colouring } from '../../src/view/frames_legend.ts';
 import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import { VIEWS, type ViewId } from './views.ts';
 
@@ -15,6 +16,7 @@ export interface PageState {
   view: ViewId;
   beside: ViewId | null;
   lesson: number;
+  colouring: Colouring;
   opened: string;
   program: string;
   step: number;
@@ -26,6 +28,7 @@ export const FIRST_STATE: PageState = {
   view: 'frames',
   beside: null,
   lesson: 0,
+  colouring: 'owner',
   opened: '',
   program: '',
   step: 0,
@@ -45,6 +48,7 @@ export function writeState(state: PageState): string {
   put('view', state.view, FIRST_STATE.view);
   put('beside', state.beside ?? '', '');
   put('lesson', String(state.lesson), '0');
+  put('colour', state.colouring, FIRST_STATE.colouring);
   put('open', state.opened, '');
   if (state.opened === 'program') put('program', packText(state.program), '');
   put('kernel', choice.kernel, MACHINE_CHOICE.kernel);
@@ -75,6 +79,7 @@ export function readState(fragment: string): PageState {
     beside: viewNamed(word('beside')),
     lesson: wholeIn(word('lesson'), 0, 10) ?? 0,
     opened: /^(program|live|example:[a-z]{1,16}|file:\d{1,3})$/.test(word('open')) ? word('open') : '',
+    colouring: COLOURINGS.find(({ id }) => id === word('colour'))?.id ?? FIRST_STATE.colouring,
     program: text ?? '',
     step: wholeIn(word('step'), 0, 2 ** 40) ?? 0,
     choice: choiceIn(word),
