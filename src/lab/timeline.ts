@@ -101,12 +101,20 @@ export class Timeline<T extends Player> {
   }
 
   /**
+   * Another run at rest after `step` steps, or at the end: whoever asks may listen to it and run it on. The timeline stays where it is.
+   */
+  scratchAt(step: number): T {
+    const scratch = this.checkpoints.restore(this.lastUpTo(step).checkpoint);
+    scratch.run(step);
+    return scratch;
+  }
+
+  /**
    * Goes to the first step behind this one whose state has seen what is wanted; null, and no step is made, if it does not
    * happen any more.
    */
   seekNext(wanted: Wanted<T>): T | null {
-    const scratch = this.checkpoints.restore(this.lastUpTo(this.step).checkpoint);
-    scratch.run(this.step);
+    const scratch = this.scratchAt(this.step);
     const steps = listen(scratch, wanted);
     let more = true;
     while (more && steps.length === 0) more = scratch.run(scratch.events + STRIDE_EVENTS);
