@@ -4,6 +4,7 @@
  * Promises  Answers are plain data that can be sent from a worker to a page: numbers, strings, arrays, objects, typed arrays of their
  *           own (whoever asked may keep them, so no column of the machine is given away).
  */
+import { compareQueries } from './compare.ts';
 import { framesQueries } from './frames.ts';
 import { hostQueries } from './host.ts';
 import { listsQueries } from './lists.ts';
@@ -21,6 +22,7 @@ const QUERIES = {
   ...listsQueries,
   ...timeQueries,
   ...hostQueries,
+  ...compareQueries,
 } as const;
 
 export type Queries = typeof QUERIES;
