@@ -6,7 +6,19 @@
 import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, engine, followSelection, lesson, opened, program, selection, theme, view } from './state.ts';
+import {
+  beside,
+  engine,
+  followSelection,
+  lesson,
+  opened,
+  otherChoice,
+  pair,
+  program,
+  selection,
+  theme,
+  view,
+} from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
@@ -34,6 +46,8 @@ async function goTo(fragment: string): Promise<void> {
   view.value = state.view;
   beside.value = state.beside;
   lesson.value = state.lesson;
+  otherChoice.value = state.other;
+  pair.value = state.pair;
   const isOpen =
     engine.facts.value !== null &&
     state.opened === opened.value &&
@@ -65,6 +79,8 @@ function followState(): void {
       step: engine.now.value?.step ?? 0,
       choice: engine.choice.value,
       selection: selection.value,
+      other: otherChoice.value,
+      pair: pair.value,
     };
     clearTimeout(timer);
     timer = setTimeout(() => {
