@@ -11,7 +11,7 @@ import { MACHINE_CHOICE, type MachineChoice } from './choice.ts';
 import { type Count, compareQueries, PAGE_RESIDENT, type PageColumns } from './compare.ts';
 import { type Happened, MAJOR_FAULT, MINOR_FAULT } from './compare_log.ts';
 import { cellsOf, classCounts, differs, layPages, nextDiffering, RESIDENT_LEFT } from './compare_pages.ts';
-import { deedText, nextParting, type PartingKind, partingsIn, previousParting } from './compare_partings.ts';
+import { deedTexts, nextParting, type PartingKind, partingsIn, previousParting } from './compare_partings.ts';
 import { begin, type Opened, open } from './open.ts';
 import type { MachineSubject } from './subject.ts';
 
@@ -172,7 +172,9 @@ describe('two machines', () => {
     expect(there[0]).toBe(4);
     expect(there).toEqual(walked);
     expect(back.reverse()).toEqual(walked);
-    expect(deedText((await nextParting(asked, 0))!.left[0]!)).toMatch(/fault of process 1 at 0x100000001000/);
+    expect(deedTexts((await nextParting(asked, 0))!.left)).toEqual([
+      '7 major faults of process 1 at 0x100000001000–0x100000007000',
+    ]);
   });
 
   test('the first step at which one evicts and the other does not', async () => {

@@ -126,9 +126,36 @@ async function logs(search: Search, from: number, to: number): Promise<[Happened
   return Promise.all([search.left(from, to), search.right(from, to)]);
 }
 
-/** `major fault of process 1 at 0x100000000000`. */
-export function deedText({ kind, pid, page, name }: Deed): string {
-  if (kind === FILE_EVICTED) return `page ${page} of ${name} leaves memory`;
-  if (kind === SWAPPED_OUT) return 'a page is written to swap';
-  return `${kind === MAJOR_FAULT ? 'major' : 'minor'} fault of process ${pid} at 0x${(page * 4096).toString(16)}`;
+const MOST_RANGES = 4;
+
+/** A text for each kind, process and file: `8 major faults of process 1 at 0x100000000000–0x100000007000`. */
+export function deedTexts(deeds: readonly Deed[]): string[] {
+  const groups = new Map<string, Deed[]>();
+  for (const deed of deeds) {
+    const key = `${deed.kind} ${deed.pid} ${deed.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), deed]);
+  }
+  return [...groups.values()].map((group) => {
+    const { kind, pid, name } = group[0]!;
+    const many = (one: string) => `${group.length.toLocaleString('en')} ${one}${group.length === 1 ? '' : 's'}`;
+    const pages = group.map(({ page }) => page);
+    if (kind === SWAPPED_OUT) return `${many('page')} written to swap`;
+    if (kind === FILE_EVICTED) return `${many('page')} of ${name} taken out of memory: ${rangesText(pages, String)}`;
+    const hex = (page: number) => `0x${(page * 4096).toString(16)}`;
+    return `${many(`${kind === MAJOR_FAULT ? 'major' : 'minor'} fault`)} of process ${pid} at ${rangesText(pages, hex)}`;
+  });
+}
+
+function rangesText(pages: readonly number[], text: (page: number) => string): string {
+  const ranges: { first: number; last: number }[] = [];
+  for (const page of [...pages].sort((a, b) => a - b)) {
+    const range = ranges.at(-1);
+    if (range !== undefined && page === range.last + 1) range.last = page;
+    else ranges.push({ first: page, last: page });
+  }
+  const shown = ranges
+    .slice(0, MOST_RANGES)
+    .map(({ first, last }) => (first === last ? text(first) : `${text(first)}–${text(last)}`));
+  const rest = ranges.length - shown.length;
+  return `${shown.join(', ')}${rest > 0 ? ` and ${rest} more places` : ''}`;
 }

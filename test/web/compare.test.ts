@@ -3,10 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeSnapshot } from '../../src/host/file/snapshot_file.ts';
+import { snapshotOfMachine } from '../../src/host/of_machine.ts';
 import { MACHINE_CHOICE, type MachineChoice } from '../../src/view/choice.ts';
-import { layPages } from '../../src/view/compare_pages.ts';
+import { layPages, leftState, nextDiffering, rightState, STATE_NAMES } from '../../src/view/compare_pages.ts';
 import { nextParting, type PartingKind } from '../../src/view/compare_partings.ts';
+import { begin, open } from '../../src/view/open.ts';
 import { Session } from '../../src/view/session.ts';
+import type { MachineSubject } from '../../src/view/subject.ts';
 import { FIRST_PROGRAM } from '../../web/app/first_program.ts';
 import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
 
@@ -102,7 +106,11 @@ describe.skipIf(CHROMIUM === undefined)('compare (skipped: there is no Chromium)
     const out = both[1]!.ask('compareCounts').find(({ name }) => name === 'pswpout')!.value!;
     expect(await cells(page, 'pswpout')).toEqual(['0', grouped(out), `▲ +${grouped(out)}`]);
     await page.getByRole('button', { name: 'Next page that differs ▶' }).click();
-    await page.locator('.compare-pages p', { hasText: /resident on the left, swapped out on the right/ }).waitFor();
+    const { pid, vpn } = nextDiffering(laid, null, false)!;
+    const process = laid.find((one) => one.pid === pid)!;
+    const code = process.code[process.vpn.indexOf(vpn)]!;
+    const states = `${STATE_NAMES[leftState(code)]} on the left, ${STATE_NAMES[rightState(code)]} on the right`;
+    await page.locator('.compare-pages p', { hasText: `at 0x${(vpn * 4096).toString(16)}: ${states}` }).waitFor();
     await page.waitForFunction(() => location.hash.includes('page='));
     expect(await page.locator('.compare-pair section').count()).toBe(2);
     await holdLooks(page, 'compare-zipf');
@@ -116,8 +124,17 @@ describe.skipIf(CHROMIUM === undefined)('compare (skipped: there is no Chromium)
 
   test('a snapshot has no second machine, and says so', async () => {
     const page = await site.open('view=compare');
-    await bothSettled(page);
-    expect(await page.locator('.compare').count()).toBe(1);
+    const subject = begin(
+      await open({ name: 'p.mmp', bytes: new TextEncoder().encode(FIRST_PROGRAM) }),
+      MACHINE_CHOICE,
+    );
+    const snapshot = encodeSnapshot(snapshotOfMachine((subject as MachineSubject).machine));
+    await page.getByLabel('File').setInputFiles({
+      name: 'host.snapshot',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.concat(snapshot),
+    });
+    await page.locator('.empty', { hasText: 'no second machine' }).waitFor();
     await page.close();
   });
 

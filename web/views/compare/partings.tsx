@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import {
   type Deed,
-  deedText,
+  deedTexts,
   nextParting,
   type Parting,
   type PartingKind,
@@ -22,7 +22,6 @@ const KINDS: readonly { readonly id: PartingKind; readonly says: string }[] = [
   { id: 'major', says: 'only one has to wait for a disk or swap (a major fault)' },
   { id: 'evict', says: 'other pages leave memory' },
 ];
-const MOST_DEEDS = 6;
 
 type Direction = 'first' | 'previous' | 'next';
 
@@ -130,13 +129,12 @@ function Found({ parting, left, right }: Both & { parting: Parting }) {
 }
 
 function Deeds({ of, deeds }: { of: string; deeds: readonly Deed[] }) {
-  const pages = deeds.filter(({ pid }) => pid !== 0);
+  const page = deeds.find(({ pid }) => pid !== 0);
   return (
     <li>
-      {of}: {deeds.length === 0 ? 'nothing' : deeds.slice(0, MOST_DEEDS).map(deedText).join('; ')}
-      {deeds.length > MOST_DEEDS ? `; and ${deeds.length - MOST_DEEDS} more` : ''}{' '}
-      {pages[0] !== undefined && (
-        <button type="button" class="link" onClick={() => selectPage(pages[0]!.pid, pages[0]!.page * 4096)}>
+      {of}: {deeds.length === 0 ? 'nothing' : deedTexts(deeds).join('; ')}{' '}
+      {page !== undefined && (
+        <button type="button" class="link" onClick={() => selectPage(page.pid, page.page * 4096)}>
           choose this page
         </button>
       )}
