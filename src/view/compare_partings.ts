@@ -126,6 +126,10 @@ async function logs(search: Search, from: number, to: number): Promise<[Happened
   return Promise.all([search.left(from, to), search.right(from, to)]);
 }
 
+export function isFault({ kind }: Deed): boolean {
+  return kind === MINOR_FAULT || kind === MAJOR_FAULT;
+}
+
 const MOST_RANGES = 4;
 
 /** A text for each kind, process and file: `8 major faults of process 1 at 0x100000000000–0x100000007000`. */

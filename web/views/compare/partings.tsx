@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import {
   type Deed,
   deedTexts,
+  isFault,
   nextParting,
   type Parting,
   type PartingKind,
@@ -129,7 +130,7 @@ function Found({ parting, left, right }: Both & { parting: Parting }) {
 }
 
 function Deeds({ of, deeds }: { of: string; deeds: readonly Deed[] }) {
-  const page = deeds.find(({ pid }) => pid !== 0);
+  const page = deeds.find(isFault);
   return (
     <li>
       {of}: {deeds.length === 0 ? 'nothing' : deedTexts(deeds).join('; ')}{' '}

@@ -6,6 +6,7 @@ import { formatSize } from '../../../src/lab/options.ts';
 import { gridPlots } from '../../../src/lab/report/grid_report.ts';
 import { type Plot, stopsOf } from '../../../src/lab/report/plot.ts';
 import { plotsOf } from '../../../src/lab/report/plots.ts';
+import { reportHtml } from '../../../src/lab/report/report.ts';
 import { commandOf, namedLimits, type Sized } from '../../../src/view/sizing.ts';
 import type { Engine } from '../../app/engine.ts';
 import { view } from '../../app/state.ts';
@@ -95,13 +96,10 @@ function Answer({ made }: { made: Made }) {
   const { advice, recording } = sweep;
   const recommended = advice.recommended_limit_bytes;
   const command = `revmap ${commandOf(made.source.name, made.asked).join(' ')}`;
-  const report = async () => {
-    const { reportHtml } = await import('../../../src/lab/report/report.ts');
-    save(`${recording}.html`, 'text/html', reportHtml(sweep, { commandLine: command, version }));
-  };
+  const report = () => save(`${recording}.html`, 'text/html', reportHtml(sweep, { commandLine: command, version }));
   return (
     <section class="sizing-answer" aria-label="The answer">
-      <h3>{recommended === null ? 'No limit can be recommended' : `Set ${formatSize(recommended)}`}</h3>
+      <h2>{recommended === null ? 'No limit can be recommended' : `Set ${formatSize(recommended)}`}</h2>
       <p>
         {recording} {advice.headline}.
       </p>
@@ -118,7 +116,7 @@ function Answer({ made }: { made: Made }) {
         ))}
       </dl>
       <p class="controls">
-        <button type="button" onClick={() => void report()}>
+        <button type="button" onClick={report}>
           Save the report (HTML)
         </button>
         <button type="button" onClick={() => save(`${recording}.json`, 'application/json', jsonOf(made.sized))}>

@@ -1,6 +1,6 @@
 /** Sizing: how little memory the recording needs, replayed in the page's own workers. */
 import { useSignal } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ViewProps } from '../../app/page.tsx';
 import { Form, type Table, takeTable } from './form.tsx';
 import { made } from './job.ts';
@@ -8,9 +8,22 @@ import { Result } from './result.tsx';
 import './sizing.css';
 
 export function SizingView({ engine }: ViewProps) {
-  const given = useSignal<Table | null>(null);
-  const table = useMemo(() => given, []);
+  const table = useSignal<Table | null>(null);
+  const box = useRef<HTMLDivElement>(null);
   const kind = engine.facts.value?.kind;
+  useEffect(() => {
+    const take = (event: DragEvent) => {
+      const file = event.dataTransfer?.files[0];
+      // Any other file is opened by the page.
+      if (file === undefined || !file.name.endsWith('.tsv')) return;
+      event.preventDefault();
+      event.stopPropagation();
+      void takeTable(file, table);
+    };
+    const element = box.current;
+    element?.addEventListener('drop', take);
+    return () => element?.removeEventListener('drop', take);
+  }, [kind]);
   if (kind !== 'recording') {
     return (
       <p class="empty">
@@ -23,17 +36,7 @@ export function SizingView({ engine }: ViewProps) {
   }
   const isOurs = made.value !== null && made.value.source === engine.source.value;
   return (
-    <div
-      class="sizing"
-      onDrop={(event) => {
-        const file = event.dataTransfer?.files[0];
-        if (file === undefined || !file.name.endsWith('.tsv')) return;
-        // Another file is opened by the page.
-        event.preventDefault();
-        event.stopPropagation();
-        void takeTable(file, table);
-      }}
-    >
+    <div class="sizing" ref={box}>
       <Form engine={engine} table={table} />
       {isOurs ? <Result engine={engine} made={made.value!} key={made.value!.asked} /> : <Nothing />}
     </div>
