@@ -20,6 +20,8 @@ async function saved(page: Page, button: string): Promise<string> {
 
 describe.skipIf(CHROMIUM === undefined)('sizing (skipped: there is no Chromium)', () => {
   let site: Site;
+  /** On which three limits of zipf were replayed. */
+  let page: Page;
   const folder = mkdtempSync(join(tmpdir(), 'revmap-sizing-'));
   beforeAll(async () => {
     site = await openSite();
@@ -29,8 +31,8 @@ describe.skipIf(CHROMIUM === undefined)('sizing (skipped: there is no Chromium)'
     rmSync(folder, { recursive: true });
   });
 
-  test('three limits of zipf: the numbers of the command, what a real kernel did, the report, and the run itself', async () => {
-    const page = await site.open('view=sizing&open=example:zipf');
+  test('three limits of zipf: the numbers of the command, what a real kernel did, the report', async () => {
+    page = await site.open('view=sizing&open=example:zipf');
     await page.getByLabel('Limits', { exact: true }).fill(LIMITS);
     await page.getByLabel(/look for the smallest/).uncheck();
     await page.getByRole('button', { name: 'Replay', exact: true }).click();
@@ -64,7 +66,11 @@ describe.skipIf(CHROMIUM === undefined)('sizing (skipped: there is no Chromium)'
     expect(await page.locator('.sizing-legend button', { hasText: 'major faults' }).first().innerText()).toContain(
       faults,
     );
-    await holdLooks(page, 'sizing');
+  });
+
+  test('every look of it is well', () => holdLooks(page, 'sizing'));
+
+  test('the run at a limit is looked at in the other views', async () => {
     await page.getByRole('button', { name: 'Look at this run: frames' }).click();
     await page.waitForFunction(() => location.hash.includes('limit=24M'));
     await settled(page);
@@ -73,7 +79,7 @@ describe.skipIf(CHROMIUM === undefined)('sizing (skipped: there is no Chromium)'
   });
 
   test('limits that are none are refused, a sweep can be ended, and a program has no sizing', async () => {
-    const page = await site.open('view=sizing&open=example:zipf');
+    page = await site.open('view=sizing&open=example:zipf');
     await page.getByLabel('Limits', { exact: true }).fill('much');
     await page.getByRole('button', { name: 'Replay', exact: true }).click();
     await page.locator('.sizing-form .wrong', { hasText: "'much' is no size" }).waitFor();
