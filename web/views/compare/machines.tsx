@@ -57,6 +57,7 @@ export function Machines({ left, right }: Both) {
         </p>
         {!linked.value && <OwnClock left={left} right={right} />}
       </section>
+      <Turns left={left} right={right} />
     </div>
   );
 }
@@ -97,6 +98,18 @@ function RightKernel({ right }: { right: Engine }) {
         />
       </details>
     </div>
+  );
+}
+
+/** Where processes run by the machine's clock, a step of one is not always the same step of the other. */
+function Turns({ left, right }: Both) {
+  const [mine, theirs] = [left.now.value, right.now.value];
+  if (mine === null || theirs === null || mine.step !== theirs.step || mine.pid === theirs.pid) return null;
+  return (
+    <p class="compare-turns">
+      Process {mine.pid} is next on the left and process {theirs.pid} on the right: each machine lets run who has used the
+      least of its time, so the same step is not the same access here.
+    </p>
   );
 }
 

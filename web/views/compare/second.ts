@@ -45,6 +45,8 @@ class Keeper {
   private readonly engine: Engine;
   private wanted: Wanted | null = null;
   private isUnderWay = false;
+  /** A machine that cannot be: it is not tried at each step again. */
+  private refused: MachineChoice | null = null;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -67,9 +69,16 @@ class Keeper {
 
   private async reach({ source, choice, step }: Wanted): Promise<void> {
     const { engine } = this;
-    if (engine.source.peek() !== source) {
-      if (!(await engine.open(source, choice))) return;
-    } else if (engine.choice.peek() !== choice && !(await engine.rebuild(choice))) return;
+    if (choice === this.refused && engine.source.peek() === source) return;
+    this.refused = null;
+    const isOpen = engine.source.peek() === source;
+    const isThere = isOpen
+      ? engine.choice.peek() === choice || (await engine.rebuild(choice))
+      : await engine.open(source, choice);
+    if (!isThere) {
+      this.refused = choice;
+      return;
+    }
     // It may have ended before the first one does; then it stands at its end.
     if (step !== null && engine.now.peek()?.step !== step) await engine.seek(step);
   }
