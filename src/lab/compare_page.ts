@@ -11,7 +11,6 @@ import { escapeHtml } from './report/escape.ts';
 import { figure } from './report/figure.ts';
 import { htmlPage, htmlTable } from './report/html.ts';
 import { stopsOf } from './report/plot.ts';
-import { SCRIPT } from './report/script.ts';
 import { FIRSTS, type FirstName, type Happening } from './story.ts';
 
 /** The rows of the table: what is counted, and how much of it there is. null: nobody knows. */
@@ -171,7 +170,7 @@ ${htmlTable(
   'Prices',
 )}
 </section>`;
-  return htmlPage({ title, body, script: SCRIPT });
+  return htmlPage({ title, body });
 }
 
 /** Its numbers are in the tables below it. */

@@ -76,7 +76,7 @@ export interface Story {
 const FAULTS_KEPT = 50_000;
 const FILE_INDEXES = 2 ** 32;
 /** Calls that take pages out of the cache because the program says so. */
-const DROPS_PAGES: ReadonlySet<number> = new Set([
+export const DROPS_PAGES: ReadonlySet<number> = new Set([
   nr.SYS_open,
   nr.SYS_openat,
   nr.SYS_creat,

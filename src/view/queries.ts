@@ -5,6 +5,7 @@
  *           own (whoever asked may keep them, so no column of the machine is given away).
  */
 import { chosen } from './chosen.ts';
+import { compareQueries } from './compare.ts';
 import { framesQueries } from './frames.ts';
 import { hostQueries } from './host.ts';
 import { listsQueries } from './lists.ts';
@@ -23,6 +24,7 @@ const QUERIES = {
   ...listsQueries,
   ...timeQueries,
   ...hostQueries,
+  ...compareQueries,
 } as const;
 
 export type Queries = typeof QUERIES;

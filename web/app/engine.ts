@@ -20,6 +20,8 @@ import { type ConnectedWorker, connectWorker } from './assets.ts';
 import { conditionText } from './condition_text.ts';
 
 export class Engine {
+  /** What is open, for whoever runs it on another machine. */
+  readonly source: Signal<Source | null> = signal(null);
   readonly facts: Signal<Facts | null> = signal(null);
   readonly now: Signal<Now | null> = signal(null);
   /** Grows whenever answers may be others than before. */
@@ -53,6 +55,7 @@ export class Engine {
   async open(source: Source, choice: MachineChoice = this.choice.value): Promise<boolean> {
     return this.move(`opening ${source.name}`, async () => {
       this.facts.value = await this.remote.open(source, choice);
+      this.source.value = source;
       this.choice.value = choice;
       return this.remote.now();
     });

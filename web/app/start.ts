@@ -7,7 +7,7 @@ import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, colouring, engine, followSelection, lesson, opened, program, selection, served, theme, view } from './state.ts';
+import { beside, colouring, engine, followSelection, lesson, opened, otherChoice, pair, program, selection, served, theme, view } from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
@@ -50,6 +50,8 @@ async function goTo(fragment: string): Promise<void> {
   beside.value = state.beside;
   lesson.value = state.lesson;
   colouring.value = state.colouring;
+  otherChoice.value = state.other;
+  pair.value = state.pair;
   const isOpen =
     engine.facts.value !== null &&
     state.opened === opened.value &&
@@ -82,6 +84,8 @@ function followState(): void {
       step: engine.now.value?.step ?? 0,
       choice: engine.choice.value,
       selection: selection.value,
+      other: otherChoice.value,
+      pair: pair.value,
     };
     clearTimeout(timer);
     timer = setTimeout(() => {

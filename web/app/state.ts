@@ -5,7 +5,7 @@
  * Promises  A choice made anywhere is seen everywhere: `selection` always has both names of a page as far as it has two.
  */
 import { computed, effect, type Signal, signal } from '@preact/signals';
-import { MACHINE_CHOICE } from '../../src/view/choice.ts';
+import { MACHINE_CHOICE, type MachineChoice } from '../../src/view/choice.ts';
 import type { Colouring } from '../../src/view/frames_legend.ts';
 import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import { Engine } from './engine.ts';
@@ -31,6 +31,10 @@ export const colouring: Signal<Colouring> = signal('owner');
 export const engine: Engine = new Engine(MACHINE_CHOICE);
 /** A second one on the same recording, while two are compared. */
 export const other: Signal<Engine | null> = signal(null);
+/** Its machine; null: nobody compares. */
+export const otherChoice: Signal<MachineChoice | null> = signal(null);
+/** The view that Compare shows of both. */
+export const pair: Signal<ViewId | null> = signal(null);
 
 export const selection: Signal<Selection> = signal(NOTHING);
 export const hasSelection = computed(() => selection.value.by !== 'none');

@@ -19,6 +19,8 @@ test('url: what is written is read back', () => {
     step: 12_345,
     choice: { ...MACHINE_CHOICE, kernel: '2.4.19', limitBytes: 16 << 20, swapBytes: 0, programRamBytes: 12_603 * 1024 },
     selection: { by: 'page', pfn: null, pid: 7, address: 0x7ffc12345000 },
+    other: { ...MACHINE_CHOICE, limitBytes: 24 << 20, swappiness: 0, mglru: true },
+    pair: 'lists',
   } as const;
   expect(readState(`#${writeState(state)}`)).toEqual(state);
 });

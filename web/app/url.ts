@@ -22,6 +22,9 @@ export interface PageState {
   step: number;
   choice: MachineChoice;
   selection: Selection;
+  /** The second machine of Compare, and the view that is shown of both. */
+  other: MachineChoice | null;
+  pair: ViewId | null;
 }
 
 export const FIRST_STATE: PageState = {
@@ -34,8 +37,12 @@ export const FIRST_STATE: PageState = {
   step: 0,
   choice: MACHINE_CHOICE,
   selection: NOTHING,
+  other: null,
+  pair: null,
 };
 
+/** Before the names of the second machine. */
+const OTHER = 'b.';
 /** A program of this many bytes is longer than any that fits a link. */
 const MOST_PROGRAM_BYTES = 1 << 20;
 
@@ -51,6 +58,21 @@ export function writeState(state: PageState): string {
   put('colour', state.colouring, FIRST_STATE.colouring);
   put('open', state.opened, '');
   if (state.opened === 'program') put('program', packText(state.program), '');
+  putChoice(put, choice);
+  put('step', String(state.step), '0');
+  if (selection.by === 'frame' && selection.pfn !== null) put('frame', String(selection.pfn), '');
+  if (selection.by === 'page' && selection.pid !== null) {
+    const at = selection.address === null ? '' : `:0x${selection.address.toString(16)}`;
+    put('page', `${selection.pid}${at}`, '');
+  }
+  if (state.other !== null) {
+    putChoice((name, value, usual) => put(`${OTHER}${name}`, value, name === 'kernel' ? '' : usual), state.other);
+  }
+  put('pair', state.pair ?? '', '');
+  return words.toString();
+}
+
+function putChoice(put: (name: string, value: string, usual: string) => void, choice: MachineChoice): void {
   put('kernel', choice.kernel, MACHINE_CHOICE.kernel);
   put('limit', sizeWord(choice.limitBytes), '');
   put('ram', sizeWord(choice.ramBytes), sizeWord(MACHINE_CHOICE.ramBytes));
@@ -59,13 +81,6 @@ export function writeState(state: PageState): string {
   put('device', choice.swapDevice, MACHINE_CHOICE.swapDevice);
   put('swappiness', String(choice.swappiness), String(MACHINE_CHOICE.swappiness));
   put('mglru', choice.mglru ? '1' : '', '');
-  put('step', String(state.step), '0');
-  if (selection.by === 'frame' && selection.pfn !== null) put('frame', String(selection.pfn), '');
-  if (selection.by === 'page' && selection.pid !== null) {
-    const at = selection.address === null ? '' : `:0x${selection.address.toString(16)}`;
-    put('page', `${selection.pid}${at}`, '');
-  }
-  return words.toString();
 }
 
 export function readState(fragment: string): PageState {
@@ -84,6 +99,8 @@ export function readState(fragment: string): PageState {
     step: wholeIn(word('step'), 0, 2 ** 40) ?? 0,
     choice: choiceIn(word),
     selection: selectionIn(word('frame'), word('page')),
+    other: word(`${OTHER}kernel`) === '' ? null : choiceIn((name) => word(`${OTHER}${name}`)),
+    pair: viewNamed(word('pair')),
   };
 }
 

@@ -35,7 +35,7 @@ ${plotSvg(plot, NARROW, 'narrow', describedBy)}
 }
 
 /** What a series says at each stop: its value, the range that was measured, `≈` between two of its points, or nothing. */
-function textsAt({ points, ranges = [] }: PlotSeries, stops: readonly number[], plot: Plot): (string | null)[] {
+export function textsAt({ points, ranges = [] }: PlotSeries, stops: readonly number[], plot: Plot): (string | null)[] {
   const measured = new Map(ranges.map((range) => [range.x, range]));
   const sorted = [...points].sort((a, b) => a.x - b.x);
   let next = 0;

@@ -9,7 +9,6 @@ import { figure } from './figure.ts';
 import { htmlList, htmlPage, htmlTable } from './html.ts';
 import type { Plot } from './plot.ts';
 import { again, type Provenance } from './report.ts';
-import { SCRIPT } from './script.ts';
 
 const MiB = 2 ** 20;
 
@@ -84,7 +83,7 @@ ${namedTable(curves)}
 ${skipped.length === 0 ? '' : `<h3>Left out</h3>${htmlList(skipped)}`}
 ${sections.join('\n')}
 ${again(made)}`;
-  return htmlPage({ title, body, script: SCRIPT });
+  return htmlPage({ title, body });
 }
 
 /** At the limits that were asked for; a sweep over one machine looks between them. */

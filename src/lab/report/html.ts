@@ -5,22 +5,18 @@
  *              the hash of its own text, so nothing else runs.
  *           2. It reads in light and dark, on a phone, on paper and without colour: marks differ in shape and dash, numbers stand in tables.
  */
-import { createHash } from 'node:crypto';
 import { escapeHtml } from './escape.ts';
 import { PALETTE_STYLE } from './plot.ts';
+import { SCRIPT, SCRIPT_SHA256 } from './script.ts';
 
 export interface Page {
   title: string;
   /** Its HTML. */
   body: string;
-  /** Run at the end of the page; none: a page without scripts. */
-  script?: string;
 }
 
-export function htmlPage({ title, body, script }: Page): string {
-  const hash = script === undefined ? '' : createHash('sha256').update(script).digest('base64');
-  const scripts = script === undefined ? '' : `; script-src 'sha256-${hash}'`;
-  const policy = `default-src 'none'; style-src 'unsafe-inline'${scripts}; base-uri 'none'; form-action 'none'`;
+export function htmlPage({ title, body }: Page): string {
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_SHA256}'; base-uri 'none'; form-action 'none'`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -34,7 +30,8 @@ export function htmlPage({ title, body, script }: Page): string {
 <main>
 ${body}
 <footer><p>Written by revmap, a simulator of Linux's memory manager. Pages are 4 KiB, MiB are 2<sup>20</sup> bytes.</p></footer>
-</main>${script === undefined ? '' : `\n<script>${script}</script>`}
+</main>
+<script>${SCRIPT}</script>
 </body>
 </html>
 `;

@@ -1,4 +1,5 @@
 /** The report and its plots on made-up results: whole, on their own, safe. */
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { adviseOn } from '../advice.ts';
 import { CONFIGURATION_DEFAULTS } from '../grid.ts';
@@ -10,6 +11,7 @@ import { gridPlots, gridReportHtml } from './grid_report.ts';
 import { frameOf, type Plot, plotFile, WIDE, xOf } from './plot.ts';
 import { plotsOf } from './plots.ts';
 import { reportHtml } from './report.ts';
+import { SCRIPT, SCRIPT_SHA256 } from './script.ts';
 
 const MiB = 2 ** 20;
 const EVIL = '<img onerror=alert(1)>"\'&\u0000\ud800';
@@ -235,4 +237,11 @@ test('plot: ends of the axis, names in rows, what lies outside is left out', () 
 test('plot: without points there is none', () => {
   expect(plotFile({ ...plot, series: [{ name: 's', points: [] }] })).toBe('');
   expect(plotFile({ ...plot, series: [{ name: 's', points: [{ x: 1, y: 0 }] }] })).toContain('<circle');
+});
+
+test('the hash that lets the script of a page run is that of its text', () => {
+  expect(SCRIPT_SHA256).toBe(createHash('sha256').update(SCRIPT).digest('base64'));
+  const html = reportHtml(sweep(), made);
+  expect(html).toContain(`script-src 'sha256-${SCRIPT_SHA256}'`);
+  expect(html).toContain(`<script>${SCRIPT}</script>`);
 });

@@ -34,7 +34,6 @@ import { figure } from './figure.ts';
 import { htmlList, htmlPage, htmlTable } from './html.ts';
 import { WIDE } from './plot.ts';
 import { plotsOf } from './plots.ts';
-import { SCRIPT } from './script.ts';
 
 const MiB = 2 ** 20;
 const MOST_MAPPINGS = 25;
@@ -64,7 +63,7 @@ ${memory(unlimited, sweep.recorded)}
 <section><h2>How far to trust it</h2>${htmlList(uncertainty(sweep))}</section>
 ${numbers(sweep)}
 ${again(options)}`;
-  return htmlPage({ title, body, script: SCRIPT });
+  return htmlPage({ title, body });
 }
 
 function answer({ recording, advice, unlimited }: SweepResult): string {

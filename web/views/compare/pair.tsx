@@ -1,0 +1,75 @@
+/** Any other view of both machines, next to each other. */
+import type { ComponentType } from 'preact';
+import type { ViewProps } from '../../app/page.tsx';
+import { pair, selection } from '../../app/state.ts';
+import type { ViewId } from '../../app/views.ts';
+import { hex } from '../../ui/format.ts';
+import { useAnswer } from '../../ui/use_answer.ts';
+import { FramesView } from '../frames/view.tsx';
+import { ListsView } from '../lists/view.tsx';
+import { ReverseView } from '../reverse/view.tsx';
+import { SpacesView } from '../spaces/view.tsx';
+import { TimeView } from '../time/view.tsx';
+import type { Both } from './machines.tsx';
+
+const SHOWN: readonly { readonly id: ViewId; readonly name: string; readonly View: ComponentType<ViewProps> }[] = [
+  { id: 'frames', name: 'Frames', View: FramesView },
+  { id: 'spaces', name: 'Address spaces', View: SpacesView },
+  { id: 'reverse', name: 'Reverse map', View: ReverseView },
+  { id: 'lists', name: 'Lists', View: ListsView },
+  { id: 'time', name: 'Time', View: TimeView },
+];
+
+export function Pair({ left, right }: Both) {
+  const shown = SHOWN.find(({ id }) => id === pair.value);
+  return (
+    <section class="compare-pair" aria-label="A view of both">
+      <label>
+        Show of both{' '}
+        <select
+          value={pair.value ?? ''}
+          onChange={(event) => {
+            pair.value = (event.currentTarget.value || null) as ViewId | null;
+          }}
+        >
+          <option value="">no other view</option>
+          {SHOWN.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      {shown !== undefined && (
+        <>
+          <Frames left={left} right={right} />
+          <div class="compare-both">
+            {[left, right].map((engine, n) => (
+              <section key={n === 0 ? 'left' : 'right'} aria-label={`${n === 0 ? 'Left' : 'Right'}: ${shown.name}`}>
+                <h3>
+                  <span class="side">{n === 0 ? 'Left' : 'Right'}</span> Linux {engine.facts.value?.kernel}
+                </h3>
+                <shown.View engine={engine} />
+              </section>
+            ))}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** A page that is chosen is in another frame in each. */
+function Frames({ left, right }: Both) {
+  const mine = useAnswer(left, 'resolve', selection.value);
+  const theirs = useAnswer(right, 'resolve', selection.value);
+  const { by, pid, address } = selection.value;
+  if (by !== 'page' || address === null) return null;
+  const frame = (pfn: number | null | undefined) => (typeof pfn === 'number' ? `frame ${hex(pfn)}` : 'no frame');
+  return (
+    <p class="hint">
+      The chosen page, {pid}:{hex(address)}, is in {frame(mine.value?.pfn)} on the left and in{' '}
+      {frame(theirs.value?.pfn)} on the right.
+    </p>
+  );
+}

@@ -1,0 +1,85 @@
+/**
+ * The second engine: the same file on another machine, at the same step.
+ *
+ * Owns      when it is opened, rebuilt and moved. It stays open while another view is shown, and stands still then.
+ * Promises  It comes to rest at what was asked for last, however much was asked for meanwhile.
+ */
+import { effect, type Signal, signal } from '@preact/signals';
+import { KERNELS, type MachineChoice } from '../../../src/view/choice.ts';
+import type { Source } from '../../../src/view/open.ts';
+import { Engine } from '../../app/engine.ts';
+import { other, otherChoice } from '../../app/state.ts';
+
+/** The second one follows the first. */
+export const linked: Signal<boolean> = signal(true);
+
+const OLD = '2.4.19';
+
+/** What one would compare with first: the oldest kernel with the newest. */
+export function choiceBeside(choice: MachineChoice): MachineChoice {
+  return { ...choice, kernel: choice.kernel.startsWith('2.4') ? KERNELS[0].version : OLD, mglru: false };
+}
+
+/** Until what it returns is called. */
+export function followWithSecond(first: Engine): () => void {
+  otherChoice.value ??= choiceBeside(first.choice.peek());
+  other.value ??= new Engine(otherChoice.peek()!);
+  const second = new Keeper(other.peek()!);
+  return effect(() => {
+    const source = first.source.value;
+    const choice = otherChoice.value;
+    const step = linked.value ? (first.now.value?.step ?? 0) : null;
+    const isHost = first.facts.value?.kind === 'host';
+    if (source !== null && choice !== null && !isHost) second.want({ source, choice, step });
+  });
+}
+
+interface Wanted {
+  readonly source: Source;
+  readonly choice: MachineChoice;
+  /** null: wherever it is. */
+  readonly step: number | null;
+}
+
+class Keeper {
+  private readonly engine: Engine;
+  private wanted: Wanted | null = null;
+  private isUnderWay = false;
+  /** A machine that cannot be: it is not tried at each step again. */
+  private refused: MachineChoice | null = null;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  want(wanted: Wanted): void {
+    this.wanted = wanted;
+    if (!this.isUnderWay) void this.follow();
+  }
+
+  private async follow(): Promise<void> {
+    this.isUnderWay = true;
+    let last: Wanted | null = null;
+    while (this.wanted !== last) {
+      last = this.wanted!;
+      await this.reach(last);
+    }
+    this.isUnderWay = false;
+  }
+
+  private async reach({ source, choice, step }: Wanted): Promise<void> {
+    const { engine } = this;
+    if (choice === this.refused && engine.source.peek() === source) return;
+    this.refused = null;
+    const isOpen = engine.source.peek() === source;
+    const isThere = isOpen
+      ? engine.choice.peek() === choice || (await engine.rebuild(choice))
+      : await engine.open(source, choice);
+    if (!isThere) {
+      this.refused = choice;
+      return;
+    }
+    // It may have ended before the first one does; then it stands at its end.
+    if (step !== null && engine.now.peek()?.step !== step) await engine.seek(step);
+  }
+}
