@@ -7,7 +7,9 @@
 import { chosen } from './chosen.ts';
 import { framesQueries } from './frames.ts';
 import { hostQueries } from './host.ts';
+import { lessonsQueries } from './lessons.ts';
 import { listsQueries } from './lists.ts';
+import { programQueries } from './program.ts';
 import { reverseQueries } from './reverse.ts';
 import { resolve } from './selection.ts';
 import { spacesQueries } from './spaces.ts';
@@ -23,6 +25,8 @@ const QUERIES = {
   ...listsQueries,
   ...timeQueries,
   ...hostQueries,
+  ...lessonsQueries,
+  ...programQueries,
 } as const;
 
 export type Queries = typeof QUERIES;
