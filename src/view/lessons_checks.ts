@@ -8,6 +8,7 @@
  */
 import { addrOf, type Pfn } from '../mm/units.ts';
 import { atEnd, inodeNamed, type Told, told } from './lessons_ask.ts';
+import { ANON, FILE, MEMORY_STEP, SHM } from './lessons_places.ts';
 import type { Selection } from './selection.ts';
 import type { MachineSubject, Subject } from './subject.ts';
 
@@ -23,13 +24,7 @@ export interface Verdict {
   readonly says: string;
 }
 
-/** Private memory, mapped files and more, as all programs of the lessons have them. */
-export const ANON = 0x1000_0000_0000;
-export const FILE = 0x1000_0100_0000;
-export const SHM = 0x1000_0200_0000;
 const PAGE = 4096;
-/** By so much may memory grow or shrink in lesson 10. */
-export const MEMORY_STEP: number = 256 * 1024;
 
 type Check = (subject: MachineSubject, input: LessonInput) => Verdict;
 

@@ -57,5 +57,10 @@ export async function openFile(file: File): Promise<boolean> {
 /** What the address names; a small program if it names nothing. */
 export async function openNamed(name: string, text: string, choice: MachineChoice): Promise<boolean> {
   if (name.startsWith('example:')) return openExample(name.slice('example:'.length), choice);
-  return openText(name === 'program' && text !== '' ? text : FIRST_PROGRAM, choice);
+  if (name !== 'program' || text === '') return openText(FIRST_PROGRAM, choice);
+  if (await openText(text, choice)) return true;
+  // A program that is none yet can be mended in the editor.
+  opened.value = 'program';
+  program.value = text;
+  return false;
 }

@@ -6,7 +6,7 @@
 import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, engine, followSelection, lesson, opened, program, selection, theme, view } from './state.ts';
+import { beside, engine, followSelection, lesson, opened, part, program, selection, theme, view } from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
@@ -34,6 +34,7 @@ async function goTo(fragment: string): Promise<void> {
   view.value = state.view;
   beside.value = state.beside;
   lesson.value = state.lesson;
+  part.value = state.part;
   const isOpen =
     engine.facts.value !== null &&
     state.opened === opened.value &&
@@ -60,6 +61,7 @@ function followState(): void {
       view: view.value,
       beside: beside.value,
       lesson: lesson.value,
+      part: part.value,
       opened: opened.value,
       program: program.value,
       step: engine.now.value?.step ?? 0,

@@ -13,6 +13,7 @@ test('url: what is written is read back', () => {
     view: 'reverse',
     beside: 'lists',
     lesson: 3,
+    part: 2,
     opened: 'program',
     program: '%mmp 1\n1 mmap(…)\n',
     step: 12_345,

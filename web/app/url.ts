@@ -15,6 +15,7 @@ export interface PageState {
   view: ViewId;
   beside: ViewId | null;
   lesson: number;
+  part: number;
   opened: string;
   program: string;
   step: number;
@@ -26,6 +27,7 @@ export const FIRST_STATE: PageState = {
   view: 'frames',
   beside: null,
   lesson: 0,
+  part: 0,
   opened: '',
   program: '',
   step: 0,
@@ -45,6 +47,7 @@ export function writeState(state: PageState): string {
   put('view', state.view, FIRST_STATE.view);
   put('beside', state.beside ?? '', '');
   put('lesson', String(state.lesson), '0');
+  put('part', String(state.part), '0');
   put('open', state.opened, '');
   if (state.opened === 'program') put('program', packText(state.program), '');
   put('kernel', choice.kernel, MACHINE_CHOICE.kernel);
@@ -74,6 +77,7 @@ export function readState(fragment: string): PageState {
     view: viewNamed(word('view')) ?? FIRST_STATE.view,
     beside: viewNamed(word('beside')),
     lesson: wholeIn(word('lesson'), 0, 10) ?? 0,
+    part: wholeIn(word('part'), 0, 20) ?? 0,
     opened: /^(program|(example|file):[\w.-]{1,64})$/.test(word('open')) ? word('open') : '',
     program: text ?? '',
     step: wholeIn(word('step'), 0, 2 ** 40) ?? 0,

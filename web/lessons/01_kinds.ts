@@ -42,7 +42,10 @@ export const kinds: Lesson = {
       stand: at(6),
       select: [1, A + 2 * PAGE],
       beside: 'frames',
-      facts: [kind('kind of the page', [1, A + 2 * PAGE], 'swappable'), page('entries that map it', [1, A + 2 * PAGE], 'mapcount', 1)],
+      facts: [
+        kind('kind of the page', [1, A + 2 * PAGE], 'swappable'),
+        page('entries that map it', [1, A + 2 * PAGE], 'mapcount', 1),
+      ],
     },
     {
       title: 'Syncable',
@@ -53,7 +56,10 @@ export const kinds: Lesson = {
       stand: at(7),
       select: [1, F],
       beside: 'frames',
-      facts: [kind('kind of the page', [1, F], 'syncable'), page('its flags', [1, F], 'flags', 'referenced uptodate lru mappedtodisk')],
+      facts: [
+        kind('kind of the page', [1, F], 'syncable'),
+        page('its flags', [1, F], 'flags', 'referenced uptodate lru mappedtodisk'),
+      ],
     },
     {
       title: 'Dirty first',
@@ -90,7 +96,10 @@ export const kinds: Lesson = {
       stand: at(10),
       select: [1, A],
       beside: 'frames',
-      facts: [kind('kind of the locked page', [1, A], 'unreclaimable'), page('the list it is on', [1, A], 'list', 'unevictable')],
+      facts: [
+        kind('kind of the locked page', [1, A], 'unreclaimable'),
+        page('the list it is on', [1, A], 'list', 'unevictable'),
+      ],
     },
     {
       title: 'Discardable',

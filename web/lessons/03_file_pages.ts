@@ -67,10 +67,7 @@ export const filePages: Lesson = {
       stand: at(5),
       select: FIVE,
       beside: 'reverse',
-      facts: [
-        page('regions that the walk visits', FIVE, 'visited', 2),
-        page('of these in vain', FIVE, 'inVain', 0),
-      ],
+      facts: [page('regions that the walk visits', FIVE, 'visited', 2), page('of these in vain', FIVE, 'inVain', 0)],
       drawing: 'formula',
     },
     {

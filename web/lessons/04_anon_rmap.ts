@@ -34,7 +34,10 @@ export const anonRmap: Lesson = {
       stand: at(2),
       select: FIRST,
       beside: 'reverse',
-      facts: [page('mapping points to', FIRST, 'owner', 'anon_vma 1'), page('regions that the walk visits', FIRST, 'visited', 1)],
+      facts: [
+        page('mapping points to', FIRST, 'owner', 'anon_vma 1'),
+        page('regions that the walk visits', FIRST, 'visited', 1),
+      ],
     },
     {
       title: 'fork',

@@ -78,7 +78,10 @@ export const chains: Lesson = {
       stand: at(10, '3.16'),
       select: PARENT,
       beside: 'reverse',
-      facts: [page('regions that the walk visits', PARENT, 'visited', 5), page('of these in vain', PARENT, 'inVain', 4)],
+      facts: [
+        page('regions that the walk visits', PARENT, 'visited', 5),
+        page('of these in vain', PARENT, 'inVain', 4),
+      ],
     },
     {
       title: 'An entry for each entry',

@@ -60,7 +60,11 @@ export const fiveLists: Lesson = {
       stand: at(6),
       select: ['once', 0],
       beside: 'lists',
-      facts: [list('inactive_file', 8), list('active_file', 0), page('the list of the first page', ['once', 0], 'list', 'inactive_file')],
+      facts: [
+        list('inactive_file', 8),
+        list('active_file', 0),
+        page('the list of the first page', ['once', 0], 'list', 'inactive_file'),
+      ],
     },
     {
       title: 'Used twice',
@@ -71,7 +75,11 @@ export const fiveLists: Lesson = {
       stand: at(8),
       select: ['twice', 0],
       beside: 'lists',
-      facts: [list('inactive_file', 8), list('active_file', 8), page('the list of the first page', ['twice', 0], 'list', 'active_file')],
+      facts: [
+        list('inactive_file', 8),
+        list('active_file', 8),
+        page('the list of the first page', ['twice', 0], 'list', 'active_file'),
+      ],
     },
     {
       title: 'Left alone',
@@ -81,7 +89,11 @@ export const fiveLists: Lesson = {
       stand: at(9),
       select: [1, A],
       beside: 'lists',
-      facts: [list('unevictable', 2), list('inactive_anon', 6), page('the list of the locked page', [1, A], 'list', 'unevictable')],
+      facts: [
+        list('unevictable', 2),
+        list('inactive_anon', 6),
+        page('the list of the locked page', [1, A], 'list', 'unevictable'),
+      ],
     },
     {
       title: 'The same in 3.16',

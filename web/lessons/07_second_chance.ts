@@ -83,7 +83,7 @@ export const secondChance: Lesson = {
     {
       title: 'A refault',
       text: [
-        'At the end the program reads the book again. The fault finds the shadow, and reckons: fewer pages were evicted since than memory has. With a little luck the book could have stayed!',
+        'At the end the program reads the book again. The fault finds the shadow, and counts how many pages were evicted since. If they are no more than the active pages of files, the book could have stayed in their place. (What other programs use counts, too: here a gibibyte, as on the machine where such programs are recorded.)',
         'So it is a *refault*: {0} pages came back, and they go to `active_file` at once, {1} of them. There the stream cannot reach them.',
       ],
       stand: at(12),

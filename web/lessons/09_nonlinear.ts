@@ -1,5 +1,5 @@
 /** Lesson 9: mappings for which there is no formula. */
-import { F, PAGE, page, place, S } from './ask.ts';
+import { F, page, place, S } from './ask.ts';
 import type { Fact, Kernel, Lesson, Stand } from './lesson.ts';
 
 const TOUR = `%mmp 1
@@ -32,7 +32,11 @@ const QUESTION = `%mmp 1
 
 const at = (step: number, kernel: Kernel): Stand => ({ program: TOUR, kernel, step });
 const FIRST: readonly [number, number] = [1, F];
-const vmas = (want: number): Fact => ({ says: 'regions of the file', ask: { of: 'vmas', pid: 1, from: F, to: S }, want });
+const vmas = (want: number): Fact => ({
+  says: 'regions of the file',
+  ask: { of: 'vmas', pid: 1, from: F, to: S },
+  want,
+});
 
 export const nonlinear: Lesson = {
   title: 'Nonlinear mappings',
@@ -91,7 +95,11 @@ export const nonlinear: Lesson = {
       stand: at(7, '3.16'),
       select: FIRST,
       beside: 'reverse',
-      facts: [vmas(1), page('index of the frame that is there', FIRST, 'index', 7), page('of the visited regions in vain', FIRST, 'inVain', 1)],
+      facts: [
+        vmas(1),
+        page('index of the frame that is there', FIRST, 'index', 7),
+        page('of the visited regions in vain', FIRST, 'inVain', 1),
+      ],
     },
     {
       title: 'Emulated',
@@ -101,7 +109,11 @@ export const nonlinear: Lesson = {
       stand: at(5, '6.18'),
       select: FIRST,
       beside: 'spaces',
-      facts: [vmas(3), place('page of the file by the formula', 1, F, 'formulaIndex', 7), page('index of the frame that is there', FIRST, 'index', 7)],
+      facts: [
+        vmas(3),
+        place('page of the file by the formula', 1, F, 'formulaIndex', 7),
+        page('index of the frame that is there', FIRST, 'index', 7),
+      ],
     },
   ],
   question: {

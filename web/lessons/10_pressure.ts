@@ -35,10 +35,7 @@ export const pressure: Lesson = {
       stand: at(6, '6.18'),
       select: [1, A],
       beside: 'time',
-      facts: [
-        { says: 'free frames', ask: { of: 'free' }, want: 129 },
-        event('pages written to swap', 'pswpout', 0),
-      ],
+      facts: [{ says: 'free frames', ask: { of: 'free' }, want: 129 }, event('pages written to swap', 'pswpout', 0)],
     },
     {
       title: '6.18: the file goes',

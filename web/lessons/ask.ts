@@ -2,10 +2,8 @@
 import type { Ask, PageName, PageWord, PlaceWord } from '../../src/view/lessons_ask.ts';
 import type { Fact } from './lesson.ts';
 
-/** Where the programs of the lessons have private memory, a mapped file, and shared memory. */
-export const A = 0x1000_0000_0000;
-export const F = 0x1000_0100_0000;
-export const S = 0x1000_0200_0000;
+export { ANON as A, FILE as F, SHM as S } from '../../src/view/lessons_places.ts';
+
 export const PAGE = 4096;
 
 export function page(says: string, name: PageName, word: PageWord, want: Fact['want']): Fact {
