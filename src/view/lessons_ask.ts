@@ -7,7 +7,6 @@
 import { ProgramPlayer } from '../lab/program_player.ts';
 import { Timeline } from '../lab/timeline.ts';
 import { AddressSpace, type Inode } from '../mm/fs.ts';
-import { kindOfPage } from '../mm/kinds.ts';
 import type { Machine } from '../mm/machine.ts';
 import { pageFlagNames } from '../mm/page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from '../mm/page_table.ts';
@@ -148,8 +147,6 @@ function ofPage(machine: Machine, pfn: Pfn, word: PageWord): Told {
       return frames.mapcount(pfn);
     case 'refcount':
       return frames.refcount(pfn);
-    case 'kind':
-      return kindOfPage(machine, pfn).kind;
     case 'tag':
       return frames.mapping(pfn) & 3;
     case 'index':
@@ -165,9 +162,11 @@ function ofPage(machine: Machine, pfn: Pfn, word: PageWord): Told {
 
 function ofWalk(
   who: WhoMaps,
-  word: Exclude<PageWord, 'mapcount' | 'refcount' | 'kind' | 'tag' | 'index' | 'flags' | 'pfn'>,
+  word: Exclude<PageWord, 'mapcount' | 'refcount' | 'tag' | 'index' | 'flags' | 'pfn'>,
 ) {
   switch (word) {
+    case 'kind':
+      return who.reclaim.kind;
     case 'list':
       return who.lru;
     case 'owner': {
