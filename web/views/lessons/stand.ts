@@ -10,12 +10,15 @@ import { openText } from '../../app/sources.ts';
 import { beside, opened, program, selectFrame, selectNothing, selectPage } from '../../app/state.ts';
 import type { ViewId } from '../../app/views.ts';
 import type { Stand } from '../../lessons/lesson.ts';
+import { draft } from '../editor/draft.ts';
 
 let wishes = 0;
 
 export async function setStand(engine: Engine, stand: Stand, select: PageName | null, next: ViewId): Promise<void> {
   const mine = ++wishes;
   beside.value = next;
+  // Whatever was written there: the lesson begins with its own text.
+  draft.value = stand.program;
   await still(engine);
   if (mine === wishes && !isProgramOf(engine, stand)) await openText(stand.program, choiceOf(stand));
   await still(engine);
