@@ -55,7 +55,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     for (let press = 0; press < 5; press++) await page.keyboard.press(']');
     await standsAt(page, 'Your turn', 'step 3 of 3');
     await page.waitForFunction(() => location.hash.includes('lesson=4&part=5'));
-    await page.getByRole('button', { name: 'Check' }).press('Enter');
+    await page.getByRole('button', { name: 'Check', exact: true }).press('Enter');
     await page.locator('.verdict', { hasText: 'They share 8 frames' }).waitFor();
     expect(await page.locator('.hint').innerText()).toContain('Hint');
     // At the end of the program, and it runs while one types.
@@ -64,7 +64,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.keyboard.type('2 store(0x100000000000, 16384, 2)');
     await page.locator('.where', { hasText: 'step 4 of 4' }).waitFor();
     await settled(page);
-    await page.getByRole('button', { name: 'Check' }).press('Enter');
+    await page.getByRole('button', { name: 'Check', exact: true }).press('Enter');
     await page.locator('.verdict.right', { hasText: 'Four frames' }).waitFor();
     await page.getByRole('button', { name: 'All lessons' }).press('Enter');
     await page.getByText('1 of 10 done').waitFor();
@@ -79,14 +79,14 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     const page = await site.open('view=lessons&lesson=10&part=5', 360);
     await standsAt(page, 'Your turn', 'step 9 of 9');
     await page.getByText('Memory: 4 MiB').waitFor();
-    await page.getByRole('button', { name: 'Check' }).click();
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.locator('.verdict', { hasText: '256 pages went to swap' }).waitFor();
     await page.getByRole('button', { name: 'Solution' }).click();
     await page.getByRole('button', { name: 'Set it, to look and to check' }).click();
     await page.getByText('Memory: 4.5 MiB').waitFor();
     await page.locator('.where', { hasText: 'step 9 of 9' }).waitFor();
     await settled(page);
-    await page.getByRole('button', { name: 'Check' }).click();
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.locator('.verdict.right').waitFor();
     await holdLooks(page, 'lesson-question', VIEW);
     await page.setViewportSize({ width: 360, height: 740 });

@@ -32,13 +32,16 @@ export class Trial {
   private engine: Engine | null = null;
   private waiting: { text: string; choice: MachineChoice } | null = null;
   private isRunning = false;
+  private isClosed = false;
 
   run(text: string, choice: MachineChoice): void {
     this.waiting = { text, choice };
     if (!this.isRunning) void this.work();
   }
 
+  /** For good. */
   close(): void {
+    this.isClosed = true;
     this.waiting = null;
     this.engine?.close();
     this.engine = null;
@@ -50,7 +53,7 @@ export class Trial {
       for (let next = this.waiting; next !== null; next = this.waiting) {
         this.waiting = null;
         const tried = await this.tryOut(next.text, next.choice);
-        if (this.waiting === null && this.engine !== null) this.tried.value = tried;
+        if (this.waiting === null && !this.isClosed) this.tried.value = tried;
       }
     } finally {
       this.isRunning = false;
@@ -67,7 +70,7 @@ export class Trial {
     clearTimeout(timer);
     if (result !== 'late') return result;
     this.engine?.close();
-    this.engine = new Engine(choice);
+    this.engine = null;
     const reason = `takes longer than ${PATIENCE_MS / 1000} seconds, so it is not run while you type: press Run`;
     return { text, fault: { line: 0, reason }, lines: [] };
   }

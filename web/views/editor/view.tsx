@@ -105,32 +105,34 @@ export function EditorView({ engine }: ViewProps) {
       </div>
       <p class="editor-state" role="status">
         {isBusy ? 'Trying it …' : stateOf(fault !== null, tried.lines.length, outcomes.value)}
-        {!isOpen && !isBusy && ' The views show another program: press Run.'}
+        {!isOpen && !isBusy && ` The views show another program${fault === null ? ': press Run.' : ' meanwhile.'}`}
       </p>
       {fault !== null && fault.line === 0 && (
         <p class="wrong" id="editor-fault" role="alert">
           {fault.reason}
         </p>
       )}
-      <Field
-        field={field}
-        text={text}
-        onText={(written) => {
-          isTyped.value = true;
-          draft.value = written;
-        }}
-        next={isOpen ? (engine.now.value?.line ?? null) : null}
-        canGo={(line) => steps.value.has(line)}
-        onGo={(line) => void go(line)}
-        outcomes={outcomes.value}
-        fault={fault}
-        onRun={run}
-      />
-      <p id="editor-help" class="editor-help">
-        <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs, with <kbd>Shift</kbd> only to the line of the caret. A number at the left
-        goes to the state before its line. <kbd>Tab</kbd> leaves the field.
-      </p>
-      <Outcomes text={text} outcomes={outcomes.value} onGo={(line) => void go(line)} />
+      <div class="editor-main">
+        <Field
+          field={field}
+          text={text}
+          onText={(written) => {
+            isTyped.value = true;
+            draft.value = written;
+          }}
+          next={isOpen ? (engine.now.value?.line ?? null) : null}
+          canGo={(line) => steps.value.has(line)}
+          onGo={(line) => void go(line)}
+          outcomes={outcomes.value}
+          fault={fault}
+          onRun={run}
+        />
+        <p id="editor-help" class="editor-help">
+          <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs, with <kbd>Shift</kbd> only to the line of the caret. A number at the
+          left goes to the state before its line. <kbd>Tab</kbd> leaves the field.
+        </p>
+        <Outcomes text={text} outcomes={outcomes.value} onGo={(line) => void go(line)} />
+      </div>
       <Calls onInsert={insert} />
     </div>
   );
@@ -206,7 +208,9 @@ function Share({ engine }: ViewProps) {
       <button type="button" onClick={() => void copy()}>
         Copy link
       </button>
-      <span role="status">{link.value === null ? '' : isCopied.value ? 'Copied.' : 'Copy it from here:'}</span>
+      <span class="editor-copied" role="status">
+        {link.value === null ? '' : isCopied.value ? 'Copied.' : 'Copy it from here:'}
+      </span>
       {link.value !== null && (
         <input readOnly aria-label="Link" value={link.value} onFocus={(event) => event.currentTarget.select()} />
       )}

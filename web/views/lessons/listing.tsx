@@ -14,6 +14,9 @@ export function Listing({ engine, text }: { engine: Engine; text: string }) {
       <ol>
         {lines.map(({ text: line, step }, n) => (
           <li key={n} class={lineClass(step, done)}>
+            <span class="mark" aria-hidden="true">
+              {step === null || step > done ? '' : step === done ? '▶' : '✓'}
+            </span>
             {step === null ? (
               <code>{line}</code>
             ) : (

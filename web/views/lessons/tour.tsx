@@ -1,4 +1,5 @@
 /** One part of a lesson: its text, what the engine says now, and the program. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Engine } from '../../app/engine.ts';
 import { beside } from '../../app/state.ts';
@@ -18,7 +19,7 @@ export interface LessonProps {
   readonly number: number;
 }
 
-export function Tour({ engine, lesson, part }: LessonProps & { part: Part }) {
+export function Tour({ engine, lesson, part, children }: LessonProps & { part: Part; children: ComponentChildren }) {
   const again = () => void setStand(engine, part.stand, part.select, part.beside);
   const isMoved = engine.busy.value === null && !standsAt(engine, part.stand);
   return (
@@ -38,6 +39,7 @@ export function Tour({ engine, lesson, part }: LessonProps & { part: Part }) {
           </button>
         </p>
       )}
+      {children}
       <ToView />
       <Listing engine={engine} text={part.stand.program} />
     </>

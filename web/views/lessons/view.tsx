@@ -51,6 +51,18 @@ export function LessonsView({ engine }: ViewProps) {
 
   if (one === undefined) return <List onOpen={(n) => show(n, 0)} />;
   const common = { engine, lesson: one, number };
+  const moves = (
+    <div class="lesson-move">
+      <button type="button" disabled={at === 0} onClick={() => move(-1)}>
+        Back <kbd>[</kbd>
+      </button>
+      {at < one.parts.length && (
+        <button type="button" class="main" onClick={() => move(1)}>
+          {at + 1 < one.parts.length ? 'Next' : 'To the question'} <kbd>]</kbd>
+        </button>
+      )}
+    </div>
+  );
   return (
     <article class="lesson">
       <nav class="lesson-where" aria-label="Lesson">
@@ -78,20 +90,19 @@ export function LessonsView({ engine }: ViewProps) {
         </ol>
       </nav>
       {at < one.parts.length ? (
-        <Tour key={`${number}.${at}`} {...common} part={one.parts[at]!} />
+        <Tour key={`${number}.${at}`} {...common} part={one.parts[at]!}>
+          {moves}
+        </Tour>
       ) : (
-        <Question key={`${number}.?`} {...common} onNext={number < LESSONS.length ? () => show(number + 1, 0) : null} />
+        <>
+          <Question
+            key={`${number}.?`}
+            {...common}
+            onNext={number < LESSONS.length ? () => show(number + 1, 0) : null}
+          />
+          {moves}
+        </>
       )}
-      <div class="lesson-move">
-        <button type="button" disabled={at === 0} onClick={() => move(-1)}>
-          Back <kbd>[</kbd>
-        </button>
-        {at < one.parts.length && (
-          <button type="button" class="main" onClick={() => move(1)}>
-            {at + 1 < one.parts.length ? 'Next' : 'To the question'} <kbd>]</kbd>
-          </button>
-        )}
-      </div>
     </article>
   );
 }
