@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseMmp } from '../../../src/syscalls/mmp.ts';
 import { CALL_GROUPS, DIRECTIVES } from './calls.ts';
+import { faultOf, sameLines } from './fault.ts';
 import { said } from './outcome.ts';
 
 const CALLS = CALL_GROUPS.flatMap(({ calls }) => calls);
@@ -56,3 +57,16 @@ test.each([
 ] as const)('an outcome in words: $want', ({ outcome, want, isBad }) =>
   expect(said(outcome)).toEqual({ text: want, isBad }),
 );
+
+test.each([
+  { one: 'a\nb\nc', other: 'a\nb\nc\nd', want: 3 },
+  { one: 'a\nb\nc', other: 'a\nx\nc', want: 1 },
+  { one: 'a\nb', other: 'a', want: 1 },
+  { one: 'a', other: '', want: 0 },
+])('lines in common: $one, $other', ({ one, other, want }) => expect(sameLines(one, other)).toBe(want));
+
+test.each([
+  { message: 'program.mmp:12: is no call: 3: 4', want: { line: 12, reason: 'is no call: 3: 4' } },
+  { message: 'program.mmp: is empty', want: { line: 0, reason: 'is empty' } },
+  { message: 'broken promise: x (at 3)', want: { line: 0, reason: 'broken promise: x (at 3)' } },
+])('a message is taken apart: $message', ({ message, want }) => expect(faultOf(message)).toEqual(want));

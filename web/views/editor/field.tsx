@@ -9,8 +9,8 @@
 import { useSignal } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { Fault } from './fault.ts';
 import type { Said } from './outcome.ts';
-import type { Fault } from './trial.ts';
 
 /** In pixels, as in editor.css. */
 const LINE = 22;
@@ -122,7 +122,7 @@ export function Field(props: FieldProps) {
           <p
             class="editor-fault"
             id="editor-fault"
-            role="alert"
+            role="status"
             style={{ top: top(fault.line + (caret.value === fault.line ? -1 : 1)) }}
           >
             {fault.reason}

@@ -9,14 +9,9 @@ import { type Signal, signal } from '@preact/signals';
 import type { MachineChoice } from '../../../src/view/choice.ts';
 import type { ProgramLine } from '../../../src/view/program.ts';
 import { Engine } from '../../app/engine.ts';
+import { type Fault, faultOf } from './fault.ts';
 
 const PATIENCE_MS = 5000;
-
-export interface Fault {
-  /** From 1; 0: no line is named. */
-  readonly line: number;
-  readonly reason: string;
-}
 
 export interface Tried {
   readonly text: string;
@@ -29,6 +24,8 @@ const utf8 = new TextEncoder();
 
 export class Trial {
   readonly tried: Signal<Tried | null> = signal(null);
+  /** The last that made a step. */
+  readonly lastRun: Signal<Tried | null> = signal(null);
   private engine: Engine | null = null;
   private waiting: { text: string; choice: MachineChoice } | null = null;
   private isRunning = false;
@@ -53,7 +50,9 @@ export class Trial {
       for (let next = this.waiting; next !== null; next = this.waiting) {
         this.waiting = null;
         const tried = await this.tryOut(next.text, next.choice);
-        if (this.waiting === null && !this.isClosed) this.tried.value = tried;
+        if (this.waiting !== null || this.isClosed) continue;
+        if (tried.fault === null || tried.lines.length > 0) this.lastRun.value = tried;
+        this.tried.value = tried;
       }
     } finally {
       this.isRunning = false;
@@ -83,11 +82,4 @@ export class Trial {
     const fault = isRun ? null : faultOf(engine.error.value);
     return { text, fault, lines: (await engine.ask('programLines')) ?? [] };
   }
-}
-
-/** `program.mmp:12: reason`, or words without a line. */
-export function faultOf(message: string | null): Fault {
-  const found = /^[^:]*:(\d+): ([\s\S]*)$/.exec(message ?? '');
-  if (found !== null) return { line: Number(found[1]), reason: found[2]! };
-  return { line: 0, reason: (message ?? 'it could not be run').replace(/^program\.mmp: /, '') };
 }

@@ -12,10 +12,11 @@ import { plural } from '../../ui/format.ts';
 import { CALL_GROUPS, type CallHelp, DIRECTIVES } from './calls.ts';
 import { draft, followProgram, isLive, runDraft } from './draft.ts';
 import { EXAMPLES } from './examples.ts';
+import { sameLines } from './fault.ts';
 import { caretLine, Field, typeInto } from './field.tsx';
 import { type Said, said } from './outcome.ts';
 import { Outcomes } from './outcomes.tsx';
-import { Trial } from './trial.ts';
+import { Trial, type Tried } from './trial.ts';
 import './editor.css';
 
 /** So long nobody has typed. */
@@ -54,9 +55,11 @@ export function EditorView({ engine }: ViewProps) {
   const steps = useComputed(() => new Map(trial.tried.value?.lines.map(({ line }, step) => [line, step])));
   const outcomes = useComputed(() => {
     const map = new Map<number, Said>();
-    const now = trial.tried.value;
-    if (now === null || now.text !== draft.value) return map;
-    for (const { line, outcome } of now.lines) if (outcome !== null) map.set(line, said(outcome));
+    const last = trial.lastRun.value;
+    if (last === null) return map;
+    // What was written since may change all that follows, and nothing before.
+    const same = sameLines(last.text, draft.value);
+    for (const { line, outcome } of last.lines) if (outcome !== null && line <= same) map.set(line, said(outcome));
     return map;
   });
   const run = (): void => {
@@ -82,7 +85,6 @@ export function EditorView({ engine }: ViewProps) {
     typeInto(area, at, at, isEmpty ? template : `\n${template}`);
   };
   const begin = (from: string): void => typeInto(field.current!, 0, field.current!.value.length, from);
-  const isBusy = tried === null || tried.text !== text;
   return (
     <div class="editor">
       <div class="editor-bar">
@@ -104,11 +106,13 @@ export function EditorView({ engine }: ViewProps) {
         </button>
       </div>
       <p class="editor-state" role="status">
-        {isBusy ? 'Trying it …' : stateOf(fault !== null, tried.lines.length, outcomes.value)}
-        {!isOpen && !isBusy && ` The views show another program${fault === null ? ': press Run.' : ' meanwhile.'}`}
+        {tried === null ? 'Trying it …' : stateOf(tried, outcomes.value)}
+        {tried?.text === text &&
+          !isOpen &&
+          ` The views show another program${fault === null ? ': press Run.' : ' meanwhile.'}`}
       </p>
       {fault !== null && fault.line === 0 && (
-        <p class="wrong" id="editor-fault" role="alert">
+        <p class="wrong" id="editor-fault" role="status">
           {fault.reason}
         </p>
       )}
@@ -138,10 +142,10 @@ export function EditorView({ engine }: ViewProps) {
   );
 }
 
-function stateOf(isWrong: boolean, steps: number, outcomes: ReadonlyMap<number, Said>): string {
-  if (isWrong) return 'This is no program yet.';
+function stateOf({ fault, lines }: Tried, outcomes: ReadonlyMap<number, Said>): string {
+  if (fault !== null) return 'This is no program yet.';
   const bad = [...outcomes.values()].filter(({ isBad }) => isBad).length;
-  return `${plural(steps, 'step')}${bad === 0 ? '.' : `, ${bad} refused or broken off.`}`;
+  return `${plural(lines.length, 'step')}${bad === 0 ? '.' : `, ${bad} refused or broken off.`}`;
 }
 
 function Begin({ onBegin }: { onBegin: (text: string) => void }) {
@@ -234,10 +238,9 @@ function Calls({ onInsert }: { onInsert: (call: CallHelp) => void }) {
               <li key={call.name}>
                 <button type="button" title={call.template} onClick={() => onInsert(call)}>
                   {call.name}
-                </button>
-                <span>
-                  <code>{call.signature}</code> {call.says}
-                </span>
+                </button>{' '}
+                {call.says}
+                <code>{call.signature}</code>
               </li>
             ))}
           </ul>
