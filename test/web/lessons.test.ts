@@ -104,5 +104,12 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.close();
   });
 
+  test('a lesson that stands beside another view stays there, and changes that one', async () => {
+    const page = await site.open('view=frames&beside=lessons&lesson=4');
+    await standsAt(page, 'An object for pages without one', 'step 2 ');
+    expect(await page.locator('.views > .view-reverse + .view-lessons').count()).toBe(1);
+    await page.close();
+  });
+
   test('no page said an error, and nothing was asked of another host', () => expect(site.errors).toEqual([]));
 });

@@ -2,13 +2,13 @@
 import { useSignal } from '@preact/signals';
 import type { Verdict } from '../../../src/view/lessons_checks.ts';
 import { MEMORY_STEP } from '../../../src/view/lessons_places.ts';
-import { beside, selection } from '../../app/state.ts';
+import { selection } from '../../app/state.ts';
 import type { Question as Asked } from '../../lessons/lesson.ts';
 import { hex } from '../../ui/format.ts';
 import { Listing } from './listing.tsx';
 import { markDone } from './progress.ts';
 import { Prose } from './prose.tsx';
-import { choosePage, setStand } from './stand.ts';
+import { choosePage, setStand, showBeside, shownBeside } from './stand.ts';
 import { Facts, Heading, type LessonProps, ToView } from './tour.tsx';
 
 const MIB = 2 ** 20;
@@ -124,10 +124,10 @@ export function Question({ engine, lesson, number, onNext }: LessonProps & { onN
 function Write() {
   return (
     <p class="answer">
-      {beside.value === 'editor' ? (
+      {shownBeside() === 'editor' ? (
         'Write into the program beside. It runs while you type.'
       ) : (
-        <button type="button" onClick={() => (beside.value = 'editor')}>
+        <button type="button" onClick={() => showBeside('editor')}>
           Open the editor beside
         </button>
       )}

@@ -7,7 +7,7 @@ import { MACHINE_CHOICE, type MachineChoice } from '../../../src/view/choice.ts'
 import type { PageName } from '../../../src/view/lessons_ask.ts';
 import type { Engine } from '../../app/engine.ts';
 import { openText } from '../../app/sources.ts';
-import { beside, opened, program, selectFrame, selectNothing, selectPage } from '../../app/state.ts';
+import { beside, opened, program, selectFrame, selectNothing, selectPage, view } from '../../app/state.ts';
 import type { ViewId } from '../../app/views.ts';
 import type { Stand } from '../../lessons/lesson.ts';
 import { draft } from '../editor/draft.ts';
@@ -16,7 +16,7 @@ let wishes = 0;
 
 export async function setStand(engine: Engine, stand: Stand, select: PageName | null, next: ViewId): Promise<void> {
   const mine = ++wishes;
-  beside.value = next;
+  showBeside(next);
   // Whatever was written there: the lesson begins with its own text.
   draft.value = stand.program;
   await still(engine);
@@ -26,6 +26,16 @@ export async function setStand(engine: Engine, stand: Stand, select: PageName | 
   const step = Math.min(stand.step, engine.now.value?.length ?? 0);
   if (step !== engine.now.value?.step) await engine.seek(step);
   if (mine === wishes) await choosePage(engine, select);
+}
+
+/** The other of the two places is the view's, on whichever side the lesson stands. */
+export function showBeside(id: ViewId): void {
+  if (view.value === 'lessons') beside.value = id;
+  else view.value = id;
+}
+
+export function shownBeside(): ViewId | null {
+  return view.value === 'lessons' ? beside.value : view.value;
 }
 
 export async function choosePage(engine: Engine, name: PageName | null): Promise<void> {

@@ -2,7 +2,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Engine } from '../../app/engine.ts';
-import { beside } from '../../app/state.ts';
 import { VIEWS } from '../../app/views.ts';
 import type { Fact, Lesson, Part } from '../../lessons/lesson.ts';
 import { grouped } from '../../ui/format.ts';
@@ -10,7 +9,7 @@ import { useAnswer } from '../../ui/use_answer.ts';
 import { Drawing } from './drawings.tsx';
 import { Listing } from './listing.tsx';
 import { Prose } from './prose.tsx';
-import { setStand, standsAt } from './stand.ts';
+import { setStand, shownBeside, standsAt } from './stand.ts';
 
 export interface LessonProps {
   readonly engine: Engine;
@@ -93,7 +92,7 @@ function shown(value: number | string | null | undefined): string {
 
 /** Where the views stand below each other. */
 export function ToView() {
-  const id = beside.value;
+  const id = shownBeside();
   if (id === null) return null;
   const { name } = VIEWS.find((one) => one.id === id)!;
   const go = () => {

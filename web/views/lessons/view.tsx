@@ -7,7 +7,7 @@ import { useEffect } from 'preact/hooks';
 import { FIRST_PROGRAM } from '../../app/first_program.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { beside, lesson, opened, part, program, selectNothing } from '../../app/state.ts';
+import { beside, lesson, opened, part, program, selectNothing, view } from '../../app/state.ts';
 import { LESSONS } from '../../lessons/index.ts';
 import { done, forgetProgress } from './progress.ts';
 import { Question } from './question.tsx';
@@ -25,7 +25,7 @@ export function LessonsView({ engine }: ViewProps) {
     lesson.value = wanted === undefined ? 0 : n;
     part.value = wanted === undefined ? 0 : to;
     if (wanted === undefined) {
-      beside.value = null;
+      if (view.value === 'lessons') beside.value = null;
       return;
     }
     const { stand, beside: next } = wanted.parts[to] ?? wanted.question;
@@ -34,7 +34,7 @@ export function LessonsView({ engine }: ViewProps) {
   const move = (by: number): void => {
     const here = LESSONS[lesson.peek() - 1];
     if (here === undefined) return;
-    const to = part.peek() + by;
+    const to = Math.min(part.peek(), here.parts.length) + by;
     if (to >= 0 && to <= here.parts.length) show(lesson.peek(), to);
   };
   useKeys('Lessons', [
