@@ -1,7 +1,7 @@
 /** The lessons in a browser: their list, a whole lesson by keyboard, its question, and what is remembered. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
+import { CHROMIUM, holdLooks, keepShot, openSite, type Site, settled } from './site.ts';
 
 const VIEW = '.view-lessons';
 
@@ -88,8 +88,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await settled(page);
     await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.locator('.verdict.right').waitFor();
-    await holdLooks(page, 'lesson-question', VIEW);
-    await page.setViewportSize({ width: 360, height: 740 });
+    await keepShot(page, 'lesson-question');
     await page.getByRole('button', { name: /Look: Time/ }).click();
     expect(await page.evaluate(() => document.activeElement?.className)).toContain('view-time');
     await page.close();

@@ -42,7 +42,6 @@ export const filePages: Lesson = {
         place('page of the file by the formula', 1, A + 5 * PAGE, 'formulaIndex', 5),
         page('index of the frame that is there', FIVE, 'index', 5),
       ],
-      drawing: 'formula',
     },
     {
       title: 'A second window',
@@ -57,6 +56,7 @@ export const filePages: Lesson = {
         place('page of the file by the formula', 1, W2 + PAGE, 'formulaIndex', 5),
         page('entries that map its frame', FIVE, 'mapcount', 2),
       ],
+      drawing: 'formula',
     },
     {
       title: 'Back',

@@ -118,8 +118,8 @@ const PICTURES: Readonly<Record<DrawingId, Picture>> = {
         <Note x={8} y={94}>
           the region
         </Note>
-        <Note x={136} y={122}>
-          vm_start + (index − vm_pgoff) = vm_start + (5 − 4)
+        <Note x={8} y={122}>
+          address = vm_start + (index − vm_pgoff) = vm_start + (5 − 4)
         </Note>
       </>
     ),
@@ -171,41 +171,41 @@ const PICTURES: Readonly<Record<DrawingId, Picture>> = {
   'five-lists': {
     title: 'The five lists',
     says: 'inactive_anon and active_anon, inactive_file and active_file: pages enter at the head of an inactive list, used ones move to the active list, and reclaim takes from the inactive tails. unevictable stands apart.',
-    height: 176,
+    height: 192,
     draw: () => (
       <>
         {[
           { name: 'active_anon', y: 8 },
           { name: 'inactive_anon', y: 40 },
-          { name: 'active_file', y: 78 },
-          { name: 'inactive_file', y: 110 },
+          { name: 'active_file', y: 90 },
+          { name: 'inactive_file', y: 122 },
         ].map(({ name, y }) => (
           <Box key={name} x={76} y={y} w={210} text={name} kind={name.startsWith('in') ? '' : 'faint'} />
         ))}
-        <Box x={76} y={146} w={210} text="unevictable" kind="faint" />
+        <Box x={76} y={160} w={210} text="unevictable" kind="faint" />
         <Note x={8} y={57}>
           new
         </Note>
-        <Note x={8} y={127}>
+        <Note x={8} y={139}>
           new
         </Note>
         <Arrow from={[40, 53]} to={[74, 53]} />
-        <Arrow from={[40, 123]} to={[74, 123]} />
+        <Arrow from={[40, 135]} to={[74, 135]} />
         <Arrow from={[286, 53]} to={[316, 53]} />
-        <Arrow from={[286, 123]} to={[316, 123]} />
+        <Arrow from={[286, 135]} to={[316, 135]} />
         <Note x={320} y={57}>
           swap
         </Note>
-        <Note x={320} y={127}>
+        <Note x={320} y={139}>
           write, free
         </Note>
-        <Note x={296} y={163}>
+        <Note x={296} y={177}>
           never scanned
         </Note>
-        <Note x={76} y={75}>
+        <Note x={76} y={79}>
           head
         </Note>
-        <Note x={286} y={75} anchor="end">
+        <Note x={286} y={79} anchor="end">
           tail
         </Note>
       </>
