@@ -8,7 +8,9 @@ import { chosen } from './chosen.ts';
 import { compareQueries } from './compare.ts';
 import { framesQueries } from './frames.ts';
 import { hostQueries } from './host.ts';
+import { lessonsQueries } from './lessons.ts';
 import { listsQueries } from './lists.ts';
+import { programQueries } from './program.ts';
 import { reverseQueries } from './reverse.ts';
 import { resolve } from './selection.ts';
 import { spacesQueries } from './spaces.ts';
@@ -25,6 +27,8 @@ const QUERIES = {
   ...timeQueries,
   ...hostQueries,
   ...compareQueries,
+  ...lessonsQueries,
+  ...programQueries,
 } as const;
 
 export type Queries = typeof QUERIES;

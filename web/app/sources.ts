@@ -87,5 +87,10 @@ export async function openNamed(name: string, text: string, choice: MachineChoic
   if (name.startsWith('example:')) return openExample(name.slice('example:'.length), choice);
   if (name.startsWith('file:')) return openServed(Number(name.slice('file:'.length)), choice);
   if (name === 'live' && served.value?.live === true) return openLive();
-  return openText(name === 'program' && text !== '' ? text : FIRST_PROGRAM, choice);
+  if (name !== 'program' || text === '') return openText(FIRST_PROGRAM, choice);
+  if (await openText(text, choice)) return true;
+  // A program that is none yet can be mended in the editor.
+  opened.value = 'program';
+  program.value = text;
+  return false;
 }

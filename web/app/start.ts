@@ -7,7 +7,7 @@ import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, colouring, engine, followSelection, lesson, opened, otherChoice, pair, program, selection, served, theme, view } from './state.ts';
+import { beside, colouring, engine, followSelection, lesson, opened, otherChoice, pair, part, program, selection, served, theme, view } from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
@@ -52,6 +52,7 @@ async function goTo(fragment: string): Promise<void> {
   colouring.value = state.colouring;
   otherChoice.value = state.other;
   pair.value = state.pair;
+  part.value = state.part;
   const isOpen =
     engine.facts.value !== null &&
     state.opened === opened.value &&
@@ -79,6 +80,7 @@ function followState(): void {
       beside: beside.value,
       lesson: lesson.value,
       colouring: colouring.value,
+      part: part.value,
       opened: opened.value,
       program: program.value,
       step: engine.now.value?.step ?? 0,

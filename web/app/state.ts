@@ -17,6 +17,8 @@ export const view: Signal<ViewId> = signal('frames');
 export const beside: Signal<ViewId | null> = signal(null);
 /** Of the lesson that is open; 0: the list of them. */
 export const lesson: Signal<number> = signal(0);
+/** Of that lesson, from 0; behind the last one comes the question. */
+export const part: Signal<number> = signal(0);
 /** What is open, as the address says it: `example:zipf`, `file:0`, `program` (its text stands beside); '' for a dropped file. */
 export const opened: Signal<string> = signal('');
 /** The `revmap serve` behind this page; null: there is none. */

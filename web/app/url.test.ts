@@ -14,6 +14,7 @@ test('url: what is written is read back', () => {
     beside: 'lists',
     lesson: 3,
     colouring: 'age',
+    part: 2,
     opened: 'program',
     program: '%mmp 1\n1 mmap(…)\n',
     step: 12_345,

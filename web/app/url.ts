@@ -17,6 +17,7 @@ export interface PageState {
   beside: ViewId | null;
   lesson: number;
   colouring: Colouring;
+  part: number;
   opened: string;
   program: string;
   step: number;
@@ -32,6 +33,7 @@ export const FIRST_STATE: PageState = {
   beside: null,
   lesson: 0,
   colouring: 'owner',
+  part: 0,
   opened: '',
   program: '',
   step: 0,
@@ -56,6 +58,7 @@ export function writeState(state: PageState): string {
   put('beside', state.beside ?? '', '');
   put('lesson', String(state.lesson), '0');
   put('colour', state.colouring, FIRST_STATE.colouring);
+  put('part', String(state.part), '0');
   put('open', state.opened, '');
   if (state.opened === 'program') put('program', packText(state.program), '');
   putChoice(put, choice);
@@ -95,6 +98,7 @@ export function readState(fragment: string): PageState {
     lesson: wholeIn(word('lesson'), 0, 10) ?? 0,
     opened: /^(program|live|example:[a-z]{1,16}|file:\d{1,3})$/.test(word('open')) ? word('open') : '',
     colouring: COLOURINGS.find(({ id }) => id === word('colour'))?.id ?? FIRST_STATE.colouring,
+    part: wholeIn(word('part'), 0, 20) ?? 0,
     program: text ?? '',
     step: wholeIn(word('step'), 0, 2 ** 40) ?? 0,
     choice: choiceIn(word),
