@@ -23,6 +23,7 @@ import { type Way, wayOf } from './reverse_groups.ts';
 import { reverseOfHost } from './reverse_host.ts';
 import { interesting } from './reverse_interesting.ts';
 import { lookupsOf } from './reverse_lookup.ts';
+import { resolve, type Selection } from './selection.ts';
 import type { MachineSubject, Subject } from './subject.ts';
 
 /** null: there is no such frame. `pid` and `address` name a place that is to be in the picture. */
@@ -32,8 +33,9 @@ function reverse(subject: Subject, pfn: number, pid: number | null, address: num
   return pfn < subject.machine.frames.frames ? reverseOfMachine(subject, pfn as Pfn, pid, address) : null;
 }
 
-function reverseOfMachine(
-  { machine, living }: MachineSubject,
+/** The same for a machine that is in no timeline. */
+export function reverseOfMachine(
+  { machine, living }: Pick<MachineSubject, 'machine' | 'living'>,
   pfn: Pfn,
   pid: number | null,
   address: number | null,
@@ -82,7 +84,11 @@ function reverseOfMachine(
     edges: graph.edges,
     ...walk,
     mapcount: who.mapcount,
-    notes: [...(nobody === null ? [] : [nobody]), ...notesOf(machine, pfn, way)],
+    notes: [
+      ...(nobody === null ? [] : [nobody]),
+      ...notesOf(machine, pfn, way),
+      ...missedText(who.mapcount, walk.cost.found),
+    ],
     lookups: lookupsOf(machine, pfn),
   };
 }
@@ -160,6 +166,13 @@ function notesOf(machine: Machine, pfn: Pfn, way: Way): string[] {
   return notes;
 }
 
+/** A page that KSM merged may have entries that no item leads to yet (mm/ksm_page.ts). */
+function missedText(mapcount: number, found: number): string[] {
+  if (found >= mapcount) return [];
+  const says = 'a fork of a merged page, whose parent’s rmap_item went, is found when ksmd has come by';
+  return [`The walk meets ${found} of ${counted(mapcount, 'entry', 'entries')}: ${says}.`];
+}
+
 /** By address space. Threads and vforked children share one. */
 export function processNames(living: MachineSubject['living']): ReadonlyMap<number, readonly ProcessName[]> {
   const names = new Map<number, ProcessName[]>();
@@ -171,4 +184,14 @@ export function processNames(living: MachineSubject['living']): ReadonlyMap<numb
   return names;
 }
 
-export const reverseQueries = { reverse, interesting } as const;
+/** The same for what is chosen, wherever it is at this moment. `chosen` has both names of it. */
+function reverseChosen(
+  subject: Subject,
+  selection: Selection,
+): { readonly chosen: Selection; readonly answer: ReverseAnswer | null } {
+  const chosen = resolve(subject, selection);
+  const { pfn, pid, address } = chosen;
+  return { chosen, answer: pfn === null ? null : reverse(subject, pfn, pid, address) };
+}
+
+export const reverseQueries = { reverse, reverseChosen, interesting } as const;

@@ -61,7 +61,8 @@ class WalkBuilder {
   private readonly way: Way;
   private readonly hub: number;
   private readonly trunk: readonly number[];
-  private readonly visits: Visit[] = [];
+  /** With the group that each hangs on: in an ascending tree who is above a node may come after it. */
+  private readonly visits: { visit: Visit; group: number }[] = [];
   private readonly moreVisits = { maps: 0, inVain: 0 };
   private readonly cost = { mms: 0, vmas: 0, links: 0, entries: 0, found: 0, inVain: 0 };
   private readonly shown: Set<Candidate>;
@@ -87,7 +88,11 @@ class WalkBuilder {
     for (let number = 0; number < groups.length; number++) this.addGroup(groups[number]!, number);
     this.tellHidden(this.hub);
     this.linkGroups();
-    return { visits: this.visits, moreVisits: this.moreVisits, cost: this.cost };
+    const visits = this.visits.map(({ visit, group }) => ({
+      ...visit,
+      path: visit.path.length === 0 ? [] : [...this.pathTo(group), ...visit.path],
+    }));
+    return { visits, moreVisits: this.moreVisits, cost: this.cost };
   }
 
   /** Whose rows are drawn: the chosen page's, those that map the page, the first of the others. */
@@ -143,16 +148,15 @@ class WalkBuilder {
       this.hidden.maps += met.filter(({ maps }) => maps).length;
     } else this.tellHidden(this.groupNodes[group] ?? this.hub);
     if (!this.isBehindTheEnd()) this.cost.vmas += 1;
-    let way: number[] | null = null;
+    let nodes: readonly number[] = [];
     for (const one of met) {
       const behind = this.isBehindTheEnd();
-      const path: readonly number[] = drawn ? this.draw(candidate, one, group, behind, way) : [];
-      if (drawn) way = [...path];
-      this.addVisit(vma, one, path, behind);
+      if (drawn) nodes = this.draw(vma, one, this.groupNodes[group]!, behind, nodes);
+      this.addVisit(vma, one, group, nodes, behind);
     }
   }
 
-  private addVisit(vma: Vma, one: Met, path: readonly number[], behind: boolean): void {
+  private addVisit(vma: Vma, one: Met, group: number, path: readonly number[], behind: boolean): void {
     if (!behind) {
       this.cost.entries += one.entries;
       if (one.maps) this.cost.found += 1;
@@ -168,7 +172,7 @@ class WalkBuilder {
       return;
     }
     const names = this.namesOf(vma);
-    this.visits.push({
+    const visit: Visit = {
       number,
       path,
       process: processText(names, vma.vmMm.id),
@@ -185,25 +189,26 @@ class WalkBuilder {
       bits: one.maps ? bitsOf(this.asked.machine, one.slot) : [],
       behindTheEnd: behind,
       entries: one.entries,
-    });
+    };
+    this.visits.push({ visit, group });
   }
 
-  /** Nodes of one visit, in the order in which this kernel comes to them; `before`: of the last visit of the same VMA. */
-  private draw(candidate: Candidate, one: Met, group: number, behind: boolean, before: number[] | null): number[] {
-    const { vma } = candidate;
+  /** Nodes of one visit behind its group, in the order in which this kernel comes to them; `before`: of the VMA's visit before. */
+  private draw(vma: Vma, one: Met, group: number, behind: boolean, before: readonly number[]): readonly number[] {
     const { graph, way } = this;
     const inVain = !one.maps || behind;
-    const path = this.pathTo(group);
-    let last = path.at(-1)!;
+    const nodes: number[] = [];
     way.order.forEach((kind, at) => {
       // A VMA in which the page is found twice is drawn once.
-      const shared = before !== null && kind !== 'pte' && way.order[0] !== 'pte';
-      const node = shared ? before.at(at - way.order.length)! : this.addNode(kind, at + 3, vma, one, inVain);
-      if (!shared) graph.link(last, node, '', inVain);
-      path.push(node);
-      last = node;
+      if (before.length > 0 && kind !== 'pte') {
+        nodes.push(before[at]!);
+        return;
+      }
+      const node = this.addNode(kind, at + 3, vma, one, inVain);
+      graph.link(nodes.at(-1) ?? group, node, '', inVain);
+      nodes.push(node);
     });
-    return path;
+    return nodes;
   }
 
   private pathTo(group: number): number[] {

@@ -20,6 +20,7 @@ import {
   PG_table,
   PG_tail,
 } from '../mm/page_flags.ts';
+import { isSince } from '../mm/release.ts';
 import { AnonVma } from '../mm/rmap/anon_vma.ts';
 import { AnonVmaList } from '../mm/rmap/anon_vma_list.ts';
 import { nonlinearVmas } from '../mm/rmap/nonlinear.ts';
@@ -46,8 +47,9 @@ export function mappingWord(machine: Machine, pfn: Pfn): TaggedWord {
     return { pointer: swapped ? '&swapper_space' : 'NULL', bits: '', says };
   }
   const tag = word & 3;
-  const hasKsm = machine.generation.newKsm !== undefined || tag === 3;
-  const bits = !namesObjects(machine) ? '' : hasKsm ? tag.toString(2).padStart(2, '0') : String(tag & 1);
+  // The second bit came with KSM.
+  const hasTwo = isSince(machine.generation.version, '2.6.32');
+  const bits = !namesObjects(machine) ? '' : hasTwo ? tag.toString(2).padStart(2, '0') : String(tag & 1);
   const id = (word - tag) / 4;
   if (word === 0) return { pointer: 'NULL', bits, says: 'it belongs to nobody' };
   if (tag === 3) return { pointer: `stable node ${id}`, bits, says: 'PAGE_MAPPING_KSM: a page that KSM merged' };

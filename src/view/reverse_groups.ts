@@ -199,10 +199,19 @@ function treeGroups<T>(
     edge: side === 'equal' ? 'same pages' : side === 'root' ? '' : side,
     title:
       verdict === 'left out' ? `${counted(members, 'VMA')} left out` : verdict === 'passed' ? `passed: ${says}` : name,
-    lines: verdict === 'shows' ? [interval] : verdict === 'left out' ? [says] : [],
+    lines:
+      verdict === 'left out'
+        ? [says]
+        : verdict === 'shows'
+          ? [side === 'root' ? interval : `${sideText(side)}: ${interval}`]
+          : [],
     fields: [field('interval', interval, 'pages of the object that it shows'), ...fieldsOf(member)],
     candidates: verdict === 'shows' ? [found(member)] : [],
   }));
+}
+
+function sideText(side: 'left' | 'right' | 'equal'): string {
+  return side === 'equal' ? 'same' : side;
 }
 
 // 2.6: a list
