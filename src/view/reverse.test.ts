@@ -83,7 +83,7 @@ function faults(machine: Machine, answer: ReverseAnswer, entries: readonly strin
 describe.each(KERNELS.map(({ version }) => version))('Linux %s', (kernel) => {
   test('random programs: mappers are those of the page tables, each visit has an outcome, and nothing changes', () => {
     let inVain = 0;
-    for (let seed = 1; seed <= 4; seed++) {
+    for (let seed = 1; seed <= 3; seed++) {
       const program = new RandomProgram(seed, kernel);
       const { machine } = program;
       for (let step = 1; step <= 160; step++) {
@@ -174,7 +174,7 @@ describe('a page from before a fork, of which the child has made a copy', () => 
   });
 });
 
-test('a thousand children: what is left out of the picture is counted, and the chosen page is in it', async () => {
+test('two hundred children: what is left out of the picture is counted, and the chosen page is in it', async () => {
   const forks = Array.from({ length: 200 }, (_, n) => `1 fork() = ${n + 3}`).join('\n');
   const subject = await machineAt(`${FORK}${forks}\n`, '2.6.24');
   const pfn = frameAt(subject.machine, subject.living[0]!.mm, vpnOf(PAGE + 8192))!;
@@ -184,7 +184,7 @@ test('a thousand children: what is left out of the picture is counted, and the c
   expect(answer.nodes.length).toBeLessThan(160);
   expect(answer.nodes.find(({ page }) => page?.pid === 202)?.kind).toBe('vma');
   const hidden = answer.nodes.filter(({ kind }) => kind === 'more').map(({ title }) => title);
-  expect(hidden).toEqual(['… 166 more VMAs: 166 map it']);
+  expect(hidden).toEqual(['… 178 more VMAs: 178 map it']);
 });
 
 test('the tag bit, the page cache and the swap cache are told; who has no mapper says why', async () => {

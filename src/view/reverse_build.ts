@@ -22,8 +22,8 @@ import {
 import type { Candidate, Group, Met, Way } from './reverse_groups.ts';
 
 /** Rows of the picture: those that map the page, and all. */
-const MOST_MAPPERS = 24;
-const MOST_ROWS = 36;
+const MOST_MAPPERS = 16;
+const MOST_ROWS = 24;
 /** Small rows: nodes that a search passes by, and what it leaves out. */
 const MOST_SMALL = 60;
 /** Visits in the list that map nothing, and those that do. */
@@ -71,6 +71,8 @@ class WalkBuilder {
   private number = 0;
   private found = 0;
   private small = 0;
+  /** The last group that is drawn: what is left out hangs on it. */
+  private last: number;
   /** Candidates left out since the last row. */
   private hidden = { vmas: 0, maps: 0 };
 
@@ -80,13 +82,14 @@ class WalkBuilder {
     this.way = way;
     this.hub = hub;
     this.trunk = trunk;
+    this.last = hub;
     this.shown = this.choose();
   }
 
   build(): Walk {
     const { groups } = this.way;
     for (let number = 0; number < groups.length; number++) this.addGroup(groups[number]!, number);
-    this.tellHidden(this.hub);
+    this.tellHidden();
     this.linkGroups();
     const visits = this.visits.map(({ visit, group }) => ({
       ...visit,
@@ -124,10 +127,12 @@ class WalkBuilder {
       if (this.way.counts === 'links' && !isSmall) this.cost.links += 1;
     }
     if (drawn) {
-      this.tellHidden(this.hub);
-      const { kind, title, lines, fields, depth } = group;
+      this.tellHidden();
+      const { kind, mm, lines, fields, depth } = group;
       const inVain = !isSmall && !group.candidates.some(({ met }) => met.some(({ maps }) => maps));
-      this.groupNodes[number] = this.graph.add({ kind, column: 2, depth, title, lines, fields, inVain });
+      const title = mm === null ? group.title : processText(this.asked.processes.get(mm) ?? [], mm);
+      this.last = this.graph.add({ kind, column: 2, depth, title, lines, fields, inVain });
+      this.groupNodes[number] = this.last;
     }
     for (const candidate of group.candidates) this.addCandidate(candidate, number);
   }
@@ -146,7 +151,7 @@ class WalkBuilder {
     if (!drawn) {
       this.hidden.vmas += 1;
       this.hidden.maps += met.filter(({ maps }) => maps).length;
-    } else this.tellHidden(this.groupNodes[group] ?? this.hub);
+    } else this.tellHidden();
     if (!this.isBehindTheEnd()) this.cost.vmas += 1;
     let nodes: readonly number[] = [];
     for (const one of met) {
@@ -226,7 +231,8 @@ class WalkBuilder {
     const page = names.length === 0 ? null : { pid: names[0]!.pid, address };
     const where = { kind, column, inVain, page };
     if (kind === 'vma') {
-      const formula = this.way.order[0] === 'vma' && one.formula.kind !== 'met' ? formulaText(one.formula) : null;
+      const computes = this.way.endsAtMapcount && one.formula.kind !== 'met';
+      const formula = computes ? formulaText(one.formula) : null;
       const lines = [`${hex(addrOf(vma.vmStart))}‥${hex(addrOf(vma.vmEnd))}`];
       return this.graph.add({ ...where, title: `VMA ${regionText(vma)}`, lines, fields: vmaFields(vma), formula });
     }
@@ -260,29 +266,24 @@ class WalkBuilder {
   }
 
   /** One small row for all that was left out since the last. */
-  private tellHidden(from: number): void {
+  private tellHidden(): void {
     const { vmas, maps } = this.hidden;
     if (vmas === 0) return;
     this.hidden = { vmas: 0, maps: 0 };
     const rest = maps === 0 ? 'in vain' : `${maps.toLocaleString('en')} map it`;
     const title = `… ${counted(vmas, 'more VMA')}: ${rest}`;
-    this.graph.link(from, this.graph.add({ kind: 'more', column: 3, title, inVain: maps === 0 }), '', maps === 0);
+    this.graph.link(this.last, this.graph.add({ kind: 'more', column: 3, title, inVain: maps === 0 }), '', maps === 0);
   }
 
   /** Edges between groups, when all are there: in an ascending tree a node comes after what is on its left. */
   private linkGroups(): void {
+    const onTheWay = new Set(this.visits.filter(({ visit }) => visit.maps).flatMap(({ group }) => this.pathTo(group)));
     this.way.groups.forEach((group, number) => {
       const node = this.groupNodes[number];
       if (node === undefined) return;
       let above = group.above;
       while (above >= 0 && this.groupNodes[above] === undefined) above = this.way.groups[above]!.above;
-      const { inVain } = this.graph.nodes[node]!;
-      this.graph.link(
-        above < 0 ? this.hub : this.groupNodes[above]!,
-        node,
-        group.edge,
-        inVain || group.kind !== 'link',
-      );
+      this.graph.link(above < 0 ? this.hub : this.groupNodes[above]!, node, group.edge, !onTheWay.has(node));
     });
   }
 }

@@ -20,10 +20,11 @@ import {
   PG_table,
   PG_tail,
 } from '../mm/page_flags.ts';
+import { PrioTree } from '../mm/prio_tree.ts';
 import { isSince } from '../mm/release.ts';
 import { AnonVma } from '../mm/rmap/anon_vma.ts';
 import { AnonVmaList } from '../mm/rmap/anon_vma_list.ts';
-import { nonlinearVmas } from '../mm/rmap/nonlinear.ts';
+import { NonlinearFileVmas, nonlinearVmas } from '../mm/rmap/nonlinear.ts';
 import { PteChainRmap } from '../mm/rmap/pte_chain.ts';
 import { type Pfn, type SwapEntry, swpOffset, swpType } from '../mm/units.ts';
 import { ownerOf, type WhoMaps } from '../mm/who.ts';
@@ -63,21 +64,23 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
   const word = frames.mapping(pfn);
   const isAnon = (word & PAGE_MAPPING_ANON) !== 0;
   const known = who.mapping.kind !== 'none' || who.mapcount > 0;
+  const hasMapcount = namesObjects(machine);
+  const { version } = machine.generation;
+  const count = isSince(version, '4.6') ? '_refcount' : hasMapcount ? '_count' : 'count';
   const lines = [
-    `_count ${who.refcount} · mapcount ${who.mapcount}`,
+    `${count} ${who.refcount}${hasMapcount ? ` · mapcount ${who.mapcount}` : ''}`,
     ...(known && machine.rmap.walksAll !== true ? [`index ${isAnon ? hex(who.index) : who.index}`] : []),
     ...(frames.has(pfn, PG_anon_exclusive) ? ['anon_exclusive'] : []),
     ...(large === undefined ? [] : [`folio of ${folioPages(machine, compoundHead(machine, pfn))} pages`]),
   ];
-  const mapcountSays =
-    machine.rmap.walksAll === true
-      ? 'page-table entries that map it; this kernel does not know it'
-      : 'page-table entries that map it: the walk may end when it has met so many';
+  const mapcountSays = !hasMapcount
+    ? 'page-table entries that map it; this kernel has no such field'
+    : 'page-table entries that map it: the walk may end when it has met so many';
   const fields: Field[] = [
     field('page_to_pfn', `${pfn} = ${hex(pfn)}`, `at ${hex(pfn * 4096)} of physical memory, in ${who.zone}`),
     field('flags', who.flags.join(' ') || 'none', 'what the kernel has noted of it'),
-    field('_count', who.refcount, 'whoever holds it: entries, the page cache, somebody who works on it'),
-    field('_mapcount', who.mapcount, mapcountSays),
+    field(count, who.refcount, 'whoever holds it: entries, the page cache, somebody who works on it'),
+    field(hasMapcount ? '_mapcount' : '(mapcount)', who.mapcount, mapcountSays),
     field('mapping', mappingWord(machine, pfn).pointer, mappingWord(machine, pfn).says),
     field(
       'index',
@@ -156,12 +159,7 @@ export function anonVmaNode(anonVma: AnonVma, kind: 'owner' | 'parent'): NewNode
 function fileNode(machine: Machine, file: AddressSpace): NewNode {
   const { host, iMmap } = file;
   const nonlinear = nonlinearVmas(file).length;
-  const form =
-    machine.rmap.walksAll === true
-      ? 'i_mmap, i_mmap_shared'
-      : machine.rmap instanceof PteChainRmap
-        ? 'i_mmap: nobody asks it'
-        : 'i_mmap: a tree';
+  const form = fileForm(machine, file);
   const fields = [
     field(
       'host',
@@ -180,6 +178,13 @@ function fileNode(machine: Machine, file: AddressSpace): NewNode {
     field('i_mmap_writable', file.iMmapWritable, 'shared mappings that may write'),
   ];
   return { kind: 'owner', column: 1, title: nameOf(host.name), lines: [form, counted(iMmap.size, 'VMA')], fields };
+}
+
+function fileForm({ rmap }: Machine, { iMmap }: AddressSpace): string {
+  if (rmap.walksAll === true) return 'i_mmap, i_mmap_shared: lists';
+  if (rmap instanceof PteChainRmap) return 'i_mmap: nobody asks it';
+  const linear = iMmap instanceof NonlinearFileVmas ? iMmap.linear : iMmap;
+  return linear instanceof PrioTree ? 'i_mmap: prio_tree' : 'i_mmap: interval tree';
 }
 
 /** The end of a path says most. */

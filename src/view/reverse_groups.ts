@@ -47,6 +47,8 @@ export interface Group {
   readonly above: number;
   readonly edge: string;
   readonly title: string;
+  /** Of an address space: its id; its process names it. */
+  readonly mm: number | null;
   readonly lines: readonly string[];
   readonly fields: readonly Field[];
   readonly candidates: readonly Candidate[];
@@ -104,6 +106,7 @@ function linkTree(machine: Machine, pfn: Pfn, anonVma: AnonVma): Group[] {
   const steps = intervalSteps(
     top,
     index,
+    hex,
     ({ vma }) => vma,
     ({ links }) => links as IntervalLinks<NonNullable<typeof top>>,
   );
@@ -147,6 +150,7 @@ function fileVmas(machine: Machine, pfn: Pfn, { iMmap }: AddressSpace): Group[] 
             intervalSteps<Vma>(
               linear.top as Vma | null,
               index,
+              String,
               (vma) => vma,
               (vma) => vma.shared,
             ),
@@ -180,6 +184,7 @@ const PLAIN = {
   above: -1,
   edge: '',
   title: '',
+  mm: null,
   lines: [],
   fields: [],
   candidates: [],
@@ -196,22 +201,24 @@ function treeGroups<T>(
     kind: verdict === 'shows' ? 'link' : verdict === 'passed' ? 'passed' : 'left-out',
     depth,
     above: above === null ? -1 : numbers.get(above)!,
-    edge: side === 'equal' ? 'same pages' : side === 'root' ? '' : side,
-    title:
-      verdict === 'left out' ? `${counted(members, 'VMA')} left out` : verdict === 'passed' ? `passed: ${says}` : name,
-    lines:
-      verdict === 'left out'
-        ? [says]
-        : verdict === 'shows'
-          ? [side === 'root' ? interval : `${sideText(side)}: ${interval}`]
-          : [],
-    fields: [field('interval', interval, 'pages of the object that it shows'), ...fieldsOf(member)],
+    edge: side === 'root' ? '' : side,
+    mm: null,
+    ...groupText({ side, verdict, interval, says, members }, name),
+    fields: [field('interval', interval.join(', '), 'pages of the object that it shows'), ...fieldsOf(member)],
     candidates: verdict === 'shows' ? [found(member)] : [],
   }));
 }
 
-function sideText(side: 'left' | 'right' | 'equal'): string {
-  return side === 'equal' ? 'same' : side;
+function groupText(
+  { side, verdict, interval, says, members }: Omit<TreeStep<unknown>, 'member' | 'above' | 'depth'>,
+  name: string,
+): Pick<Group, 'title' | 'lines'> {
+  const [range, subtree] = interval;
+  const where = { root: '', left: 'left: ', right: 'right: ', equal: 'same: ' }[side];
+  const below = subtree === undefined ? [] : [subtree];
+  if (verdict === 'left out') return { title: `${where}${counted(members, 'VMA')} left out`, lines: [says] };
+  if (verdict === 'passed') return { title: `${where}${range}`, lines: [`passed: ${says}`, ...below] };
+  return { title: name, lines: [`${where}${range}`, ...below] };
 }
 
 // 2.6: a list
@@ -323,8 +330,8 @@ function everywhere(machine: Machine, pfn: Pfn): Group[] {
       ...PLAIN,
       above: number - 1,
       edge: number === 0 ? '' : 'next',
-      title: `mm ${mm.id}`,
-      lines: [counted(candidates.length, 'VMA'), `${counted(entries, 'entry', 'entries')} looked at`],
+      mm: mm.id,
+      lines: [`mm ${mm.id}, ${counted(candidates.length, 'VMA')}`, `${counted(entries, 'entry', 'entries')} looked at`],
       fields: [
         field('mmlist', `${number + 1} of ${machine.mms.length}`, 'its place on the list of all address spaces'),
         field('map_count', candidates.length, 'VMAs, and each is looked through'),

@@ -15,7 +15,7 @@ export interface TreeStep<T> {
   readonly side: 'root' | 'left' | 'right' | 'equal';
   readonly verdict: 'shows' | 'passed' | 'left out';
   /** Its interval, and what the tree knows of the subtree. */
-  readonly interval: string;
+  readonly interval: readonly [range: string, subtree?: string];
   readonly says: string;
   /** Of a subtree that is left out: how many members it has. */
   readonly members: number;
@@ -25,34 +25,43 @@ export interface TreeStep<T> {
 export function intervalSteps<T>(
   root: T | null,
   index: number,
+  numberText: (page: number) => string,
   vmaOf: (member: T) => Vma,
   linksOf: (member: T) => IntervalLinks<T>,
 ): TreeStep<T>[] {
   const steps: TreeStep<T>[] = [];
   const size = (top: T): number => countBelow(top, (at) => [linksOf(at).left, linksOf(at).right]);
+  const page = numberText(index);
+  const intervalText = (first: number, last: number, subtree: number): TreeStep<T>['interval'] => [
+    `[${numberText(first)}‥${numberText(last)}]`,
+    `subtree ≤ ${numberText(subtree)}`,
+  ];
   const visit = (member: T, depth: number, above: T | null, side: TreeStep<T>['side']): void => {
     const vma = vmaOf(member);
     const { left, right, subtreeLast } = linksOf(member);
     const [first, last] = [vma.vmPgoff, lastOf(vma)];
-    const interval = `[${first}‥${last}] subtree ≤ ${subtreeLast}`;
+    const interval = intervalText(first, last, subtreeLast);
     const leaveOut = (child: T, childSide: 'left' | 'right', says: string): void => {
-      const links = linksOf(child);
-      const text = `[${vmaOf(child).vmPgoff}‥${lastOf(vmaOf(child))}] subtree ≤ ${links.subtreeLast}`;
+      const text = intervalText(vmaOf(child).vmPgoff, lastOf(vmaOf(child)), linksOf(child).subtreeLast);
       const at = { member: child, depth: depth + 1, above: member, side: childSide, interval: text };
       steps.push({ ...at, verdict: 'left out', says, members: size(child) });
     };
     if (left !== null) {
       const reaches = linksOf(left).subtreeLast;
       if (reaches >= index) visit(left, depth + 1, member, 'left');
-      else leaveOut(left, 'left', `nobody there reaches ${index}: the last page is ${reaches}`);
+      else leaveOut(left, 'left', `nobody there reaches ${page}: the last page is ${numberText(reaches)}`);
     }
     const shows = first <= index && last >= index;
-    const says = shows ? '' : first > index ? `begins behind ${index}` : `ends before ${index}`;
+    const says = shows ? '' : first > index ? `begins behind ${page}` : `ends before ${page}`;
     steps.push({ member, depth, above, side, interval, verdict: shows ? 'shows' : 'passed', says, members: 0 });
     if (right === null) return;
-    if (first > index) leaveOut(right, 'right', `all there begin at ${first} or behind`);
+    if (first > index) leaveOut(right, 'right', `all there begin at ${numberText(first)} or behind`);
     else if (linksOf(right).subtreeLast < index) {
-      leaveOut(right, 'right', `nobody there reaches ${index}: the last page is ${linksOf(right).subtreeLast}`);
+      leaveOut(
+        right,
+        'right',
+        `nobody there reaches ${page}: the last page is ${numberText(linksOf(right).subtreeLast)}`,
+      );
     } else visit(right, depth + 1, member, 'right');
   };
   if (root !== null) visit(root, 0, null, 'root');
@@ -111,8 +120,8 @@ function equalsOf(node: Vma): Vma[] {
   return equals;
 }
 
-function nameOf(vma: Vma): string {
-  return `radix ${vma.vmPgoff}, heap ${lastOf(vma)}`;
+function nameOf(vma: Vma): TreeStep<Vma>['interval'] {
+  return [`radix ${vma.vmPgoff}, heap ${lastOf(vma)}`];
 }
 
 function lastOf(vma: Vma): number {

@@ -7,10 +7,12 @@ import { type Signal, useSignal } from '@preact/signals';
 import type { Source } from '../../../src/view/open.ts';
 import type { Cost, ReverseAnswer } from '../../../src/view/reverse_graph.ts';
 import type { Selection } from '../../../src/view/selection.ts';
+import { readAsset } from '../../app/assets.ts';
 import { Engine } from '../../app/engine.ts';
 import { EXAMPLES } from '../../app/sources.ts';
 import { engine as main, opened, program } from '../../app/state.ts';
 import { grouped, hex } from '../../ui/format.ts';
+import { ScrollBox } from './scroll_box.tsx';
 
 const ASKED = ['2.4.19', '2.5.59', '2.6.24', '3.16', '6.18'] as const;
 
@@ -75,7 +77,7 @@ function reasonNotTo(pid: number | null, address: number | null): string | null 
 async function sourceOf(): Promise<Source> {
   if (opened.value === 'program') return { name: 'program.mmp', bytes: new TextEncoder().encode(program.value) };
   const { url, id } = EXAMPLES.find((one) => `example:${one.id}` === opened.value)!;
-  return { name: id, bytes: new Uint8Array(await (await fetch(url)).arrayBuffer()) };
+  return { name: id, bytes: await readAsset(url) };
 }
 
 async function askOthers(
@@ -118,7 +120,7 @@ const COLUMNS = [
 function Costs({ rows }: { rows: readonly Row[] }) {
   const sorted = [...rows].sort((a, b) => a.kernel.localeCompare(b.kernel, 'en', { numeric: true }));
   return (
-    <section class="rev-scroll" tabIndex={0} aria-label="What a walk costs in each kernel">
+    <ScrollBox label="What a walk costs in each kernel">
       <table>
         <thead>
           <tr>
@@ -147,6 +149,6 @@ function Costs({ rows }: { rows: readonly Row[] }) {
           ))}
         </tbody>
       </table>
-    </section>
+    </ScrollBox>
   );
 }

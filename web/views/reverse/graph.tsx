@@ -45,16 +45,15 @@ export function Graph({ answer, stateOf, chosen, focused, onChoose }: GraphProps
     if (next !== null) frame.current?.querySelector<SVGGElement>(`[data-node="${next}"]`)?.focus();
   };
   return (
-    <div class="rev-graph" ref={frame}>
+    <div
+      class="rev-graph"
+      ref={frame}
+      role="tree"
+      aria-label={`The way from frame ${answer.pfn} to its page-table entries. Arrow keys follow it.`}
+      onKeyDown={keyed}
+    >
       {room.value > 0 && (
-        <svg
-          width={width}
-          height={height}
-          viewBox={`0 0 ${width} ${height}`}
-          role="group"
-          aria-label={`The way from frame ${answer.pfn} to its page-table entries. Arrow keys follow it.`}
-          onKeyDown={keyed}
-        >
+        <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="presentation">
           <defs>
             {(['plain', 'vain'] as const).map((kind) => (
               <marker
@@ -135,14 +134,16 @@ interface NodeProps {
 function Node({ box, state, isChosen, isFocus, onFocus, onChoose }: NodeProps) {
   const { node, x, y, width, height, title, lines, formula } = box;
   const tag = node.tag === null ? '' : `; mapping ${node.tag.pointer}, ${node.tag.says}`;
-  const says = `${node.title}; ${node.lines.join('; ')}${tag}${isChosen ? '; chosen' : ''}`;
+  const says = `${node.title}; ${node.lines.join('; ')}${tag}`;
   const top = y + (height > 30 ? 17 : 16);
   const linesTop = top + (title.length - 1) * TITLE_LINE + TEXT_LINE;
   return (
     <g
       class={`rev-node ${node.kind} ${state}${node.inVain ? ' vain' : ''}${isChosen ? ' chosen' : ''}`}
-      role="button"
-      tabIndex={isFocus ? 0 : -1}
+      role="treeitem"
+      aria-level={node.column + 1}
+      aria-selected={isChosen}
+      tabindex={isFocus ? 0 : -1}
       data-node={node.id}
       aria-label={says}
       onFocus={onFocus}

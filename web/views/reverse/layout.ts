@@ -130,13 +130,16 @@ function box(node: GraphNode, x: number, y: number, width: number, height: numbe
 function stacked(nodes: readonly GraphNode[], room: number): Box[] {
   const boxes: Box[] = [];
   let y = 1;
+  let inset = 0;
   for (const node of nodes) {
-    const x = 1 + placeOf(node) * 12 + Math.min(node.depth, 8) * 6 + (node.column === 1 ? 6 : 0);
+    // What hangs on a node of a tree stands further in than the node.
+    if (node.column <= 2) inset = Math.min(node.depth, 8) * 6;
+    const x = 1 + placeOf(node) * 12 + inset + (node.column === 1 ? 6 : 0);
     const width = Math.max(120, room - x - 3);
-    const fit = (text: string, char: number): string[] => broken(text, Math.floor((width - 2 * PAD) / char));
-    const title = fit(node.title, TITLE_CHAR);
-    const formula = node.formula === null ? [] : fit(node.formula, LINE_CHAR);
-    const lines = [...node.lines, ...formula].flatMap((line) => fit(line, LINE_CHAR));
+    const fitted = (text: string, char: number): string[] => broken(text, Math.floor((width - 2 * PAD) / char));
+    const title = fitted(node.title, TITLE_CHAR);
+    const formula = node.formula === null ? [] : fitted(node.formula, LINE_CHAR);
+    const lines = [...node.lines, ...formula].flatMap((line) => fitted(line, LINE_CHAR));
     const height = heightOf(node, title.length, lines.length);
     boxes[node.id] = { node, x, y, width, height, title, lines, formula: null };
     y += height + GAP_Y;
