@@ -136,6 +136,7 @@ function addParents(graph: GraphBuilder, owner: unknown, node: number | null): v
 }
 
 function schemeOf(rmap: Rmap, way: Way): string {
+  if (way.groups.length === 0) return 'No way leads from this frame to a process.';
   if (rmap.walksAll === true) {
     return '2.4 has no reverse map: only a look through every entry of every address space would tell. Reclaim cannot pay for that, so swap_out goes through the address spaces instead and takes what it meets.';
   }

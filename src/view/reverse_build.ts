@@ -201,7 +201,6 @@ class WalkBuilder {
   /** Nodes of one visit behind its group, in the order in which this kernel comes to them; `before`: of the VMA's visit before. */
   private draw(vma: Vma, one: Met, group: number, behind: boolean, before: readonly number[]): readonly number[] {
     const { graph, way } = this;
-    const inVain = !one.maps || behind;
     const nodes: number[] = [];
     way.order.forEach((kind, at) => {
       // A VMA in which the page is found twice is drawn once.
@@ -209,8 +208,8 @@ class WalkBuilder {
         nodes.push(before[at]!);
         return;
       }
-      const node = this.addNode(kind, at + 3, vma, one, inVain);
-      graph.link(nodes.at(-1) ?? group, node, '', inVain);
+      const node = this.addNode(kind, at + 3, vma, one, behind);
+      graph.link(nodes.at(-1) ?? group, node, '', !one.maps);
       nodes.push(node);
     });
     return nodes;
@@ -225,7 +224,8 @@ class WalkBuilder {
     return [...this.trunk, ...nodes];
   }
 
-  private addNode(kind: 'vma' | 'mm' | 'pte', column: number, vma: Vma, one: Met, inVain: boolean): number {
+  private addNode(kind: 'vma' | 'mm' | 'pte', column: number, vma: Vma, one: Met, behind: boolean): number {
+    const inVain = !one.maps;
     const names = this.namesOf(vma);
     const address = one.vpn === NO_VPN ? addrOf(vma.vmStart) : addrOf(one.vpn);
     const page = names.length === 0 ? null : { pid: names[0]!.pid, address };
@@ -249,19 +249,19 @@ class WalkBuilder {
       ];
       return this.graph.add({ ...where, title: processText(names, id), lines: [`mm ${id}`], fields });
     }
-    return this.graph.add({ ...where, ...this.pteText(one, inVain && one.maps) });
+    return this.graph.add({ ...where, ...this.pteText(one, behind) });
   }
 
   private pteText(one: Met, behind: boolean): { title: string; lines: string[]; fields: Field[] } {
     const bits = one.maps ? bitsOf(this.asked.machine, one.slot) : [];
-    const end = behind ? ['behind the end of the walk'] : [];
+    const end = behind ? ['… if the walk came here'] : [];
     const says = one.maps ? 'the entry has the frame: it maps the page' : `in vain: ${one.why}`;
     const title = one.vpn === NO_VPN ? 'no entry' : `PTE of ${hex(addrOf(one.vpn))}`;
     const fields = [
       field('address', one.vpn === NO_VPN ? 'none' : hex(addrOf(one.vpn)), formulaText(one.formula)),
       field('entry', one.maps ? `maps it: ${bits.join(', ')}` : 'does not map it', says),
     ];
-    const lines = one.maps ? [`✓ ${bits.join(' ')}`, ...end] : [`✗ in vain: ${one.why}`, ...end];
+    const lines = one.maps ? [`✓ ${bits.join(' ')}`] : [`✗ in vain: ${one.why}`, ...end];
     return { title, lines, fields };
   }
 

@@ -69,7 +69,7 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
   const count = isSince(version, '4.6') ? '_refcount' : hasMapcount ? '_count' : 'count';
   const lines = [
     `${count} ${who.refcount}${hasMapcount ? ` · mapcount ${who.mapcount}` : ''}`,
-    ...(known && machine.rmap.walksAll !== true ? [`index ${isAnon ? hex(who.index) : who.index}`] : []),
+    ...(known && (hasMapcount || !isAnon) ? [`index ${isAnon ? hex(who.index) : who.index}`] : []),
     ...(frames.has(pfn, PG_anon_exclusive) ? ['anon_exclusive'] : []),
     ...(large === undefined ? [] : [`folio of ${folioPages(machine, compoundHead(machine, pfn))} pages`]),
   ];
@@ -85,7 +85,11 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
     field(
       'index',
       isAnon ? hex(who.index) : who.index,
-      isAnon ? 'its place in the object: the page at which it was first mapped' : 'its page of the file',
+      !known
+        ? 'of no meaning without a mapping'
+        : isAnon
+          ? 'its place in the object: the page at which it was first mapped'
+          : 'its page of the file',
     ),
     field('list', who.lru, 'the queue of reclaim on which it waits'),
     field('reclaim', who.reclaim.kind, who.reclaim.reason),

@@ -18,7 +18,7 @@ import {
 import type { HostSubject } from './subject.ts';
 
 /** Rows of the picture, and of the list. */
-const MOST_ROWS = 36;
+const MOST_ROWS = 24;
 const MOST_VISITS = 1000;
 
 export function reverseOfHost(

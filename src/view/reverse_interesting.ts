@@ -4,6 +4,7 @@
  * Promises  One pass over the frames. At most MOST_WALKS walks are made, to find one with candidates in vain.
  */
 import { ENTRY_FILE, isMapped } from '../host/snapshot.ts';
+import { wordOfFrame } from '../host/who/who.ts';
 import { AddressSpace } from '../mm/fs.ts';
 import { StableNode } from '../mm/ksm_page.ts';
 import type { Machine } from '../mm/machine.ts';
@@ -12,6 +13,7 @@ import { AnonVma } from '../mm/rmap/anon_vma.ts';
 import { AnonVmaList } from '../mm/rmap/anon_vma_list.ts';
 import type { Pfn } from '../mm/units.ts';
 import { ownerOf, whoMaps } from '../mm/who.ts';
+import { hasKpf, KPF_ZERO_PAGE } from '../proc/kpage_flags.ts';
 import { counted } from './reverse_graph.ts';
 import { describeHostFrame } from './reverse_host.ts';
 import type { HostSubject, Subject } from './subject.ts';
@@ -96,20 +98,24 @@ const KINDS: readonly (readonly [what: string, title: string, says: (worth: numb
 function ofHost(subject: HostSubject): InterestingFrame[] {
   const { snapshot, reverse } = subject;
   const { entries } = snapshot;
-  const best = { anon: { pfn: -1, count: 0 }, file: { pfn: -1, count: 0 } };
+  const best = { anon: { pfn: -1, count: 0 }, file: { pfn: -1, count: 0 }, zero: { pfn: -1, count: 0 } };
   for (let row = 0; row < entries.count; row++) {
     if (!isMapped(entries.bits[row]!)) continue;
     const pfn = entries.value[row]!;
     const count = reverse.countOf(pfn);
     const kind = (entries.bits[row]! & ENTRY_FILE) === 0 ? best.anon : best.file;
-    if (count > kind.count) Object.assign(kind, { pfn, count });
+    if (count <= kind.count) continue;
+    const isZero = hasKpf(wordOfFrame(snapshot, pfn) ?? 0, KPF_ZERO_PAGE);
+    Object.assign(isZero ? best.zero : kind, { pfn, count });
   }
-  return (
-    [
-      ['The most shared anonymous page', best.anon],
-      ['The most shared page of a file', best.file],
-    ] as const
-  ).flatMap(([title, { pfn, count }]) => (count === 0 ? [] : [{ pfn, title, says: describeHostFrame(subject, pfn) }]));
+  const titles = [
+    ['The most shared anonymous page', best.anon],
+    ['The most shared page of a file', best.file],
+    ['The shared page of zeros', best.zero],
+  ] as const;
+  return titles.flatMap(([title, { pfn, count }]) =>
+    count === 0 ? [] : [{ pfn, title, says: describeHostFrame(subject, pfn) }],
+  );
 }
 
 export function interesting(subject: Subject): InterestingFrame[] {

@@ -62,8 +62,9 @@ export function Graph({ answer, stateOf, chosen, focused, onChoose }: GraphProps
                 viewBox="0 0 8 8"
                 refX="5"
                 refY="4"
-                markerWidth="8"
-                markerHeight="8"
+                markerUnits="userSpaceOnUse"
+                markerWidth="9"
+                markerHeight="9"
                 orient="auto"
               >
                 <path class={`rev-head ${kind}`} d="M0 0.5L7 4L0 7.5Z" />

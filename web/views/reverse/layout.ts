@@ -41,7 +41,7 @@ const GAP_X = 30;
 const GAP_Y = 10;
 /** Between frame and object, with the name of the pointer beside the arrow. */
 const POINTER_Y = 38;
-const DEPTH_X = 16;
+const DEPTH_X = 13;
 const TAG_HEIGHT = 24;
 /** Below this there are no columns. */
 const NARROW = 760;
@@ -165,8 +165,8 @@ function routeOf(edge: GraphEdge, from: Box, to: Box, narrow: boolean): Route {
   const isBelow = narrow || placeOf(from.node) === placeOf(to.node);
   if (!isBelow) {
     const [x1, y1, x2] = [from.x + from.width, from.y + Math.min(from.height / 2, 18), to.x];
-    const bend = Math.min(GAP_X, x2 - x1) / 2;
-    return { edge, path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${toY} ${x2 - 3} ${toY}`, label: null };
+    const turn = y1 === toY ? '' : `H${x2 - GAP_X / 2}V${toY}`;
+    return { edge, path: `M${x1} ${y1}${turn}H${x2 - 3}`, label: null };
   }
   // In one column: down (or up) at the left, then to the box; to one that stands no further in, straight down.
   const isUp = to.y < from.y;

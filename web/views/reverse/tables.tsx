@@ -13,18 +13,22 @@ export function Tables({ answer }: { answer: ReverseAnswer }) {
   const inVain = visits.filter(({ maps }) => !maps);
   return (
     <div class="rev-tables">
-      <details>
-        <summary>{plural(mappers.length + moreVisits.maps, 'entry maps it', 'entries map it')}</summary>
-        <Visits visits={mappers} more={moreVisits.maps} last="entry" outcome={({ bits }) => bits.join(', ')} />
-      </details>
-      {answer.cost !== null && (
+      {visits.length > 0 && (
         <details>
-          <summary>{grouped(inVain.length + moreVisits.inVain)} looked at in vain</summary>
+          <summary>{plural(mappers.length + moreVisits.maps, 'entry maps it', 'entries map it')}</summary>
+          <Visits visits={mappers} more={moreVisits.maps} last="entry" outcome={({ bits }) => bits.join(', ')} />
+        </details>
+      )}
+      {inVain.length > 0 && (
+        <details>
+          <summary>
+            {plural(inVain.length + moreVisits.inVain, 'candidate that does', 'candidates that do')} not map it
+          </summary>
           <Visits
             visits={inVain}
             more={moreVisits.inVain}
             last="why in vain"
-            outcome={({ why, behindTheEnd }) => (behindTheEnd ? `${why}; behind the end of the walk` : why)}
+            outcome={({ why, behindTheEnd }) => (behindTheEnd ? `${why}; the walk ends before it comes here` : why)}
           />
         </details>
       )}

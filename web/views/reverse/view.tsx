@@ -90,9 +90,9 @@ function Found({ engine, answer, chosen }: { engine: Engine; answer: ReverseAnsw
         ))}
         {visits.length > 0 && answer.cost !== null && <p class="rev-cost">{costText(answer, answer.cost)}</p>}
       </div>
-      {visits.length > 0 && <Steps answer={answer} made={made} current={current} />}
+      {visits.length > 0 && answer.cost !== null && <Steps answer={answer} made={made} current={current} />}
       <Graph answer={answer} stateOf={stateOf} chosen={chosenNodes} focused={focused} onChoose={choose} />
-      <Legend answer={answer} />
+      {visits.length > 0 && <Legend answer={answer} />}
       <Details node={nodes[Math.min(focused.value, nodes.length - 1)]!} />
       <Tables answer={answer} />
       <CompareKernels engine={engine} answer={answer} chosen={chosen} />
@@ -113,15 +113,20 @@ function chosenPath({ visits }: ReverseAnswer, { pid, address }: Selection): rea
   return visits.find((visit) => visit.maps && visit.pid === pid && visit.address === address)?.path ?? [];
 }
 
-function costText({ mapcount, visits }: ReverseAnswer, { mms, vmas, links, entries, found, inVain }: Cost): string {
+function costText(
+  { mapcount, visits, moreVisits }: ReverseAnswer,
+  { mms, vmas, links, entries, found, inVain }: Cost,
+): string {
   const parts = [
     mms > 0 ? plural(mms, 'address space') : '',
     links > 0 ? plural(links, 'link') : '',
     plural(vmas, 'VMA'),
     plural(entries, 'entry', 'entries'),
   ].filter((part) => part !== '');
-  const ended = visits.some(({ behindTheEnd }) => behindTheEnd);
-  const end = ended ? ` It ends there: mapcount is ${mapcount}, and so many were met.` : '';
+  const rest = visits.filter(({ behindTheEnd }) => behindTheEnd).length + (found === mapcount ? moreVisits.inVain : 0);
+  const would = `${plural(rest, 'more VMA')} would be in vain`;
+  const met = mapcount === 0 ? 'mapcount is 0' : `mapcount is ${mapcount}, and so many were met`;
+  const end = rest === 0 ? '' : ` It ends there: ${met}; ${would}.`;
   return `The walk looks at ${parts.join(', ')}; ${found} ${found === 1 ? 'maps' : 'map'} the page, ${grouped(inVain)} in vain.${end}`;
 }
 
@@ -186,7 +191,7 @@ function Steps({ answer, made, current }: StepsProps) {
 function visitText({ process, region, start, end, formulaText, maps, why, bits, behindTheEnd, number }: Visit): string {
   const place = `${number + 1}. ${process}, ${region} ${hex(start)}‥${hex(end)}: ${formulaText}.`;
   const outcome = maps ? `The entry maps it (${bits.join(', ')}).` : `In vain: ${why}.`;
-  return `${place} ${outcome}${behindTheEnd ? ' The kernel’s walk has ended before: it met as many entries as mapcount says.' : ''}`;
+  return `${place} ${outcome}${behindTheEnd ? ' The kernel’s walk ends before: it has met as many entries as mapcount says.' : ''}`;
 }
 
 function Legend({ answer }: { answer: ReverseAnswer }) {
