@@ -261,6 +261,25 @@ test('a page that one process has back from swap: its slot is shown, and the oth
   }
 });
 
+test('a part of a huge page: the folio is told, and the walk is that of the one page', async () => {
+  const subject = await machineAt(
+    `%mmp 1
+1 mmap(0x100000000000, 2097152, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)
+1 madvise(0x100000000000, 2097152, MADV_HUGEPAGE)
+1 store(0x100000000000, 4096, 1)
+1 fork() = 2
+`,
+    '6.18',
+  );
+  const answer = ask(subject, 2, PAGE + 5 * 4096);
+  expect(answer.nodes[0]!.lines).toContain('folio of 512 pages');
+  expect(answer.notes[0]).toContain(`large folio that begins at frame ${answer.pfn - 5}`);
+  expect(answer.visits.map(({ maps, bits }) => [maps, bits.at(-1)])).toEqual([
+    [true, 'huge'],
+    [true, 'huge'],
+  ]);
+});
+
 test('a host shows entries and processes, and says that the rest is unknown', async () => {
   const subject = await machineAt(FORK, '6.18');
   const host = new HostSubject(snapshotOfMachine(subject.machine));
