@@ -51,6 +51,11 @@ export class IntervalTree<T> {
     this.keys = keys;
   }
 
+  /** The root, for who draws the tree. */
+  get top(): T | null {
+    return this.root;
+  }
+
   /** Behind the members that have the same first. */
   insert(member: T): void {
     const keys = this.keys;

@@ -70,6 +70,11 @@ export class PrioTree implements FileVmas {
   indexBits = 1;
   private root: Vma | null = null;
 
+  /** The root, for who draws the tree. */
+  get top(): Vma | null {
+    return this.root;
+  }
+
   /** vma_prio_tree_insert. */
   insert(vma: Vma): void {
     bugOn(vma.vmSet !== null, 'a VMA is linked to its file once', vma.vmStart);
@@ -317,7 +322,7 @@ export class PrioTree implements FileVmas {
   }
 
   /** The lowest radix index that can stand on the right of a node at `depth`. */
-  private rightBegins(node: Vma, depth: number): number {
+  rightBegins(node: Vma, depth: number): number {
     if (depth >= this.indexBits) return radixOf(node);
     const unit = 2 ** (this.indexBits - 1 - depth);
     return Math.floor(radixOf(node) / (2 * unit)) * 2 * unit + unit;

@@ -131,7 +131,8 @@ export function frameAt(machine: Machine, pageTables: Vma['vmMm'], vpn: Vpn): Pf
   return machine.pageTables.pfn(slot);
 }
 
-function ownerOf(machine: Machine, word: number): MappingOwner | null {
+/** What a page->mapping word names; null: nothing that is there any more. */
+export function ownerOf(machine: Machine, word: number): MappingOwner | null {
   return machine.mappings[(word - (word & PAGE_MAPPING_FLAGS)) / 4] ?? null;
 }
 
@@ -185,7 +186,8 @@ function describe(machine: Machine, pfn: Pfn, vma: Vma, vpn: Vpn): WhoVma {
   };
 }
 
-function whyNot(machine: Machine, slot: number, outside: boolean): string {
+/** Why an entry does not map the page that is looked for; `outside`: the VMA shows no such place. */
+export function whyNot(machine: Machine, slot: number, outside: boolean): string {
   const { pageTables } = machine;
   if (outside) return 'not in this VMA (EFAULT)';
   if (slot === NO_SLOT) return 'no page table';

@@ -358,6 +358,14 @@ export class PteChainRmap implements Rmap {
     });
   }
 
+  /** For who draws it: how many entries each block holds, the head first; none if the page has a direct entry, or no entry. */
+  blocksOf(pfn: Pfn): number[] {
+    const taken: number[] = [];
+    for (let block = this.chains.get(pfn) ?? null; block !== null; block = block.next)
+      taken.push(this.nrPte - block.first);
+    return taken;
+  }
+
   objectOf(pfn: Pfn): string {
     let blocks = 0;
     for (let block = this.chains.get(pfn) ?? null; block !== null; block = block.next) blocks += 1;

@@ -1,0 +1,154 @@
+/**
+ * The same question in the other kernels: the same program or recording, run to the same step, in a worker of its own for each.
+ *
+ * Promises  One worker at a time, and none is left behind.
+ */
+import { type Signal, useSignal } from '@preact/signals';
+import type { Source } from '../../../src/view/open.ts';
+import type { Cost, ReverseAnswer } from '../../../src/view/reverse_graph.ts';
+import type { Selection } from '../../../src/view/selection.ts';
+import { readAsset } from '../../app/assets.ts';
+import { Engine } from '../../app/engine.ts';
+import { EXAMPLES } from '../../app/sources.ts';
+import { engine as main, opened, program } from '../../app/state.ts';
+import { grouped, hex } from '../../ui/format.ts';
+import { ScrollBox } from './scroll_box.tsx';
+
+const ASKED = ['2.4.19', '2.5.59', '2.6.24', '3.16', '6.18'] as const;
+
+interface Row {
+  readonly kernel: string;
+  /** What the walk costs there, or why that is not known. */
+  readonly cost: Cost | string;
+}
+
+interface CompareProps {
+  readonly engine: Engine;
+  readonly answer: ReverseAnswer;
+  readonly chosen: Selection;
+}
+
+export function CompareKernels({ engine, answer, chosen }: CompareProps) {
+  const rows = useSignal<readonly Row[]>([]);
+  const askedAt = useSignal('');
+  const asking = useSignal<string | null>(null);
+  const { pid, address } = chosen;
+  if (answer.cost === null || engine !== main) return null;
+  const step = engine.now.value?.step ?? 0;
+  const question = `${pid}:${address} at ${step}`;
+  const isOld = askedAt.value !== question;
+  const cannot = reasonNotTo(pid, address);
+  const ask = async (): Promise<void> => {
+    rows.value = [];
+    askedAt.value = question;
+    await askOthers(engine, { by: 'page', pfn: null, pid, address }, step, rows, asking);
+  };
+  const own: Row = { kernel: answer.kernel, cost: answer.cost };
+  return (
+    <section class="rev-compare" aria-label="The same question in other kernels">
+      <h3>The same question in other kernels</h3>
+      {cannot !== null ? (
+        <p>{cannot}</p>
+      ) : (
+        <>
+          <p>
+            What does each kernel look at to find who maps page {hex(address!)} of process {pid}, at this step of the
+            same
+            {engine.facts.value?.kind === 'program' ? ' program' : ' recording'}?
+          </p>
+          <button type="button" onClick={() => void ask()} disabled={asking.value !== null}>
+            {asking.value === null ? 'Ask the other kernels' : `Asking Linux ${asking.value} …`}
+          </button>
+          {!isOld && <Costs rows={[own, ...rows.value]} />}
+        </>
+      )}
+    </section>
+  );
+}
+
+function reasonNotTo(pid: number | null, address: number | null): string | null {
+  if (pid === null || address === null) {
+    return 'Frames have other numbers there, and this one is mapped nowhere: nothing names it in another kernel.';
+  }
+  const isKept = opened.value === 'program' || opened.value.startsWith('example:');
+  return isKept ? null : 'The page has not kept the file that was opened here. Change the kernel above to ask it.';
+}
+
+async function sourceOf(): Promise<Source> {
+  if (opened.value === 'program') return { name: 'program.mmp', bytes: new TextEncoder().encode(program.value) };
+  const { url, id } = EXAMPLES.find((one) => `example:${one.id}` === opened.value)!;
+  return { name: id, bytes: await readAsset(url) };
+}
+
+async function askOthers(
+  engine: Engine,
+  selection: Selection,
+  step: number,
+  rows: Signal<readonly Row[]>,
+  asking: Signal<string | null>,
+): Promise<void> {
+  const choice = engine.choice.value;
+  const tell = (row: Row): void => {
+    rows.value = [...rows.value, row];
+  };
+  for (const kernel of ASKED) {
+    if (kernel === choice.kernel) continue;
+    asking.value = kernel;
+    const other = new Engine({ ...choice, kernel, mglru: false });
+    try {
+      if (!(await other.open(await sourceOf())) || !(await other.seek(step))) throw new Error(other.error.value ?? '');
+      const { answer } = await other.ask('reverseChosen', selection);
+      tell({ kernel, cost: answer?.cost ?? 'the page has no frame there at this step' });
+    } catch (error) {
+      tell({ kernel, cost: (error as Error).message });
+    } finally {
+      other.close();
+    }
+  }
+  asking.value = null;
+}
+
+const COLUMNS = [
+  ['mms', 'address spaces'],
+  ['links', 'links'],
+  ['vmas', 'VMAs'],
+  ['entries', 'entries'],
+  ['found', 'map it'],
+  ['inVain', 'in vain'],
+] as const;
+
+function Costs({ rows }: { rows: readonly Row[] }) {
+  const sorted = [...rows].sort((a, b) => a.kernel.localeCompare(b.kernel, 'en', { numeric: true }));
+  return (
+    <ScrollBox label="What a walk costs in each kernel">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Linux</th>
+            {COLUMNS.map(([, name]) => (
+              <th scope="col" class="number" key={name}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {sorted.map(({ kernel, cost }) => (
+            <tr key={kernel}>
+              <th scope="row">{kernel}</th>
+              {typeof cost === 'string' ? (
+                <td colSpan={COLUMNS.length}>{cost}</td>
+              ) : (
+                COLUMNS.map(([column]) => (
+                  <td class="number" key={column}>
+                    {grouped(cost[column])}
+                  </td>
+                ))
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollBox>
+  );
+}
