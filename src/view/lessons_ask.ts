@@ -160,10 +160,7 @@ function ofPage(machine: Machine, pfn: Pfn, word: PageWord): Told {
   }
 }
 
-function ofWalk(
-  who: WhoMaps,
-  word: Exclude<PageWord, 'mapcount' | 'refcount' | 'tag' | 'index' | 'flags' | 'pfn'>,
-) {
+function ofWalk(who: WhoMaps, word: Exclude<PageWord, 'mapcount' | 'refcount' | 'tag' | 'index' | 'flags' | 'pfn'>) {
   switch (word) {
     case 'kind':
       return who.reclaim.kind;

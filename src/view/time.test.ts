@@ -339,7 +339,7 @@ test('the log has the events before and behind a place, and looking changes noth
   expect(stateHash(subject.machine)).toBe(hash);
   timeline.seek(0);
   expect(timeQueries.nearbySteps(subject)[0]!.text).toMatch(/^mmap\(.*= 0x7f0000000000$/);
-  expect(timeQueries.zones(subject).map(({ name }) => name)).toContain('DMA32');
+  expect(timeQueries.zoneMarks(subject).map(({ name }) => name)).toContain('DMA32');
   expect(accessPages).toBe(startReplay(recording, survey, options).makeAccesses);
 });
 
@@ -351,7 +351,7 @@ test('lines of a program, and what they returned', () => {
   const timeline = new Timeline<Player>(player, (value) => value === program);
   const subject = new MachineSubject(timeline, text.split('\n'));
   timeline.seek(4);
-  const lines = timeQueries.programLines(subject);
+  const lines = timeQueries.lineResults(subject);
   expect(lines.length).toBe(program.steps.length);
   expect(lines.filter(({ result }) => result !== null).length).toBe(4);
   expect(lines[4]).toMatchObject({ step: 4, result: null });

@@ -92,9 +92,9 @@ function machineOf(subject: Subject): MachineSubject {
 export const timeQueries = {
   series,
   marks,
-  zones,
+  zoneMarks: zones,
   hashOfState,
   eventLog: (subject: Subject, most: number): EventLog => eventLog(machineOf(subject), most),
   nearbySteps: (subject: Subject): NearbyRow[] => nearbySteps(machineOf(subject)),
-  programLines: (subject: Subject): ProgramLine[] => programLines(machineOf(subject)),
+  lineResults: (subject: Subject): ProgramLine[] => programLines(machineOf(subject)),
 } as const;

@@ -7,7 +7,22 @@ import { effect } from '@preact/signals';
 import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
-import { beside, colouring, engine, followSelection, lesson, opened, otherChoice, pair, part, program, selection, served, theme, view } from './state.ts';
+import {
+  beside,
+  colouring,
+  engine,
+  followSelection,
+  lesson,
+  opened,
+  otherChoice,
+  pair,
+  part,
+  program,
+  selection,
+  served,
+  theme,
+  view,
+} from './state.ts';
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';

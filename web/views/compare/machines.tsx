@@ -107,8 +107,8 @@ function Turns({ left, right }: Both) {
   if (mine === null || theirs === null || mine.step !== theirs.step || mine.pid === theirs.pid) return null;
   return (
     <p class="compare-turns">
-      Process {mine.pid} is next on the left and process {theirs.pid} on the right: each machine lets run who has used the
-      least of its time, so the same step is not the same access here.
+      Process {mine.pid} is next on the left and process {theirs.pid} on the right: each machine lets run who has used
+      the least of its time, so the same step is not the same access here.
     </p>
   );
 }

@@ -6,7 +6,18 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ViewProps } from '../../app/page.tsx';
-import { beside, lesson, opened, part, program, selection, view } from '../../app/state.ts';
+import {
+  beside,
+  colouring,
+  lesson,
+  opened,
+  otherChoice,
+  pair,
+  part,
+  program,
+  selection,
+  view,
+} from '../../app/state.ts';
 import { writeState } from '../../app/url.ts';
 import { plural } from '../../ui/format.ts';
 import { CALL_GROUPS, type CallHelp, DIRECTIVES } from './calls.ts';
@@ -188,6 +199,9 @@ function Share({ engine }: ViewProps) {
   const copy = async (): Promise<void> => {
     const isSame = program.value === text;
     const state = writeState({
+      colouring: colouring.value,
+      other: otherChoice.value,
+      pair: pair.value,
       view: view.value,
       beside: beside.value,
       lesson: lesson.value,

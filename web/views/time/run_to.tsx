@@ -36,7 +36,7 @@ export function RunTo({ engine }: { engine: Engine }) {
   const zone = useSignal<number | null>(null);
   const below = useSignal<Mark | 'pages'>('low');
   const pages = useSignal('1000');
-  const zones = useAnswer(engine, 'zones').value ?? [];
+  const zones = useAnswer(engine, 'zoneMarks').value ?? [];
   const facts = engine.facts.value!;
   const busy = engine.busy.value !== null;
   const chosen = selection.value;

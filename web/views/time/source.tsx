@@ -23,7 +23,7 @@ function useInView(dependency: unknown) {
 
 function Program({ engine }: { engine: Engine }) {
   const lines = engine.facts.value!.lines!;
-  const answers = useAnswer(engine, 'programLines').value ?? [];
+  const answers = useAnswer(engine, 'lineResults').value ?? [];
   const next = engine.now.value!.line;
   const { box, mark } = useInView(next);
   const byLine = new Map<number, ProgramLine>(answers.map((line) => [line.line, line]));
