@@ -175,7 +175,7 @@ function missedText(mapcount: number, found: number): string[] {
 }
 
 /** By address space. Threads and vforked children share one. */
-export function processNames(living: MachineSubject['living']): ReadonlyMap<number, readonly ProcessName[]> {
+function processNames(living: MachineSubject['living']): ReadonlyMap<number, readonly ProcessName[]> {
   const names = new Map<number, ProcessName[]>();
   for (const { pid, comm, mm } of living) {
     const known = names.get(mm.id);

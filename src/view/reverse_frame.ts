@@ -30,7 +30,7 @@ import { type Pfn, type SwapEntry, swpOffset, swpType } from '../mm/units.ts';
 import { ownerOf, type WhoMaps } from '../mm/who.ts';
 import { counted, type Field, field, hex, type NewNode, type TaggedWord } from './reverse_graph.ts';
 
-export const HUGE_ZERO_PAGES = 512;
+const HUGE_ZERO_PAGES = 512;
 
 /** Before anon_vmas, an anonymous page has no object. */
 function namesObjects(machine: Machine): boolean {
@@ -38,7 +38,7 @@ function namesObjects(machine: Machine): boolean {
 }
 
 /** page->mapping as this kernel has it. */
-export function mappingWord(machine: Machine, pfn: Pfn): TaggedWord {
+function mappingWord(machine: Machine, pfn: Pfn): TaggedWord {
   const { frames } = machine;
   const word = frames.mapping(pfn);
   const owner: unknown = ownerOf(machine, word);

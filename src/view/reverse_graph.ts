@@ -139,8 +139,6 @@ export interface ReverseAnswer {
   readonly lookups: readonly PageLookup[];
 }
 
-export const NOTHING_DRAWN = -1;
-
 export type NewNode = Partial<Omit<GraphNode, 'id'>> & Pick<GraphNode, 'kind' | 'column' | 'title'>;
 
 export class GraphBuilder {

@@ -79,7 +79,7 @@ const KINDS: readonly (readonly [what: string, title: string, says: (worth: numb
   [
     'vain',
     'A page with candidates in vain',
-    (worth) => `${counted(worth, 'VMA is', 'VMAs are')} looked at for nothing`,
+    (worth) => `${counted(worth, 'VMA that may map it does', 'VMAs that may map it do')} not`,
   ],
   ['ksm', 'A page that KSM merged', (worth) => counted(worth - 1, 'entry maps it', 'entries map it')],
   ['huge', 'A large folio', () => 'its first frame'],

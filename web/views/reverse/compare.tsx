@@ -1,9 +1,10 @@
 /**
  * The same question in the other kernels: the same program or recording, run to the same step, in a worker of its own for each.
  *
- * Promises  One worker at a time, and none is left behind.
+ * Promises  One worker at a time, and none is left behind: who goes on to another frame waits for no more of them.
  */
 import { type Signal, useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Source } from '../../../src/view/open.ts';
 import type { Cost, ReverseAnswer } from '../../../src/view/reverse_graph.ts';
 import type { Selection } from '../../../src/view/selection.ts';
@@ -32,6 +33,13 @@ export function CompareKernels({ engine, answer, chosen }: CompareProps) {
   const rows = useSignal<readonly Row[]>([]);
   const askedAt = useSignal('');
   const asking = useSignal<string | null>(null);
+  const isHere = useRef(true);
+  useEffect(
+    () => () => {
+      isHere.current = false;
+    },
+    [],
+  );
   const { pid, address } = chosen;
   if (answer.cost === null || engine !== main) return null;
   const step = engine.now.value?.step ?? 0;
@@ -41,7 +49,7 @@ export function CompareKernels({ engine, answer, chosen }: CompareProps) {
   const ask = async (): Promise<void> => {
     rows.value = [];
     askedAt.value = question;
-    await askOthers(engine, { by: 'page', pfn: null, pid, address }, step, rows, asking);
+    await askOthers(engine, { by: 'page', pfn: null, pid, address }, step, rows, asking, isHere);
   };
   const own: Row = { kernel: answer.kernel, cost: answer.cost };
   return (
@@ -86,6 +94,7 @@ async function askOthers(
   step: number,
   rows: Signal<readonly Row[]>,
   asking: Signal<string | null>,
+  isHere: { readonly current: boolean },
 ): Promise<void> {
   const choice = engine.choice.value;
   const tell = (row: Row): void => {
@@ -93,6 +102,7 @@ async function askOthers(
   };
   for (const kernel of ASKED) {
     if (kernel === choice.kernel) continue;
+    if (!isHere.current) return;
     asking.value = kernel;
     const other = new Engine({ ...choice, kernel, mglru: false });
     try {

@@ -133,8 +133,8 @@ function stacked(nodes: readonly GraphNode[], room: number): Box[] {
   let inset = 0;
   for (const node of nodes) {
     // What hangs on a node of a tree stands further in than the node.
-    if (node.column <= 2) inset = Math.min(node.depth, 8) * 6;
-    const x = 1 + placeOf(node) * 12 + inset + (node.column === 1 ? 6 : 0);
+    if (node.column <= 2) inset = Math.min(node.depth, 5) * 10;
+    const x = 1 + placeOf(node) * 12 + (node.column > 1 ? 8 : 0) + inset + (node.column === 1 ? 10 : 0);
     const width = Math.max(120, room - x - 3);
     const fitted = (text: string, char: number): string[] => broken(text, Math.floor((width - 2 * PAD) / char));
     const title = fitted(node.title, TITLE_CHAR);
@@ -172,8 +172,8 @@ function routeOf(edge: GraphEdge, from: Box, to: Box, narrow: boolean): Route {
   const isUp = to.y < from.y;
   const startY = isUp ? from.y : from.y + from.height;
   if (to.x > from.x + 4) {
-    const x = from.x + (narrow ? 5 : 8);
-    return { edge, path: `M${x} ${startY}V${toY}H${to.x - 3}`, label: null };
+    const x = from.x + (narrow ? 3 : 8);
+    return { edge, path: `M${x} ${startY}V${toY}H${to.x - 2}`, label: null };
   }
   const x = from.x + 22;
   const endY = isUp ? to.y + to.height + 3 : to.y - 3;

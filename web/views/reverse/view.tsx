@@ -140,11 +140,14 @@ interface StepsProps {
 function Steps({ answer, made, current }: StepsProps) {
   const { visits, moreVisits } = answer;
   const all = visits.length + moreVisits.maps + moreVisits.inVain;
+  // Keys are registered once, and the walk is another one after each step of the machine.
+  const most = useRef(0);
+  most.current = visits.length;
   const next = (): void => {
-    made.value = Math.min((made.peek() ?? 0) + 1, visits.length);
+    made.value = Math.min((made.peek() ?? 0) + 1, most.current);
   };
   const previous = (): void => {
-    made.value = Math.max((made.peek() ?? visits.length) - 1, 0);
+    made.value = Math.max(Math.min(made.peek() ?? most.current, most.current) - 1, 0);
   };
   useKeys('Reverse map', [
     { key: 'r', says: 'next visit of the walk', run: next },
