@@ -14,7 +14,7 @@ const forFiles: Plugin = {
   },
   generateBundle(_options, bundle) {
     for (const [path, output] of Object.entries(bundle)) {
-      if (output.type !== 'asset' || !/(worker-[^/]*\.js|\.gz)$/.test(path)) continue;
+      if (output.type !== 'asset' || !/(worker-[^/]*\.js|\.gz|\.tsv)$/.test(path)) continue;
       const name = path.split('/').at(-1)!;
       const bytes = Buffer.from(output.source).toString('base64');
       const source = `(globalThis.revmapFiles ??= {})['${name}'] = '${bytes}';\n`;

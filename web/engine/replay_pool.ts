@@ -1,8 +1,8 @@
 /**
- * Replays on several workers of a browser.
+ * Replays on several workers of a browser (replay_worker.ts), each asked through its port.
  *
- * Promises  1. Each worker is given the recording once.
- *           2. A worker that dies takes its run with it: the sweep ends with the reason.
+ * Promises  1. Each worker is given the recording once, and only as many as may hold it are.
+ *           2. A run that fails fails alone: its worker makes the next one.
  */
 import * as Comlink from 'comlink';
 import type { Run } from '../../src/lab/configuration_run.ts';
@@ -10,14 +10,8 @@ import type { RunResult } from '../../src/lab/result.ts';
 import type { Replayer } from '../../src/lab/sweep_on.ts';
 import type { Material, Replaying } from './replay_worker.ts';
 
-const MOST_WORKERS = 8;
 /** Of the recording, in all workers together. */
 const MOST_BYTES = 2 ** 30;
-
-interface Member {
-  readonly worker: Worker;
-  readonly remote: Comlink.Remote<Replaying>;
-}
 
 interface Job {
   readonly run: Run;
@@ -28,15 +22,15 @@ interface Job {
 
 export class ReplayPool implements Replayer {
   private readonly material: Material;
-  private readonly most: number;
-  private readonly members: Member[] = [];
-  private readonly idle: Member[] = [];
+  /** Ports of workers that were not given the recording yet. */
+  private readonly unused: MessagePort[];
+  private readonly idle: Comlink.Remote<Replaying>[] = [];
   private readonly waiting: Job[] = [];
 
-  constructor(material: Material) {
+  constructor(material: Material, ports: readonly MessagePort[]) {
     this.material = material;
     const bytes = Math.max(1, material.recording.bytes?.length ?? 0);
-    this.most = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency, Math.floor(MOST_BYTES / bytes)));
+    this.unused = ports.slice(0, Math.max(1, Math.floor(MOST_BYTES / bytes)));
   }
 
   run(run: Run, onShare: (share: number) => void): Promise<{ result: RunResult; stored: boolean }> {
@@ -47,36 +41,28 @@ export class ReplayPool implements Replayer {
     });
   }
 
-  close(): void {
-    for (const { worker } of this.members) worker.terminate();
-  }
-
   private next(): void {
     if (this.waiting.length === 0) return;
-    const member = this.idle.pop() ?? (this.members.length < this.most ? this.start() : null);
-    if (member === null) return;
-    void this.replay(member, this.waiting.shift()!);
+    const worker = this.idle.pop() ?? this.start();
+    if (worker !== null) void this.replay(worker, this.waiting.shift()!);
   }
 
-  private start(): Member {
-    const worker = new Worker(new URL('./replay_worker.ts', import.meta.url), { type: 'module', name: 'replay' });
-    const member = { worker, remote: Comlink.wrap<Replaying>(worker) };
-    this.members.push(member);
-    void member.remote.take(this.material);
-    return member;
+  private start(): Comlink.Remote<Replaying> | null {
+    const port = this.unused.pop();
+    if (port === undefined) return null;
+    const worker = Comlink.wrap<Replaying>(port);
+    void worker.take(this.material);
+    return worker;
   }
 
-  private async replay(member: Member, { run, onShare, done, failed }: Job): Promise<void> {
-    const died = (event: ErrorEvent) => failed(new Error(`a worker has ended: ${event.message}`));
-    member.worker.addEventListener('error', died);
+  private async replay(worker: Comlink.Remote<Replaying>, { run, onShare, done, failed }: Job): Promise<void> {
     try {
-      const { seconds: _, ...result } = await member.remote.run(run, Comlink.proxy(onShare));
+      const { seconds: _, ...result } = await worker.run(run, Comlink.proxy(onShare));
       done(result);
     } catch (error) {
       failed(error as Error);
     }
-    member.worker.removeEventListener('error', died);
-    this.idle.push(member);
+    this.idle.push(worker);
     this.next();
   }
 }

@@ -1,10 +1,10 @@
 /** A worker that replays: it is given a recording once, and then runs of it, one after the other. */
-import * as Comlink from 'comlink';
 import type { Run } from '../../src/lab/configuration_run.ts';
 import type { TimedResult } from '../../src/lab/result.ts';
 import { runRecording } from '../../src/lab/run.ts';
 import type { Recording } from '../../src/trace/bodies.ts';
 import type { Survey } from '../../src/trace/survey.ts';
+import { exposeToPage } from './expose.ts';
 
 export interface Material {
   readonly recording: Recording;
@@ -23,4 +23,4 @@ const remote = {
 
 export type Replaying = typeof remote;
 
-Comlink.expose(remote);
+exposeToPage(remote);

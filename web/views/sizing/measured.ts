@@ -1,6 +1,7 @@
 /** What real kernels did with the bundled recordings (oracle/truth), for the page. */
 import sqliteUrl from '../../../oracle/truth/sqlite.truth.tsv?url';
 import zipfUrl from '../../../oracle/truth/zipf.truth.tsv?url';
+import { readAsset } from '../../app/assets.ts';
 
 const TABLES: Readonly<Record<string, { readonly name: string; readonly url: string }>> = {
   'example:zipf': { name: 'zipf.truth.tsv', url: zipfUrl },
@@ -15,7 +16,5 @@ export function measuredNameOf(opened: string): string | null {
 export async function measuredOf(opened: string): Promise<{ name: string; text: string } | null> {
   const table = TABLES[opened];
   if (table === undefined) return null;
-  const answer = await fetch(table.url);
-  if (!answer.ok) throw new Error(`${table.name}: the server answered ${answer.status}`);
-  return { name: table.name, text: await answer.text() };
+  return { name: table.name, text: new TextDecoder().decode(await readAsset(table.url)) };
 }

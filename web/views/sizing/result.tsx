@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { version } from '../../../package.json';
-import { formatSize } from '../../../src/lab/options.ts';
+import { formatSize, machineText } from '../../../src/lab/options.ts';
 import { gridPlots } from '../../../src/lab/report/grid_report.ts';
 import { type Plot, stopsOf } from '../../../src/lab/report/plot.ts';
 import { plotsOf } from '../../../src/lab/report/plots.ts';
@@ -11,6 +11,7 @@ import { commandOf, namedLimits, type Sized } from '../../../src/view/sizing.ts'
 import type { Engine } from '../../app/engine.ts';
 import { view } from '../../app/state.ts';
 import type { ViewId } from '../../app/views.ts';
+import { plural } from '../../ui/format.ts';
 import { nearest, PlotFigure } from './figure.tsx';
 import type { Made } from './job.ts';
 import { Alternatives, Measured, Replays } from './tables.tsx';
@@ -102,6 +103,10 @@ function Answer({ made }: { made: Made }) {
       <h2>{recommended === null ? 'No limit can be recommended' : `Set ${formatSize(recommended)}`}</h2>
       <p>
         {recording} {advice.headline}.
+      </p>
+      <p class="hint">
+        On Linux {sweep.kernel}, {machineText(sweep.options)}; replayed under{' '}
+        {plural(sweep.runs.length + sweep.refined.length, 'limit')}.
       </p>
       <dl>
         <div>
