@@ -68,6 +68,8 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.locator('.verdict.right', { hasText: 'Four frames' }).waitFor();
     await page.getByRole('button', { name: 'All lessons' }).press('Enter');
     await page.getByText('1 of 10 done').waitFor();
+    // The address follows a moment later.
+    await page.waitForFunction(() => !location.hash.includes('lesson='));
     await page.reload();
     await page.getByText('1 of 10 done').waitFor();
     await page.getByRole('button', { name: 'Forget my progress' }).click();

@@ -21,7 +21,7 @@ import {
 import { writeState } from '../../app/url.ts';
 import { plural } from '../../ui/format.ts';
 import { CALL_GROUPS, type CallHelp, DIRECTIVES } from './calls.ts';
-import { draft, followProgram, isLive, runDraft } from './draft.ts';
+import { draft, followProgram, isLive, isTyped, runDraft } from './draft.ts';
 import { EXAMPLES } from './examples.ts';
 import { sameLines } from './fault.ts';
 import { caretLine, Field, typeInto } from './field.tsx';
@@ -36,8 +36,6 @@ const STILL_MS = 300;
 export function EditorView({ engine }: ViewProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const trial = useMemo(() => new Trial(), []);
-  /** Somebody typed since the machine was built. */
-  const isTyped = useSignal(false);
   useEffect(() => () => trial.close(), [trial]);
   useSignalEffect(() => {
     program.value;
@@ -53,10 +51,7 @@ export function EditorView({ engine }: ViewProps) {
   useSignalEffect(() => {
     const tried = trial.tried.value;
     if (tried === null || tried.fault !== null || !isLive.value || !isTyped.peek()) return;
-    if (tried.text === draft.peek() && engine.busy.value === null) {
-      isTyped.value = false;
-      void runDraft();
-    }
+    if (tried.text === draft.peek() && engine.busy.value === null) void runDraft();
   });
 
   const text = draft.value;
@@ -73,10 +68,7 @@ export function EditorView({ engine }: ViewProps) {
     for (const { line, outcome } of last.lines) if (outcome !== null && line <= same) map.set(line, said(outcome));
     return map;
   });
-  const run = (): void => {
-    isTyped.value = false;
-    void runDraft();
-  };
+  const run = (): void => void runDraft();
   const go = async (line: number): Promise<void> => {
     const step = steps.value.get(line);
     if (step === undefined) return;

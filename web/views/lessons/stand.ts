@@ -10,7 +10,7 @@ import { openText } from '../../app/sources.ts';
 import { beside, opened, program, selectFrame, selectNothing, selectPage, view } from '../../app/state.ts';
 import type { ViewId } from '../../app/views.ts';
 import type { Stand } from '../../lessons/lesson.ts';
-import { draft } from '../editor/draft.ts';
+import { replaceDraft } from '../editor/draft.ts';
 
 let wishes = 0;
 
@@ -18,7 +18,7 @@ export async function setStand(engine: Engine, stand: Stand, select: PageName | 
   const mine = ++wishes;
   showBeside(next);
   // Whatever was written there: the lesson begins with its own text.
-  draft.value = stand.program;
+  replaceDraft(stand.program);
   await still(engine);
   if (mine === wishes && !isProgramOf(engine, stand)) await openText(stand.program, choiceOf(stand));
   await still(engine);
