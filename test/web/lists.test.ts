@@ -85,7 +85,10 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
     await page.getByRole('button', { name: 'Next scan' }).click();
     await settled(page);
     await page.getByRole('heading', { name: 'shrink_cache' }).waitFor();
-    await page.getByText(/kept: mapped/).first().waitFor();
+    await page
+      .getByText(/kept: mapped/)
+      .first()
+      .waitFor();
     await keepShot(page, 'lists-2.4');
     await page.getByRole('button', { name: 'Previous scan' }).click();
     await page.getByText('No scan happened before this step').waitFor();

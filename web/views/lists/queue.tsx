@@ -109,7 +109,8 @@ function Flows({ list, since }: { list: ListView; since: number | null }) {
   const came = list.flows.filter(({ to }) => to === list.name);
   const went = list.flows.filter(({ from }) => from === list.name);
   const isEmpty = list.window.frames.length === 0;
-  if (came.length + went.length === 0) return isEmpty ? null : <p class="flows">Nobody came or went since step {grouped(since)}.</p>;
+  if (came.length + went.length === 0)
+    return isEmpty ? null : <p class="flows">Nobody came or went since step {grouped(since)}.</p>;
   return (
     <p class="flows">
       {came.map(({ from, pages }) => (

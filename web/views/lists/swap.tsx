@@ -37,9 +37,7 @@ export function SwapBox({ engine }: { engine: Engine }) {
     );
   }
   const longest = Math.max(...answer.areas.map(({ pages }) => pages + 1));
-  const firstUsed = answer.areas.flatMap(({ slots }) =>
-    [...slots.keys()].filter((n) => isTaken(slots[n]!)),
-  );
+  const firstUsed = answer.areas.flatMap(({ slots }) => [...slots.keys()].filter((n) => isTaken(slots[n]!)));
   return (
     <section class="swap" aria-label="Swap">
       <p>
