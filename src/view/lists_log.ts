@@ -68,7 +68,7 @@ export interface ListLog {
 
 const MOST_SCANS = 300;
 /** A longer stretch is made from its end. */
-export const MOST_STEPS = 200_000;
+const MOST_STEPS = 200_000;
 
 /** From behind step `from` to step `to`. null: a host has no time. */
 export function listEvents(subject: Subject, from: number, to: number, limit: number): ListLog | null {
@@ -319,7 +319,7 @@ function isSorting(scan: Scan): boolean {
 }
 
 /** Which ladder the kernel's verdicts stand on. */
-export function ladderOf({ generation }: Machine): Ladder {
+function ladderOf({ generation }: Machine): Ladder {
   const { family } = generation;
   if (family === 'linux-6') return '6';
   if (family === 'linux-3') return '3.16';

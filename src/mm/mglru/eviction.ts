@@ -60,16 +60,16 @@ import { MIN_LRU_BATCH } from './refault_control.ts';
 
 /** Why a page is not evicted now. */
 const SORTED_NOT = 0;
-export const SORTED_UNEVICTABLE = 1;
+const SORTED_UNEVICTABLE = 1;
 /** Given up by MADV_FREE, and written since. */
-export const SORTED_RESCUED = 2;
+const SORTED_RESCUED = 2;
 /** A walk found it young. */
-export const SORTED_YOUNGER = 3;
+const SORTED_YOUNGER = 3;
 /** Its tier comes back too often, or its uses are saturated. */
-export const SORTED_PROTECTED = 4;
+const SORTED_PROTECTED = 4;
 /** Of a zone that does not help. */
-export const SORTED_ZONE = 5;
-export const SORTED_WRITE = 6;
+const SORTED_ZONE = 5;
+const SORTED_WRITE = 6;
 
 /** Evicts from the oldest generation of one type. Returns how many pages were looked at; 0: there is nothing more to evict. */
 export function evictFolios(

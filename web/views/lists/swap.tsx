@@ -4,7 +4,7 @@
 import { useSignal } from '@preact/signals';
 import { useCallback } from 'preact/hooks';
 import type { SwapAreaView } from '../../../src/view/lists_swap.ts';
-import { SLOT_CACHE_ONLY, SLOT_CACHED, SLOT_FREE, SLOT_WORDS } from '../../../src/view/lists_words.ts';
+import { SLOT_BAD, SLOT_CACHE_ONLY, SLOT_CACHED, SLOT_FREE, SLOT_WORDS } from '../../../src/view/lists_words.ts';
 import type { Engine } from '../../app/engine.ts';
 import { selectFrame, selection, selectPage } from '../../app/state.ts';
 import { grouped, hex, pagesAsSize, plural } from '../../ui/format.ts';
@@ -37,9 +37,7 @@ export function SwapBox({ engine }: { engine: Engine }) {
     );
   }
   const longest = Math.max(...answer.areas.map(({ pages }) => pages + 1));
-  const firstUsed = answer.areas.flatMap(({ slots, first }) =>
-    [...slots.keys()].filter((n) => first + n > 0 && slots[n] !== SLOT_FREE),
-  );
+  const firstUsed = answer.areas.flatMap(({ slots }) => [...slots.keys()].filter((n) => isTaken(slots[n]!)));
   return (
     <section class="swap" aria-label="Swap">
       <p>
@@ -77,6 +75,10 @@ export function SwapBox({ engine }: { engine: Engine }) {
       {firstUsed.length === 0 && <p class="none">Nothing here is in swap yet.</p>}
     </section>
   );
+}
+
+function isTaken(kind: number): boolean {
+  return kind !== SLOT_FREE && kind !== SLOT_BAD;
 }
 
 interface AreaProps {
@@ -162,7 +164,7 @@ function Area({ area, usesClusters, chosen, onChoose }: AreaProps) {
 function SlotTable(props: { area: SwapAreaView; words: (n: number) => string; onChoose: (slot: number) => void }) {
   const { area, words, onChoose } = props;
   const isOpen = useSignal(false);
-  const used = isOpen.value ? [...area.slots.keys()].filter((n) => area.slots[n] !== SLOT_FREE).slice(0, 200) : [];
+  const used = isOpen.value ? [...area.slots.keys()].filter((n) => isTaken(area.slots[n]!)).slice(0, 200) : [];
   return (
     <details
       onToggle={(event) => {
