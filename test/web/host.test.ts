@@ -62,7 +62,7 @@ describe.skipIf(CHROMIUM === undefined)('a host (skipped: there is no Chromium)'
     const early = await written('early.rvs', await machineSnapshot(5));
     const late = await written('late.rvs', await machineSnapshot(9));
     const page = await site.open('view=host');
-    expect(await page.locator('.view-host').innerText()).toContain('revmap snapshot -o host.rvs');
+    expect(await page.locator('.view-host').innerText()).toContain('revmap snapshot -o host.rvh.gz');
     await choose(page, early);
     await page.getByRole('button', { name: 'What changed' }).click();
     expect(await page.locator('.view-host').innerText()).toContain('nothing to compare with');
