@@ -129,6 +129,8 @@ test('pages of one region: a state, a frame and a count each, as the tables have
   const chosen = spaceChosen(subject, { by: 'page', pid: 2, address: 0x100000203000, pfn: null });
   expect(chosen.pfn).toBe(values[3]);
   expect(chosen.places).toEqual([1, 2, 3].map((pid) => ({ pid, address: 0x100000203000 })));
+  // Who only read has the page of zeros, which is nobody's.
+  expect(spaceChosen(subject, { by: 'page', pid: 1, address: 0x10000020a000, pfn: null }).places).toEqual([]);
   expect(spacePages(subject, 2, 0x900000000000, 0, 16)).toBe(null);
   expect(spacePages(subject, 9, 0x100000200000, 0, 16)).toBe(null);
   expect(stateHash(subject.machine)).toBe(before);

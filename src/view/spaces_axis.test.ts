@@ -15,6 +15,12 @@ test('small regions have a cell for each page, and what nobody maps is a gap', (
   ]);
 });
 
+test('very many regions stand close together, on few lines', () => {
+  const vmas = Array.from({ length: 800 }, (_, i) => at(1000 + 5000 * i, 64 + (i % 7) * 300));
+  expect(layAxis([vmas], 1000).lines).toBeLessThan(30);
+  expect(layAxis([vmas.slice(0, 4)], 1000).pieces[0]!.cells).toBe(64);
+});
+
 test('nothing at all is an axis without lines', () =>
   expect(layAxis([[]], 800)).toEqual({ lines: 0, cells: 0, pieces: [] }));
 

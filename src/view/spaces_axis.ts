@@ -30,31 +30,39 @@ export interface Axis {
   readonly pieces: readonly Piece[];
 }
 
-/** Room for `rw-p`. */
-const NARROWEST = 34;
-const GAP_WIDTH = 54;
-/** Widths of a cell, and with how many lines each is good; the last is taken in any case. */
-const CELL_WIDTHS = [
-  { cellWidth: 24, lines: 1 },
-  { cellWidth: 18, lines: 1 },
-  { cellWidth: 12, lines: 3 },
-  { cellWidth: 8, lines: 3 },
-  { cellWidth: 5, lines: 3 },
-  { cellWidth: 3, lines: 3 },
-] as const;
-/** Up to so many pages each has its cell. */
-const SINGLE_CELLS = 64;
-/** And so many cells more for each doubling. */
-const CELLS_PER_DOUBLING = 12;
+/** How closely regions stand: the first with which the lines are few enough is taken, the last in any case. */
+interface Spacing {
+  readonly lines: number;
+  /** In pixels: a cell, the narrowest region, a gap. */
+  readonly cell: number;
+  readonly narrowest: number;
+  readonly gap: number;
+  /** Up to so many pages each has its cell; so many cells more for each doubling. */
+  readonly single: number;
+  readonly perDoubling: number;
+}
+
+/** Regions with room for `rw-p`, gaps with room for their size. */
+const WIDE = { narrowest: 34, gap: 54, single: 64, perDoubling: 12 } as const;
+const SPACINGS: readonly Spacing[] = [
+  { ...WIDE, cell: 24, lines: 1 },
+  { ...WIDE, cell: 18, lines: 1 },
+  { ...WIDE, cell: 12, lines: 3 },
+  { ...WIDE, cell: 8, lines: 3 },
+  { ...WIDE, cell: 5, lines: 3 },
+  { ...WIDE, cell: 3, lines: 5 },
+  { cell: 3, lines: 7, narrowest: 18, gap: 16, single: 24, perDoubling: 6 },
+  { cell: 2, lines: 0, narrowest: 6, gap: 6, single: 6, perDoubling: 1 },
+];
 /** Two pixels are seen. */
 const NARROWEST_CELL = 2;
 
 export function layAxis(spaces: readonly (readonly Extent[])[], width: number): Axis {
   const stretches = stretchesOf(spaces);
   let axis: Axis = { lines: 0, cells: 0, pieces: [] };
-  for (const { cellWidth, lines } of CELL_WIDTHS) {
-    axis = layLines(stretches, width, cellWidth);
-    if (axis.lines <= lines) break;
+  for (const spacing of SPACINGS) {
+    axis = layLines(stretches, width, spacing);
+    if (axis.lines <= spacing.lines) break;
   }
   return axis;
 }
@@ -83,16 +91,16 @@ function stretchesOf(spaces: readonly (readonly Extent[])[]): Stretch[] {
   return stretches;
 }
 
-function layLines(stretches: readonly Stretch[], width: number, cellWidth: number): Axis {
+function layLines(stretches: readonly Stretch[], width: number, spacing: Spacing): Axis {
   const pieces: Piece[] = [];
   let line = 0;
   let x = 0;
   let firstCell = 0;
   for (const { startPage, endPage, isGap } of stretches) {
     const pages = endPage - startPage;
-    const wanted = isGap ? 0 : cellsFor(pages);
-    const room = Math.max(NARROWEST, wanted * cellWidth);
-    const own = Math.min(width, isGap ? GAP_WIDTH : room);
+    const wanted = isGap ? 0 : cellsFor(pages, spacing);
+    const room = isGap ? spacing.gap : Math.max(spacing.narrowest, wanted * spacing.cell);
+    const own = Math.min(width, room);
     const cells = Math.min(wanted, Math.max(1, Math.floor(own / NARROWEST_CELL)));
     if (x > 0 && x + own > width) {
       line += 1;
@@ -105,9 +113,8 @@ function layLines(stretches: readonly Stretch[], width: number, cellWidth: numbe
   return { lines: pieces.length === 0 ? 0 : line + 1, cells: firstCell, pieces };
 }
 
-function cellsFor(pages: number): number {
-  if (pages <= SINGLE_CELLS) return pages;
-  return Math.min(pages, SINGLE_CELLS + Math.round(CELLS_PER_DOUBLING * Math.log2(pages / SINGLE_CELLS)));
+function cellsFor(pages: number, { single, perDoubling }: Spacing): number {
+  return pages <= single ? pages : Math.min(pages, single + Math.round(perDoubling * Math.log2(pages / single)));
 }
 
 /** First page of a cell of a piece; of the cell behind the last, its end. */

@@ -53,8 +53,8 @@ export interface RibbonQuestion {
   readonly focus: readonly Place[];
 }
 
-/** More are no picture. */
-const MOST_VMAS = 1200;
+/** A region for each pixel of a line, and no less than these; more are no picture. */
+const FEW_VMAS = 240;
 /** Regions before and behind the one that is looked at, of who only maps the same frame. */
 const NEIGHBOURS = 2;
 /** What two processes must have in common to stand on one axis. */
@@ -83,7 +83,9 @@ export function ribbonGroups(subject: Subject, question: RibbonQuestion): Ribbon
     const ribbons = outlines.map((outline) => {
       const addresses = focus.flatMap(({ pid, address }) => (pid === outline.pid ? [address] : []));
       // Another program is shown where it has the chosen frame, not from end to end.
-      return i > 0 && addresses.length > 0 ? excerpt(outline, addresses) : ribbonOf(outline, addresses[0] ?? null);
+      return i > 0 && addresses.length > 0
+        ? excerpt(outline, addresses)
+        : ribbonOf(outline, addresses[0] ?? null, Math.max(FEW_VMAS, width));
     });
     const axis = layAxis(
       ribbons.map(({ vmas }) => vmas),
@@ -100,11 +102,11 @@ function isAlike(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
   return common > 0 && common >= SAME_PLACES * Math.min(a.size, b.size);
 }
 
-function ribbonOf(outline: Outline, address: number | null): Ribbon {
+function ribbonOf(outline: Outline, address: number | null, most: number): Ribbon {
   const { vmas } = outline;
   const at = address === null ? 0 : vmas.findIndex(({ end }) => end > address);
-  const first = Math.max(0, Math.min(at - MOST_VMAS / 2, vmas.length - MOST_VMAS));
-  return ribbonWith(outline, (_, i) => i >= first && i < first + MOST_VMAS);
+  const first = Math.max(0, Math.min(at - Math.floor(most / 2), vmas.length - most));
+  return ribbonWith(outline, (_, i) => i >= first && i < first + most);
 }
 
 function excerpt(outline: Outline, addresses: readonly number[]): Ribbon {

@@ -73,7 +73,7 @@ function NoHost({ engine }: { engine: Engine }) {
         you want to look, as root if you may, and drop the file on this page:
       </p>
       <pre>
-        <code>revmap snapshot -o host.rvs</code>
+        <code>revmap snapshot -o host.rvh.gz</code>
       </pre>
       <p>
         Then the views <b>Frames</b>, <b>Address spaces</b> and <b>Reverse map</b> show that host as they show a

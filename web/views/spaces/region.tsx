@@ -5,7 +5,7 @@
  */
 import { useMemo } from 'preact/hooks';
 import type { Answer } from '../../../src/view/queries.ts';
-import type { SpaceVma } from '../../../src/view/spaces_form.ts';
+import { PAGE_SWAPPED, PAGE_WHERE, type SpaceVma } from '../../../src/view/spaces_form.ts';
 import type { Engine } from '../../app/engine.ts';
 import { selectFrame, selectPage } from '../../app/state.ts';
 import { Canvas } from '../../ui/canvas.tsx';
@@ -73,6 +73,13 @@ function regionText(vma: SpaceVma): string {
   return `${parts.join(' · ')}.`;
 }
 
+function countText(state: number, mapcount: number): string {
+  if (mapcount < 0) return '';
+  return (state & PAGE_WHERE) === PAGE_SWAPPED
+    ? `held by ${plural(mapcount, 'entry', 'entries')}`
+    : `mapped ${plural(mapcount, 'time')}`;
+}
+
 interface WindowProps {
   readonly pid: number;
   readonly vma: SpaceVma;
@@ -118,7 +125,7 @@ function Window({ pid, vma, pages, page, width, shown, chosen }: WindowProps) {
   const said = [
     whereText(state),
     valueText(state, value),
-    mapcount < 0 ? '' : `mapped ${plural(mapcount, 'time')}`,
+    countText(state, mapcount),
     marksText(state, vma.offset !== null, knows),
   ].filter((text) => text !== '');
   const others = (chosen?.places ?? []).filter((place) => place.pid !== pid || place.address !== chosen?.address);

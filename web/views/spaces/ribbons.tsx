@@ -38,9 +38,10 @@ export function Ribbons({ engine, pids, relatives, current, chosen, width, shown
   return (
     <section aria-label="Ribbons of address spaces" class="spaces-ribbons">
       <Backings groups={groups} />
-      {groups.map((group) => (
+      {groups.map((group, i) => (
         <Group
-          key={group.ribbons.map(({ pid }) => pid).join()}
+          // The first stays, whoever comes to stand in it: it has the focus of who walks there.
+          key={i === 0 ? 'own' : group.ribbons.map(({ pid }) => pid).join()}
           group={group}
           current={current}
           chosen={chosen}
@@ -108,6 +109,9 @@ function Group({ group, current, chosen, shown }: GroupProps) {
     [group, shown, key],
   );
   const { ribbons } = group;
+  if (ribbons.every(({ vmas }) => vmas.length === 0)) {
+    return <p class="note">Of process {ribbons[0]!.pid} no region could be read, or it has none.</p>;
+  }
   const own = ribbons.find(({ pid }) => pid === (chosen?.pid ?? current)) ?? ribbons[0]!;
   const page = chosen?.address === null || chosen === null ? null : chosen.address / 4096;
   const region = page === null ? null : vmaAt(own.vmas, page);

@@ -21,6 +21,8 @@ const BAND = 14;
 const CELL = 16;
 const ROW = BAND + CELL + 8;
 const LINE_GAP = 8;
+/** In a narrower one is no room for its size. */
+const NARROW_GAP = 44;
 const FONT = '10px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 /** What of the pages is shown. */
@@ -138,7 +140,8 @@ function drawHead(context: CanvasRenderingContext2D, { axis, marks, ribbons }: R
     if (piece.cells === 0) {
       context.fillStyle = pen.ink2;
       context.textAlign = 'center';
-      context.fillText(gapText(piece.endPage - piece.startPage), x + piece.width / 2, top + HEAD + BAND + CELL / 2);
+      const text = piece.width < NARROW_GAP ? '·' : gapText(piece.endPage - piece.startPage);
+      context.fillText(text, x + piece.width / 2, top + HEAD + BAND + CELL / 2);
     } else if (before === null || before.cells === 0 || before.line !== piece.line) {
       const text = hex(piece.startPage * 4096);
       context.textAlign = 'left';
@@ -212,15 +215,18 @@ function drawRegions(
     context.clip();
     context.fillStyle = pen.ink;
     context.textAlign = 'left';
-    const name = regionName(vma.name, vma.backing).replace(/^.*\/(?=.)/, '');
-    const locked = vma.flags.some((word) => word.startsWith('locked')) ? ' locked' : '';
-    context.fillText(
-      width < 44 ? look.letter + vma.perms : `${look.letter} ${vma.perms}${locked} ${name}`,
-      x + 2,
-      top + 9,
-    );
+    context.fillText(bandText(vma, width), x + 2, top + 9);
     context.restore();
   }
+}
+
+/** As much as there is room for. */
+function bandText({ backing, perms, name, flags }: RibbonVma, width: number): string {
+  const { letter } = BACKINGS[backing];
+  if (width < 32) return width < 10 ? '' : letter;
+  if (width < 44) return letter + perms;
+  const locked = flags.some((word) => word.startsWith('locked')) ? ' locked' : '';
+  return `${letter} ${perms}${locked} ${regionName(name, backing).replace(/^.*\/(?=.)/, '')}`;
 }
 
 function drawHatch(

@@ -39,7 +39,8 @@ export function SpacesView({ engine }: ViewProps) {
   const chosen = useAnswer(engine, 'spaceChosen', { by, pfn, pid, address }).value;
   const places = chosen?.places ?? [];
   const wanted = chosen?.pid ?? engine.now.value?.pid ?? null;
-  const current = processes.find((one) => one.pid === wanted) ?? processes[0] ?? null;
+  const current =
+    processes.find((one) => one.pid === wanted) ?? processes.find(({ vmas }) => vmas > 0) ?? processes[0] ?? null;
   const mapping = places.map((place) => place.pid);
   return (
     <div class="spaces">
