@@ -278,7 +278,7 @@ describe('a session', () => {
     performance.now = () => (ms += 1000);
     try {
       expect(await session.find({ kind: 'process', pid: 7 }, 'next', () => {})).toBeNull();
-      expect(await session.go(900)).toBeNull();
+      expect(await session.go(Number.POSITIVE_INFINITY)).toBeNull();
     } finally {
       performance.now = now;
     }
