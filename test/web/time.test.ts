@@ -46,5 +46,44 @@ describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chr
     await page.close();
   });
 
+  test('it plays and pauses, goes by slider and keys, runs to a condition and back', async () => {
+    const page = await site.open(PRESSED.replace('60000', '0'));
+    await page.getByText('Whole run (').waitFor();
+    await page.keyboard.press('Space');
+    await page.waitForFunction(() => Number(document.querySelector<HTMLInputElement>('.track input')?.value) > 20);
+    await page.keyboard.press('Space');
+    await page.waitForFunction(() => document.querySelector('.transport')?.getAttribute('data-playing') === 'false');
+    const paused = await stepOf(page);
+    expect(paused).toBeGreaterThan(20);
+    const slider = page.getByLabel('Step', { exact: true });
+    await slider.focus();
+    await page.keyboard.press('ArrowRight');
+    await settled(page);
+    expect(await stepOf(page)).toBe(paused + 1);
+    await page.keyboard.press('End');
+    await settled(page);
+    expect(await stepOf(page)).toBe(Number(await slider.getAttribute('max')));
+    await slider.blur();
+    await page.keyboard.press('Home');
+    await settled(page);
+    // The first page that goes to swap, the second, and back to the first.
+    await page.getByLabel('Kind of event').selectOption('swap_out');
+    await page.getByLabel('Kind of event').blur();
+    const found: number[] = [];
+    for (const key of ['n', 'n', 'p']) {
+      await page.keyboard.press(key);
+      await settled(page);
+      found.push(await stepOf(page));
+    }
+    expect(found[1]).toBeGreaterThan(found[0]!);
+    expect(found[2]).toBe(found[0]);
+    // Nothing is swapped before that: the machine stays, and the bar says so.
+    await page.keyboard.press('p');
+    await page.getByRole('status').getByText('Not found before this step').waitFor();
+    expect(await stepOf(page)).toBe(found[0]);
+    expect(await page.locator('.present-row').last().innerText()).toContain('here');
+    await page.close();
+  });
+
   test('no page said an error, and nothing was asked of another host', () => expect(site.errors).toEqual([]));
 });
