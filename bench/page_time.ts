@@ -39,8 +39,64 @@ const PATIENCE_MS = 600_000;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'dist', 'web');
 
-/** What a page evaluates: Comlink, to speak with the worker. */
-declare const comlink: typeof import('comlink');
+interface Jumped {
+  readonly length: number;
+  /** Milliseconds. */
+  readonly opened: number;
+  readonly lookedOver: number;
+  readonly times: number[];
+  readonly hashes: [step: number, hash: string][];
+}
+
+interface Played {
+  readonly longest: number;
+  readonly tasks: number;
+  readonly steps: number;
+}
+
+/** In the page, which has Comlink: opens the recording in the worker that the page has, waits until it was looked over, and jumps. */
+const JUMP = `async ({ worker, choice, name, jumps, every }) => {
+  const remote = comlink.wrap(new Worker('assets/' + worker, { type: 'module' }));
+  const bytes = new Uint8Array(await (await fetch('offer')).arrayBuffer());
+  const began = performance.now();
+  await remote.open({ name, bytes }, choice);
+  const opened = performance.now() - began;
+  let length = null;
+  while (length === null) {
+    await new Promise((done) => setTimeout(done, 100));
+    ({ length } = await remote.now());
+  }
+  const lookedOver = performance.now() - began;
+  const times = [];
+  const hashes = [];
+  let seed = 7;
+  for (let jump = 0; jump < jumps; jump++) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    const step = Math.floor((seed / 2 ** 32) * length);
+    const from = performance.now();
+    await remote.go(step);
+    times.push(performance.now() - from);
+    if (jump % every === 0) hashes.push([step, await remote.ask('hashOfState', [])]);
+  }
+  return { length, opened, lookedOver, times, hashes };
+}`;
+
+/** In the page: plays for so many seconds. */
+const PLAY = `async (seconds) => {
+  const stepOf = () => Number(document.querySelector('.track input').value);
+  const found = [];
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) found.push(duration);
+  });
+  observer.observe({ type: 'longtask' });
+  const before = stepOf();
+  const button = document.querySelector('.transport .play');
+  button.click();
+  await new Promise((done) => setTimeout(done, seconds * 1000));
+  button.click();
+  observer.disconnect();
+  return { longest: Math.max(0, ...found), tasks: found.length, steps: stepOf() - before };
+}`;
 
 if (CHROMIUM === undefined) console.log('there is no Chromium');
 else await main(CHROMIUM);
@@ -89,41 +145,8 @@ async function jumps(page: Page, server: Offering, name: string, bytes: Uint8Arr
   server.offer = bytes;
   const choice = { ...MACHINE_CHOICE, limitBytes, swapBytes: 256 * MIB };
   const worker = readdirSync(join(folder, 'assets')).find((one) => /^worker-.*\.js$/.test(one))!;
-  const answer = await page.evaluate(
-    async ({ worker, choice, name, jumps, compared }) => {
-      interface Remote {
-        open(source: { name: string; bytes: Uint8Array }, choice: unknown): Promise<unknown>;
-        now(): Promise<{ length: number | null }>;
-        go(step: number): Promise<unknown>;
-        ask(query: string, args: unknown[]): Promise<string>;
-      }
-      const remote = comlink.wrap<Remote>(new Worker(`assets/${worker}`, { type: 'module' })) as unknown as Remote;
-      const bytes = new Uint8Array(await (await fetch('offer')).arrayBuffer());
-      const began = performance.now();
-      await remote.open({ name, bytes }, choice);
-      const opened = performance.now() - began;
-      let length: number | null = null;
-      while (length === null) {
-        await new Promise((done) => setTimeout(done, 100));
-        ({ length } = await remote.now());
-      }
-      const lookedOver = performance.now() - began;
-      const times: number[] = [];
-      const hashes: [number, string][] = [];
-      let seed = 7;
-      for (let jump = 0; jump < jumps; jump++) {
-        seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-        const step = Math.floor((seed / 2 ** 32) * length);
-        const from = performance.now();
-        await remote.go(step);
-        times.push(performance.now() - from);
-        if (jump % Math.max(1, Math.floor(jumps / compared)) === 0)
-          hashes.push([step, await remote.ask('hashOfState', [])]);
-      }
-      return { length, opened, lookedOver, times, hashes };
-    },
-    { worker, choice, name, jumps: JUMPS, compared: COMPARED },
-  );
+  const given = { worker, choice, name, jumps: JUMPS, every: Math.max(1, Math.floor(JUMPS / COMPARED)) };
+  const answer = (await page.evaluate(`(${JUMP})(${JSON.stringify(given)})`)) as Jumped;
   const recording = await openBytes(bytes, name);
   const replay = startReplay(recording, surveyRecording(recording), choice);
   let equal = 0;
@@ -143,30 +166,16 @@ async function jumps(page: Page, server: Offering, name: string, bytes: Uint8Arr
 }
 
 async function play(page: Page, server: Offering, name: string, file: string, limitBytes: number): Promise<void> {
-  const still = () => page.waitForFunction(() => document.documentElement.dataset['engine'] === 'still');
+  const still = () => page.waitForFunction("document.documentElement.dataset.engine === 'still'");
   await page.goto(`${addressOf(server)}#view=time&limit=${limitBytes / MIB}M&swap=256M`);
   await still();
   await page.locator('input[type=file]').setInputFiles(file);
-  await page.waitForFunction((name) => document.querySelector('.what')?.textContent?.includes(name), name);
+  await page.waitForFunction(`document.querySelector(".what")?.textContent.includes(${JSON.stringify(name)})`);
   await still();
   for (const view of ['Time', 'Frames']) {
     await page.getByRole('button', { name: view, exact: true }).click();
     await page.getByLabel('Speed').selectOption('1000000');
-    const { longest, tasks, steps } = await page.evaluate(async (seconds) => {
-      const stepOf = () => Number(document.querySelector<HTMLInputElement>('.track input')!.value);
-      const found: number[] = [];
-      const observer = new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) found.push(duration);
-      });
-      observer.observe({ type: 'longtask' });
-      const before = stepOf();
-      const button = document.querySelector<HTMLButtonElement>('.transport .play')!;
-      button.click();
-      await new Promise((done) => setTimeout(done, seconds * 1000));
-      button.click();
-      observer.disconnect();
-      return { longest: Math.max(0, ...found), tasks: found.length, steps: stepOf() - before };
-    }, PLAY_SECONDS);
+    const { longest, tasks, steps } = (await page.evaluate(`(${PLAY})(${PLAY_SECONDS})`)) as Played;
     console.log(
       `${name.padEnd(8)} played for ${PLAY_SECONDS} s beside ${view}: ${(steps / 1e6).toFixed(1)} M steps; ` +
         `${tasks} tasks of 50 ms or more on the main thread, the longest ${longest.toFixed(0)} ms`,

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { pressedRecording } from '../../test/pressed.ts';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
 import { ProgramPlayer } from '../lab/program_player.ts';
 import { Replay } from '../lab/replay.ts';
@@ -9,15 +10,12 @@ import { replayTimeline, startReplay } from '../lab/run.ts';
 import { type Player, Timeline } from '../lab/timeline.ts';
 import { accessPages } from '../mm/memory.ts';
 import { stateHash } from '../mm/snapshot.ts';
-import { addrOf, type Pfn, type Vpn } from '../mm/units.ts';
+import type { Pfn } from '../mm/units.ts';
 import { PSWPIN, PSWPOUT } from '../mm/vmstat.ts';
 import { parseMmp } from '../syscalls/mmp.ts';
 import type { Recording } from '../trace/bodies.ts';
-import { KIND_READ, KIND_WRITE } from '../trace/decode.ts';
-import { BodyWriter, encodeRecording } from '../trace/encode.ts';
 import { openBytes } from '../trace/source.ts';
 import { type Survey, surveyRecording } from '../trace/survey.ts';
-import { SYS_exit_group, SYS_mmap } from '../trace/x86_64.ts';
 import { MACHINE_CHOICE } from './choice.ts';
 import { type Condition, KIND_NAMES } from './conditions.ts';
 import { Session } from './session.ts';
@@ -27,53 +25,19 @@ import { actorOf, EventWatch, refaultsOf } from './time_events.ts';
 import { searchOf } from './time_search.ts';
 
 const MIB = 1024 * 1024;
-const FIRST_PAGE = 0x7f0000000;
 /** Of memory and of the program: it uses three times as much as it may, and comes back to what it used. */
 const LIMIT = 1.5 * MIB;
 const PAGES = 600;
 const ROUNDS = 1000;
 
-/** A program of its own: few steps, and under pressure from the first third on. */
 let made: Promise<[Recording, Survey, Uint8Array]> | null = null;
-const pressed = () => (made ??= makePressed());
+const pressed = () => (made ??= open());
 
-async function makePressed(): Promise<[Recording, Survey, Uint8Array]> {
-  const writer = new BodyWriter();
-  writer.syscall(SYS_mmap, [0, PAGES * 4096, 3, 0x22, -1, 0], addrOf(FIRST_PAGE as Vpn));
-  let seed = 1;
-  for (let n = 0; n < ROUNDS; n++) {
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-    const page = n < PAGES ? n : Math.floor((seed / 2 ** 32) * PAGES * 0.9);
-    writer.access(FIRST_PAGE + page, n % 3 === 0 ? KIND_READ : KIND_WRITE);
-    if (n % 200 === 199) writer.tick(65_536);
-  }
-  writer.syscall(SYS_exit_group, [0], 0);
-  const bytes = encodeRecording(HEADER, [writer.end()]);
+async function open(): Promise<[Recording, Survey, Uint8Array]> {
+  const bytes = pressedRecording(PAGES, ROUNDS);
   const recording = await openBytes(bytes, 'pressed');
   return [recording, surveyRecording(recording), bytes];
 }
-
-const HEADER = {
-  name: 'pressed',
-  command: '/bin/pressed',
-  recorder: 'a test',
-  window: 32,
-  elf: new Map([
-    ['start_code', 0x401000],
-    ['entry', 0x401000],
-    ['start_data', 0x403100],
-    ['end_data', 0x403800],
-    ['brk', 0x404100],
-    ['start_stack', 0x7fffffffe000],
-  ]),
-  maps: [
-    { start: 0x401000, end: 0x403000, read: true, write: false, execute: true },
-    { start: 0x403000, end: 0x405000, read: true, write: true, execute: false },
-    { start: 0x7ffffffde000, end: 0x7ffffffff000, read: true, write: true, execute: false },
-  ],
-  processes: [{ pid: 0, bytes: 0, stats: '' }],
-  other: new Map(),
-};
 
 const MACHINES = [
   { kernel: '6.18', mglru: false },
@@ -278,7 +242,7 @@ describe('a session', () => {
     performance.now = () => (ms += 1000);
     try {
       expect(await session.find({ kind: 'process', pid: 7 }, 'next', () => {})).toBeNull();
-      expect(await session.go(900)).toBeNull();
+      expect(await session.go(Number.POSITIVE_INFINITY)).toBeNull();
     } finally {
       performance.now = now;
     }

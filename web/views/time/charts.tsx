@@ -37,7 +37,8 @@ function useSeries(engine: Engine): Signal<SeriesAnswer | null> {
 }
 
 export function Charts({ engine }: { engine: Engine }) {
-  const axis = useSignal<Axis>('clock');
+  // A program's lines take next to no time, but for those that fault.
+  const axis = useSignal<Axis>(engine.facts.value?.kind === 'program' ? 'step' : 'clock');
   const zone = useSignal<string | null>(null);
   const hover = useSignal<number | null>(null);
   const series = useSeries(engine).value;

@@ -55,6 +55,8 @@ const LINE_DASHES: Readonly<Record<string, readonly number[]>> = {
   limit: [9, 4],
 };
 
+const BENDS = 160;
+
 /** `zone`: of the free pages, whose; null: of the zone that has the most. */
 export function curvesOf(series: SeriesAnswer, group: Group, axis: Axis, zone: string | null): Curve[] {
   let columns = series.columns.filter((column) => column.group === group);
@@ -80,11 +82,14 @@ export function curvesOf(series: SeriesAnswer, group: Group, axis: Axis, zone: s
   return curves;
 }
 
+/** Over so many samples that a curve has a few hundred bends: more would be a band. */
 function rates(values: Float64Array, x: Float64Array, unit: number): (number | null)[] {
+  const span = Math.max(1, Math.ceil(values.length / BENDS));
   const rates: (number | null)[] = [];
   for (let n = 0; n < values.length; n++) {
-    const width = n === 0 ? 0 : (x[n]! - x[n - 1]!) / unit;
-    rates.push(width <= 0 ? (n === 0 ? 0 : rates[n - 1]!) : (values[n]! - values[n - 1]!) / width);
+    const from = Math.max(0, n - span);
+    const width = (x[n]! - x[from]!) / unit;
+    rates.push(width <= 0 ? (rates[n - 1] ?? 0) : (values[n]! - values[from]!) / width);
   }
   return rates;
 }
