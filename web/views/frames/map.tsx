@@ -10,7 +10,19 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { FramesAnswer } from '../../../src/view/frames_colourings.ts';
 import type { ZoneFacts } from '../../../src/view/frames_zones.ts';
 import { colours } from '../../ui/palette.ts';
-import { type Camera, centred, clamped, frameAt, frameBeside, layoutOf, SCALES, scaleOf, showing, topOf, zoomed } from './layout.ts';
+import {
+  type Camera,
+  centred,
+  clamped,
+  frameAt,
+  frameBeside,
+  layoutOf,
+  SCALES,
+  scaleOf,
+  showing,
+  topOf,
+  zoomed,
+} from './layout.ts';
 import { FramePainter, paletteOf } from './painter.ts';
 
 export interface MapProps {
