@@ -35,10 +35,10 @@ describe.skipIf(CHROMIUM === undefined)('the view of frames (skipped: there is n
     const chosen = await chosenFrame(page);
     const ofProcess = await colourAt(page, chosen);
     expect(ofProcess).toBe(await variable(page, '--p1'));
-    // Its neighbour in the picture is another frame.
+    // Ten cells to the right, so that the new ring does not cover the old cell.
     const place = await placeIn(page, chosen);
-    await page.locator('.frames-map canvas').click({ position: { x: place.x + place.size, y: place.y } });
-    await page.locator('.frames-struct h2', { hasText: String(chosen + 1) }).waitFor();
+    await page.locator('.frames-map canvas').click({ position: { x: place.x + 10 * place.size, y: place.y } });
+    await page.locator('.frames-struct h2', { hasText: String(chosen + 10) }).waitFor();
     expect(await page.locator('.frames-struct').innerText()).toContain('_refcount');
     // By kind the same pixel is anonymous memory.
     await drawnAfter(page, () => page.getByLabel('Colour by').selectOption('kind'));
