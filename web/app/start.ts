@@ -26,6 +26,8 @@ import {
 import { readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
+/** On a first visit: a page that was shared until the child wrote to it, and who the walk still asks. */
+const FIRST_LOOK = '#view=reverse&beside=spaces&step=7&page=1:0x100000100000';
 /** The address is written when the page has been still for so long. */
 const STILL_MS = 200;
 /** Ours, or the browser would read what we just wrote. */
@@ -55,7 +57,8 @@ async function joinServer(): Promise<string> {
   }
   const { hash } = location;
   const hasFiles = (served.value?.files.length ?? 0) > 0;
-  return hash.length < 2 && hasFiles ? '#open=file:0' : hash;
+  if (hash.length >= 2) return hash;
+  return hasFiles ? '#open=file:0' : FIRST_LOOK;
 }
 
 /** To the state that a fragment describes. What is open already is not opened again. */
@@ -107,7 +110,7 @@ function followState(): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
       written = writeState(state);
-      history.replaceState(null, '', written === '' ? location.pathname : `#${written}`);
+      history.replaceState(null, '', `#${written}`);
     }, STILL_MS);
   });
 }

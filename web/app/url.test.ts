@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { MACHINE_CHOICE } from '../../src/view/choice.ts';
 import { FIRST_STATE, packText, readState, unpackText, writeState } from './url.ts';
 
-test('url: the first state is an empty address', () => {
-  expect(writeState(FIRST_STATE)).toBe('');
+test('url: what is as usual is left out', () => {
+  expect(writeState(FIRST_STATE)).toBe('view=frames');
   expect(readState('')).toEqual(FIRST_STATE);
 });
 

@@ -1,7 +1,7 @@
 /**
  * The state of the page in its address, behind the #: a link shows what its sender saw.
  *
- * Owns      the names there. What is as at the beginning is left out.
+ * Owns      the names there. What is as usual is left out, but for the view: an address that says nothing is that of a first visit.
  * Promises  1. What a link says and cannot be is left out, never guessed at.
  *           2. The text of a program travels in the link, packed; no server sees it.
  */
@@ -54,7 +54,7 @@ export function writeState(state: PageState): string {
   const put = (name: string, value: string, usual: string): void => {
     if (value !== usual) words.set(name, value);
   };
-  put('view', state.view, FIRST_STATE.view);
+  words.set('view', state.view);
   put('beside', state.beside ?? '', '');
   put('lesson', String(state.lesson), '0');
   put('colour', state.colouring, FIRST_STATE.colouring);
