@@ -138,7 +138,7 @@ describe.skipIf(CHROMIUM === undefined)('compare (skipped: there is no Chromium)
       MACHINE_CHOICE,
     );
     const snapshot = encodeSnapshot(snapshotOfMachine((subject as MachineSubject).machine));
-    await page.getByLabel('File').setInputFiles({
+    await page.getByLabel('File', { exact: true }).setInputFiles({
       name: 'host.snapshot',
       mimeType: 'application/octet-stream',
       buffer: Buffer.concat(snapshot),
