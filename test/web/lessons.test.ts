@@ -44,7 +44,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.getByRole('button', { name: /Private pages and fork/ }).focus();
     await page.keyboard.press('Enter');
     await standsAt(page, 'An object for pages without one', 'step 2 ');
-    expect(await facts(page)).toEqual({ 'mapping points to': 'anon_vma 1', 'regions that the walk visits': '1' });
+    expect(await facts(page)).toEqual({ 'mapping points to': 'anon_vma 1', 'regions that may have it': '1' });
     await page.keyboard.press(']');
     await standsAt(page, 'fork', 'step 3 ');
     expect(await facts(page)).toMatchObject({ 'entries that map the frame': '2' });

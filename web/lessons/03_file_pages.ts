@@ -67,7 +67,7 @@ export const filePages: Lesson = {
       stand: at(5),
       select: FIVE,
       beside: 'reverse',
-      facts: [page('regions that the walk visits', FIVE, 'visited', 2), page('of these in vain', FIVE, 'inVain', 0)],
+      facts: [page('regions that may have it', FIVE, 'visited', 2), page('of these in vain', FIVE, 'inVain', 0)],
       drawing: 'formula',
     },
     {
@@ -79,19 +79,19 @@ export const filePages: Lesson = {
       stand: at(5),
       select: ONE,
       beside: 'reverse',
-      facts: [page('regions that the walk visits', ONE, 'visited', 1), page('entries that map it', ONE, 'mapcount', 1)],
+      facts: [page('regions that may have it', ONE, 'visited', 1), page('entries that map it', ONE, 'mapcount', 1)],
     },
     {
       title: 'Candidates',
       text: [
-        'A child has the same regions, but `fork` copied no entries: it can find the pages of a file again by itself. For page 5 the walk visits {0} regions now, and {1} of them in vain.',
+        'A child has the same regions, but `fork` copied no entries: it can find the pages of a file again by itself. Page 5 may be in {0} regions now, and {1} of them are asked in vain.',
         'A region is only a *candidate*. Whether it maps the frame, its page table says.',
       ],
       stand: at(6),
       select: FIVE,
       beside: 'reverse',
       facts: [
-        page('regions that the walk visits', FIVE, 'visited', 4),
+        page('regions that may have it', FIVE, 'visited', 4),
         page('of these in vain', FIVE, 'inVain', 2),
         page('entries that map it', FIVE, 'mapcount', 2),
       ],

@@ -36,7 +36,7 @@ export const anonRmap: Lesson = {
       beside: 'reverse',
       facts: [
         page('mapping points to', FIRST, 'owner', 'anon_vma 1'),
-        page('regions that the walk visits', FIRST, 'visited', 1),
+        page('regions that may have it', FIRST, 'visited', 1),
       ],
     },
     {
@@ -51,7 +51,7 @@ export const anonRmap: Lesson = {
       facts: [
         page('entries that map the frame', FIRST, 'mapcount', 2),
         place('links of the child’s region', 2, A, 'chain', 2),
-        page('regions that the walk visits', FIRST, 'visited', 2),
+        page('regions that may have it', FIRST, 'visited', 2),
       ],
       drawing: 'chains',
     },
@@ -65,20 +65,20 @@ export const anonRmap: Lesson = {
       beside: 'reverse',
       facts: [
         page('mapping of the copy points to', [2, A], 'owner', 'anon_vma 2'),
-        page('regions that the walk visits', [2, A], 'visited', 1),
+        page('regions that may have it', [2, A], 'visited', 1),
         page('of these in vain', [2, A], 'inVain', 0),
       ],
     },
     {
       title: 'In vain',
       text: [
-        'And the parent’s frame? Its anon_vma still links the child, for all the other pages that they share. The walk visits {0} regions, {1} of them in vain: the child’s entry shows another frame.',
+        'And the parent’s frame? Its anon_vma still links the child, for all the other pages that they share. So {0} regions may have the page, {1} of them in vain: the child’s entry shows another frame. (A walk ends when it has met as many entries as the mapcount says, so it may be spared that one.)',
       ],
       stand: at(4),
       select: FIRST,
       beside: 'reverse',
       facts: [
-        page('regions that the walk visits', FIRST, 'visited', 2),
+        page('regions that may have it', FIRST, 'visited', 2),
         page('of these in vain', FIRST, 'inVain', 1),
         page('entries that map the frame', FIRST, 'mapcount', 1),
       ],
@@ -95,7 +95,7 @@ export const anonRmap: Lesson = {
         place('links of the grandchild’s region', 3, A, 'chain', 3),
         page('entries that map the third page', THIRD, 'mapcount', 3),
         page('entries that map the second page', SECOND, 'mapcount', 2),
-        page('regions visited for the second page', SECOND, 'visited', 3),
+        page('regions that may have the second page', SECOND, 'visited', 3),
       ],
     },
   ],

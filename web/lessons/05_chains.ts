@@ -33,7 +33,7 @@ export const chains: Lesson = {
       beside: 'reverse',
       facts: [
         page('entries that map the frame', PARENT, 'mapcount', 5),
-        page('regions that the walk visits', PARENT, 'visited', 5),
+        page('regions that may have it', PARENT, 'visited', 5),
         page('of these in vain', PARENT, 'inVain', 0),
       ],
     },
@@ -47,7 +47,7 @@ export const chains: Lesson = {
       select: LAST,
       beside: 'reverse',
       facts: [
-        page('regions that the walk visits', LAST, 'visited', 5),
+        page('regions that may have it', LAST, 'visited', 5),
         page('of these in vain', LAST, 'inVain', 4),
         page('mapping points to', LAST, 'owner', 'anon_vma 1'),
       ],
@@ -63,7 +63,7 @@ export const chains: Lesson = {
       select: LAST,
       beside: 'reverse',
       facts: [
-        page('regions that the walk visits', LAST, 'visited', 1),
+        page('regions that may have it', LAST, 'visited', 1),
         page('of these in vain', LAST, 'inVain', 0),
         page('mapping points to', LAST, 'owner', 'anon_vma 5'),
       ],
@@ -72,16 +72,13 @@ export const chains: Lesson = {
     {
       title: 'What chains do not buy',
       text: [
-        'The parent’s own page is of before the forks. Its anon_vma still links all children, so the walk visits {0} regions, {1} in vain.',
+        'The parent’s own page is of before the forks. Its anon_vma still links all children, so {0} regions may have it, {1} of them in vain. How many of them a walk meets before it has found the one entry is luck.',
         'A candidate list can only be as short as what the kernel remembers. It does not remember who copied which page.',
       ],
       stand: at(10, '3.16'),
       select: PARENT,
       beside: 'reverse',
-      facts: [
-        page('regions that the walk visits', PARENT, 'visited', 5),
-        page('of these in vain', PARENT, 'inVain', 4),
-      ],
+      facts: [page('regions that may have it', PARENT, 'visited', 5), page('of these in vain', PARENT, 'inVain', 4)],
     },
     {
       title: 'An entry for each entry',

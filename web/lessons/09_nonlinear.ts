@@ -76,13 +76,13 @@ export const nonlinear: Lesson = {
       title: 'No formula, no way back',
       text: [
         'The region is marked nonlinear, and is in the file’s tree no more. It stands on a list of its own. To find who maps a page, the kernel has to look at *every entry* of every region on that list.',
-        'The child has such a region, too, and has put another page to its first place. The walk for page 7 visits {0} regions, {1} of them in vain.',
+        'The child has such a region, too, and has put another page to its first place. Page 7 may be in {0} regions, {1} of them in vain.',
       ],
       stand: at(7, '2.6.24'),
       select: FIRST,
       beside: 'reverse',
       facts: [
-        page('regions that the walk visits', FIRST, 'visited', 2),
+        page('regions that may have it', FIRST, 'visited', 2),
         page('of these in vain', FIRST, 'inVain', 1),
         page('entries that map it', FIRST, 'mapcount', 1),
       ],
@@ -98,7 +98,7 @@ export const nonlinear: Lesson = {
       facts: [
         vmas(1),
         page('index of the frame that is there', FIRST, 'index', 7),
-        page('of the visited regions in vain', FIRST, 'inVain', 1),
+        page('of the regions that may have it, in vain', FIRST, 'inVain', 1),
       ],
     },
     {

@@ -9,7 +9,7 @@ export function Listing({ engine, text }: { engine: Engine; text: string }) {
   const lines = programLines(text);
   const done = isOpen ? (now?.step ?? 0) : 0;
   return (
-    <details class="listing" open>
+    <details class="lesson-listing" open>
       <summary>The program</summary>
       <ol>
         {lines.map(({ text: line, step }, n) => (
