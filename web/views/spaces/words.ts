@@ -86,12 +86,11 @@ export function regionName(name: string, backing: Backing): string {
   return backing === 'anon' ? 'anonymous' : `[${backing}]`;
 }
 
-/** `127.9 TiB`: emptiness between regions. */
+/** `960 KiB`, `1.5 TiB`: emptiness between regions, in as few letters as a gap has room for. */
 export function gapText(pages: number): string {
   let size = pages * 4;
-  for (const unit of ['KiB', 'MiB', 'GiB']) {
-    if (size < 1000) return `${size < 10 && size % 1 !== 0 ? size.toFixed(1) : Math.round(size)} ${unit}`;
-    size /= 1024;
-  }
-  return `${size < 10 ? size.toFixed(1) : Math.round(size)} TiB`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  let unit = 0;
+  for (; size >= 1000 && unit < units.length - 1; unit++) size /= 1024;
+  return `${size < 10 && size % 1 !== 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
 }
