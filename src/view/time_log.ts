@@ -30,6 +30,8 @@ export interface LogRow {
 }
 
 export interface EventLog {
+  /** The place: steps made. */
+  readonly at: number;
   /** Up to the present place, and behind it. */
   readonly before: readonly LogRow[];
   readonly after: readonly LogRow[];
@@ -72,7 +74,7 @@ export function eventLog({ timeline }: MachineSubject, most: number): EventLog {
     before = [...rowsOf(timeline.scratchAt(from), until, most, 'last').rows, ...before].slice(-most);
   }
   const { rows, to } = rowsOf(timeline.scratchAt(at), at + LOOK_STEPS, most, 'first');
-  return { before, after: rows, from, to };
+  return { at: timeline.step, before, after: rows, from, to };
 }
 
 /** The first rows, or the last, up to step `until`. Whoever wants the first ones does not look on when it has them. */

@@ -5,6 +5,8 @@ import { packText } from '../../web/app/url.ts';
 import { pressedRecording } from '../pressed.ts';
 import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
 
+/** Slow machines are slow, and nothing else. */
+const PATIENCE_MS = 300_000;
 const MACHINE = 'limit=1536K&ram=64M&swap=16M&view=time';
 /** A small recording under pressure. */
 async function openPressed(site: Site): Promise<Page> {
@@ -41,26 +43,34 @@ describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chr
   });
   afterAll(() => site.close());
 
-  test('a recording under pressure: curves, events, and every look of them is well', async () => {
-    const page = await openPressed(site);
-    await page.keyboard.press('End');
-    await settled(page);
-    await page.locator('.time-log tbody tr').nth(50).waitFor();
-    await holdLooks(page, 'time', '.view, .transport');
-    await page.close();
-  });
+  test(
+    'a recording under pressure: curves, events, and every look of them is well',
+    async () => {
+      const page = await openPressed(site);
+      await page.keyboard.press('End');
+      await settled(page);
+      await page.locator('.time-log tbody tr').nth(50).waitFor();
+      await holdLooks(page, 'time', '.view, .transport');
+      await page.close();
+    },
+    PATIENCE_MS,
+  );
 
-  test('a program: the line that is next is marked, what lines returned stands beside them, a click goes to a line', async () => {
-    const page = await site.open(`open=program&program=${packText(PROGRAM)}&view=time&step=4`);
-    await page.locator('.listing .next').waitFor();
-    expect(await page.locator('.listing .next').innerText()).toContain('store(0x100000100000, 8192, 2)');
-    expect(await page.locator('.listing .result.wrong').innerText()).toBe('EINVAL');
-    await holdLooks(page, 'time-program', '.view, .transport');
-    await page.getByRole('button', { name: '1 store(0x100000100000, 32768, 1)' }).click();
-    await settled(page);
-    expect(await stepOf(page)).toBe(1);
-    await page.close();
-  });
+  test(
+    'a program: the line that is next is marked, what lines returned stands beside them, a click goes to a line',
+    async () => {
+      const page = await site.open(`open=program&program=${packText(PROGRAM)}&view=time&step=4`);
+      await page.locator('.listing .next').waitFor();
+      expect(await page.locator('.listing .next').innerText()).toContain('store(0x100000100000, 8192, 2)');
+      expect(await page.locator('.listing .result.wrong').innerText()).toBe('EINVAL');
+      await holdLooks(page, 'time-program', '.time-source');
+      await page.getByRole('button', { name: '1 store(0x100000100000, 32768, 1)' }).click();
+      await settled(page);
+      expect(await stepOf(page)).toBe(1);
+      await page.close();
+    },
+    PATIENCE_MS,
+  );
 
   test('it plays and pauses, goes by slider and keys, runs to a condition and back', async () => {
     const page = await openPressed(site);

@@ -37,12 +37,12 @@ function useSeries(engine: Engine): Signal<SeriesAnswer | null> {
 }
 
 export function Charts({ engine }: { engine: Engine }) {
-  // A program's lines take next to no time, but for those that fault.
-  const axis = useSignal<Axis>(engine.facts.value?.kind === 'program' ? 'step' : 'clock');
+  const axis = useSignal<Axis | null>(null);
   const zone = useSignal<string | null>(null);
   const hover = useSignal<number | null>(null);
   const series = useSeries(engine).value;
-  const by = axis.value;
+  // A program's lines take next to no time, but for those that fault.
+  const by = axis.value ?? (engine.facts.value?.kind === 'program' ? 'step' : 'clock');
   const chosen = zone.value;
   const groups = useMemo(
     () => (series === null ? [] : SHOWN.map((group) => ({ group, curves: curvesOf(series, group, by, chosen) }))),

@@ -54,8 +54,8 @@ export function Log({ engine }: { engine: Engine }) {
                 <Row key={n} row={row} onPick={pick} />
               ))}
               <tr class="present-row" ref={present}>
-                <td class="number">{grouped(now.step)}</td>
-                <td colSpan={2}>{now.ended ? 'here: the program has ended' : 'here'}</td>
+                <td class="number">{grouped(log.at)}</td>
+                <td colSpan={2}>{now.ended && now.step === log.at ? 'here: the program has ended' : 'here'}</td>
               </tr>
               {log.after.map((row, n) => (
                 <Row key={-n - 1} row={row} onPick={pick} />
