@@ -18,7 +18,7 @@ import { MACHINE_CHOICE } from './choice.ts';
 import { type FramesAnswer, frames } from './frames_colourings.ts';
 import { COLOURINGS, type Colouring, largest, OWN, tonesOf } from './frames_legend.ts';
 import { frameLine } from './frames_line.ts';
-import { countsByZone, rangesOf } from './frames_ranges.ts';
+import { changedFrames, countsByZone, rangesOf } from './frames_ranges.ts';
 import { type ZonesAnswer, zones } from './frames_zones.ts';
 import { begin } from './open.ts';
 import { structPage } from './struct_page.ts';
@@ -283,6 +283,12 @@ test('ranges of a category come a page at a time, and none is left out', () => {
   });
   expect(rangesOf(categories, 0, 8, 2)).toEqual({ ranges: [{ first: 8, last: 9 }], next: null });
   expect(rangesOf(categories, 5, 0, 2)).toEqual({ ranges: [], next: null });
+});
+
+test('what changed is told by categories, wherever they stand in the two legends', () => {
+  const before = { categories: Uint8Array.of(0, 1, 1, 2), legend: [{ key: 'free' }, { key: 'a' }, { key: 'b' }] };
+  const after = { categories: Uint8Array.of(0, 2, 1, 1), legend: [{ key: 'free' }, { key: 'b' }, { key: 'a' }] };
+  expect([...changedFrames(before, after)]).toEqual([0, 0, 1, 0]);
 });
 
 test('a process keeps its colour when others come, unless they want the same', () => {

@@ -43,7 +43,7 @@ export interface FramesAnswer {
 }
 
 /** Null: the host did not show its frames. */
-export function sourceOf(subject: Subject): FrameSource | null {
+function sourceOf(subject: Subject): FrameSource | null {
   return subject.kind === 'machine' ? framesOfMachine(subject) : framesOfHost(subject);
 }
 

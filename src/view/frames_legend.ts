@@ -99,7 +99,7 @@ export const VIEW_KINDS: readonly (Uncounted & { readonly key: ViewKind })[] = (
     ['zero_page', 'zero page', 'z', 'dim', 'Stands for anonymous memory that was read and never written.'],
     [
       'kernel',
-      'kernel, or free on a CPU’s list',
+      'other kernel memory',
       'K',
       'kernel',
       'Kernel stacks and the like. A host does not tell from them what its CPUs keep free.',

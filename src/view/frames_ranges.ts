@@ -4,12 +4,12 @@
  * Promises  Pure, over the bytes of an answer: what draws the picture lists it, too.
  */
 
-export interface FrameRange {
+interface FrameRange {
   readonly first: number;
   readonly last: number;
 }
 
-export interface RangePage {
+interface RangePage {
   readonly ranges: readonly FrameRange[];
   /** Where the next page begins; null: that was all. */
   readonly next: number | null;

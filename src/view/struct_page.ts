@@ -13,8 +13,6 @@ import { LAYOUT_2_5, LAYOUT_2_6, LAYOUT_3, LAYOUT_6_1, LAYOUT_6_18, type Layout 
 import type { FieldValue } from './struct_page_values.ts';
 import type { Subject } from './subject.ts';
 
-export type { ShownBit } from './struct_page_flags.ts';
-
 export interface StructField extends FieldValue {
   readonly name: string;
   readonly type: string;

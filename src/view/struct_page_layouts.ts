@@ -19,7 +19,7 @@ import {
   refcountField,
 } from './struct_page_values.ts';
 
-export interface FieldPlace {
+interface FieldPlace {
   readonly name: string;
   readonly type: string;
   readonly offset: number;

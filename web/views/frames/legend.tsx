@@ -10,16 +10,16 @@ import { Scroll } from './scroll.tsx';
 /** Rows of ranges that come at once. */
 const PAGE = 200;
 
-export interface LegendProps {
+interface LegendProps {
   readonly answer: FramesAnswer;
   readonly onChoose: (pfn: number) => void;
 }
 
-export function colourVariable(tone: Tone): string {
+function colourVariable(tone: Tone): string {
   return tone.startsWith('p') ? `var(--${tone})` : `var(--frames-${tone})`;
 }
 
-export function Swatch({ category: { tone, mark } }: { category: Category }) {
+function Swatch({ category: { tone, mark } }: { category: Category }) {
   return (
     <span class="swatch" aria-hidden="true">
       <span class="colour" style={{ background: colourVariable(tone) }} />

@@ -4,7 +4,7 @@ import type { StructField, StructPageAnswer } from '../../../src/view/struct_pag
 import { hex } from '../../ui/format.ts';
 import { Scroll } from './scroll.tsx';
 
-export interface StructPageProps {
+interface StructPageProps {
   readonly page: StructPageAnswer;
   readonly onChoose: (pfn: number) => void;
 }

@@ -33,9 +33,7 @@ function ZoneCard({ zone }: { zone: ZoneFacts }) {
     ...(reserve === null || reserve === 0
       ? []
       : [['kept from higher zones', `up to ${grouped(reserve)}`] as [string, string]]),
-    ...(lists.length === 0
-      ? []
-      : [['lists', lists.map(({ name: list, pages }) => `${list} ${grouped(pages)}`).join(', ')] as [string, string]]),
+    ...(lists.length === 0 ? [] : [['lists', listsText(lists)] as [string, string]]),
   ];
   return (
     <section class="zone" aria-label={`Zone ${name}`}>
@@ -58,6 +56,12 @@ function ZoneCard({ zone }: { zone: ZoneFacts }) {
       {zone.blocks !== null && <Blocks zone={zone} blocks={zone.blocks} />}
     </section>
   );
+}
+
+/** Those with pages on them. */
+function listsText(lists: ZoneFacts['lists']): string {
+  const full = lists.filter(({ pages }) => pages > 0).map(({ name, pages }) => `${name} ${grouped(pages)}`);
+  return full.length === 0 ? 'empty' : full.join(', ');
 }
 
 function stateOf({ free, min, low, high, boost }: ZoneFacts): string {
