@@ -99,7 +99,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
   test('a machine that was moved is told, and is set again', async () => {
     const page = await site.open('view=lessons&lesson=6');
     await standsAt(page, 'Private memory', 'step 5 ');
-    await page.getByRole('button', { name: 'One step on' }).click();
+    await page.keyboard.press('ArrowRight');
     await page.getByRole('button', { name: 'Set it as this part wants it' }).click();
     await standsAt(page, 'Private memory', 'step 5 ');
     await page.close();
