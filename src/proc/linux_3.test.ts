@@ -10,6 +10,7 @@ import { kpageFlagNames } from './kpage_flags.ts';
 import { ksmFiles, pagemapEntry_3 } from './linux_3.ts';
 import { meminfo } from './meminfo.ts';
 import { pagemap } from './pagemap.ts';
+import { pagetypeinfo } from './pagetypeinfo.ts';
 import { smaps } from './smaps.ts';
 import { vmstat } from './vmstat.ts';
 import { zoneinfo } from './zoneinfo.ts';
@@ -34,6 +35,13 @@ function names(text: string): string[] {
     .split('\n')
     .map((line) => line.split(/[ :]/)[0]!);
 }
+
+test.each(['6.18', '3.16', '2.6.24'])('pagetypeinfo of %s: memory that nobody used yet is movable', (kernel) => {
+  const text = pagetypeinfo(new Machine({ kernel, ramBytes: 64 * 2 ** 20 }));
+  const largest = (type: string) => Number(new RegExp(`zone +DMA32, type +${type} .* (\\d+) *\n`).exec(text)?.[1]);
+  expect(largest('Movable')).toBeGreaterThan(0);
+  expect(largest('Reclaimable')).toBe(0);
+});
 
 test('vmstat has the names of 3.16 in the order of 3.16', () => {
   const lines = names(vmstat(world().machine));

@@ -3,6 +3,7 @@
  *
  * Linux     6.18, 3.16, 2.6.24 mm/vmstat.c: pagetypeinfo_show pagetypeinfo_showfree_print pagetypeinfo_showblockcount_print
  */
+import { MIGRATE_MOVABLE_3, MIGRATE_RECLAIMABLE_3, MIGRATE_RESERVE_3 } from '../mm/buddy_3.ts';
 import type { Machine } from '../mm/machine.ts';
 import { isSince } from '../mm/release.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type Zone,
 } from '../mm/zone.ts';
 
-/** Rows in the kernel's order; -1 is a type that this machine never has. What was reserved once is kept for atomic requests now. */
+/** Rows in the kernel's order, each kernel with its own numbers; -1 is a type that this machine never has. What was reserved once is kept for atomic requests now. */
 type Types = readonly (readonly [name: string, type: number])[];
 
 const TYPES_6: Types = [
@@ -27,6 +28,13 @@ const TYPES_6: Types = [
   ['Isolate', -1],
 ];
 const TYPES_3: Types = [
+  ['Unmovable', MIGRATE_UNMOVABLE],
+  ['Reclaimable', MIGRATE_RECLAIMABLE_3],
+  ['Movable', MIGRATE_MOVABLE_3],
+  ['Reserve', MIGRATE_RESERVE_3],
+  ['Isolate', -1],
+];
+const TYPES_2_6: Types = [
   ['Unmovable', MIGRATE_UNMOVABLE],
   ['Reclaimable', MIGRATE_RECLAIMABLE],
   ['Movable', MIGRATE_MOVABLE],
@@ -39,7 +47,7 @@ const PAGEBLOCK_ORDER_2_6 = 10;
 export function pagetypeinfo(machine: Machine): string {
   const { version } = machine.generation;
   const order = isSince(version, '2.6.31') ? PAGEBLOCK_ORDER : PAGEBLOCK_ORDER_2_6;
-  const types = isSince(version, '4.4') ? TYPES_6 : TYPES_3;
+  const types = isSince(version, '4.4') ? TYPES_6 : isSince(version, '3.0') ? TYPES_3 : TYPES_2_6;
   let text = `Page block order: ${order}\nPages per block:  ${2 ** order}\n\n`;
   text += 'Free pages count per migrate type at order '.padEnd(44);
   for (let o = 0; o < NR_PAGE_ORDERS; o++) text += `${String(o).padStart(6)} `;

@@ -9,15 +9,9 @@ import { theme } from '../app/state.ts';
 /** Grows when colours are others than before: whoever draws reads it. */
 export const colours: Signal<number> = signal(0);
 
-export const CATEGORIES = 10;
-
 /** `--ink`, `--p3` … as a colour that a canvas takes. */
 export function colourOf(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-export function categoryColour(n: number): string {
-  return colourOf(`--p${n % CATEGORIES}`);
 }
 
 /** The same as a number for ImageData: 0xAABBGGRR. */
