@@ -72,7 +72,7 @@ describe.skipIf(CHROMIUM === undefined)('the view of frames (skipped: there is n
     expect(await legend.innerText()).toMatch(/shared by processes\s+8/);
     expect(await colourAt(page, shared)).toBe(await variable(page, '--frames-shared'));
     await page.getByRole('button', { name: 'What changed' }).click();
-    await drawnAfter(page, () => page.getByRole('button', { name: 'One step on' }).click());
+    await drawnAfter(page, () => page.keyboard.press('ArrowRight'));
     await settled(page);
     await page.locator('.note', { hasText: /frames? changed since/ }).waitFor();
     // The store copied the first page; this one is as it was, and so dimmed.

@@ -34,7 +34,7 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
     await verdicts.getByText('reclaimed: it is in swap').first().waitFor();
     await page.getByRole('heading', { name: 'inactive_anon' }).waitFor();
     await verdicts.getByRole('button').first().click();
-    await page.locator('.chosen', { hasText: /frame 0x/ }).waitFor();
+    await page.locator('.chosen', { hasText: /Frame 0x/ }).waitFor();
     expect(await page.getByRole('region', { name: 'The rule in force' }).innerText()).toContain('get_scan_count');
     await holdLooks(page, 'lists');
     await page.close();

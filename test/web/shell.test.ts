@@ -36,7 +36,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
   test('a page that is chosen by its address has a frame, and keeps it in the link', async () => {
     const page = await site.open('step=5');
     await page.getByLabel('Go to').fill('1:0x100000100000');
-    await page.getByRole('button', { name: 'Choose' }).click();
+    await page.getByRole('button', { name: 'Choose', exact: true }).click();
     await page
       .locator('.chosen', { hasText: /Frame 0x.*swappable: anonymous.*present, writable, young, dirty/s })
       .waitFor();
@@ -50,7 +50,7 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
     expect(await page.getByRole('dialog').innerText()).toContain('one step on');
     await page.keyboard.press('Escape');
     await page.getByLabel('Go to').fill('nonsense');
-    await page.getByRole('button', { name: 'Choose' }).click();
+    await page.getByRole('button', { name: 'Choose', exact: true }).click();
     expect(await page.locator('.inspector .wrong').innerText()).toContain('A frame (1234');
     await page.close();
   });
