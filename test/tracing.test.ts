@@ -283,7 +283,8 @@ describe.each([
     const found = lines(text);
     const events = byName(era);
     const patterns = new Map([...events].map(([name, event]) => [name, pattern(event)]));
-    for (const { event, text: rest } of found) expect(rest, event).toMatch(patterns.get(event)!);
+    const odd = found.filter(({ event, text: rest }) => patterns.get(event)?.test(rest) !== true);
+    expect(odd.slice(0, 5)).toEqual([]);
     expect(text).toMatch(
       new RegExp(
         `^# tracer: nop\n#\n# entries-in-buffer/entries-written: ${found.length}/${found.length}   #P:1 +\n#\n`,
@@ -313,10 +314,10 @@ test('lines of 6.18 read as golden lines do, but for their numbers', async () =>
   const { bytes } = await traced({ limit: 8 * MIB });
   const known = new Map<string, Set<string>>();
   for (const { event, text } of golden) known.set(event, (known.get(event) ?? new Set()).add(skeleton(text)));
-  for (const { event, text } of lines(bytes.toString())) {
-    const real = known.get(event);
-    if (real !== undefined) expect([...real], text).toContain(skeleton(text));
-  }
+  const alike = lines(bytes.toString()).filter(({ event }) => known.has(event));
+  expect(alike.length).toBeGreaterThan(1000);
+  const odd = alike.filter(({ event, text }) => !known.get(event)!.has(skeleton(text)));
+  expect(odd.slice(0, 5)).toEqual([]);
 });
 
 test('the header of 6.18 is the kernel’s, but for the count', async () => {

@@ -15,10 +15,10 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
   /** The facts of the part, once the engine has said them all. */
   async function facts(page: Page): Promise<Record<string, string>> {
     await page.waitForFunction(() => {
-      const cells = [...document.querySelectorAll('.facts td')];
+      const cells = [...document.querySelectorAll('.lesson-facts td')];
       return cells.length > 0 && cells.every((cell) => cell.textContent !== '…');
     });
-    const rows = await page.locator('.facts tr').all();
+    const rows = await page.locator('.lesson-facts tr').all();
     const pairs = await Promise.all(
       rows.map(async (row) => [await row.locator('th').innerText(), await row.locator('td').innerText()] as const),
     );
@@ -29,7 +29,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.getByRole('heading', { name: title, exact: true }).waitFor();
     await page.locator('.where', { hasText: step }).waitFor();
     await settled(page);
-    await page.locator('.moved').waitFor({ state: 'detached' });
+    await page.locator('.lesson-moved').waitFor({ state: 'detached' });
   }
 
   test('the list has ten lessons, and looks well', async () => {
@@ -56,8 +56,8 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await standsAt(page, 'Your turn', 'step 3 of 3');
     await page.waitForFunction(() => location.hash.includes('lesson=4&part=5'));
     await page.getByRole('button', { name: 'Check', exact: true }).press('Enter');
-    await page.locator('.verdict', { hasText: 'They share 8 frames' }).waitFor();
-    expect(await page.locator('.hint').innerText()).toContain('Hint');
+    await page.locator('.lesson-verdict', { hasText: 'They share 8 frames' }).waitFor();
+    expect(await page.locator('.lesson-hint').innerText()).toContain('Hint');
     // At the end of the program, and it runs while one types.
     await page.getByLabel('Memory program').focus();
     await page.keyboard.press('Control+End');
@@ -65,7 +65,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.locator('.where', { hasText: 'step 4 of 4' }).waitFor();
     await settled(page);
     await page.getByRole('button', { name: 'Check', exact: true }).press('Enter');
-    await page.locator('.verdict.right', { hasText: 'Four frames' }).waitFor();
+    await page.locator('.lesson-verdict.right', { hasText: 'Four frames' }).waitFor();
     await page.getByRole('button', { name: 'All lessons' }).press('Enter');
     await page.getByText('1 of 10 done').waitFor();
     // The address follows a moment later.
@@ -82,14 +82,14 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await standsAt(page, 'Your turn', 'step 9 of 9');
     await page.getByText('Memory: 4 MiB').waitFor();
     await page.getByRole('button', { name: 'Check', exact: true }).click();
-    await page.locator('.verdict', { hasText: '256 pages went to swap' }).waitFor();
+    await page.locator('.lesson-verdict', { hasText: '256 pages went to swap' }).waitFor();
     await page.getByRole('button', { name: 'Solution' }).click();
     await page.getByRole('button', { name: 'Set it, to look and to check' }).click();
     await page.getByText('Memory: 4.5 MiB').waitFor();
     await page.locator('.where', { hasText: 'step 9 of 9' }).waitFor();
     await settled(page);
     await page.getByRole('button', { name: 'Check', exact: true }).click();
-    await page.locator('.verdict.right').waitFor();
+    await page.locator('.lesson-verdict.right').waitFor();
     await keepShot(page, 'lesson-question');
     await page.getByRole('button', { name: /Look: Time/ }).click();
     expect(await page.evaluate(() => document.activeElement?.className)).toContain('view-time');

@@ -38,6 +38,8 @@ export function listenToKeys(): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
     if (target.closest('input, select, textarea, [contenteditable], dialog[open], [data-keys=own]') !== null) return;
+    // A box that scrolls is scrolled by them.
+    if (target.matches('.scroll')) return;
     // Space and Enter press a focused button.
     if ((event.key === ' ' || event.key === 'Enter') && target.closest('button, a, summary') !== null) return;
     const found = keyGroups.value.flatMap(({ keys }) => keys).findLast(({ key }) => key === event.key);

@@ -1,14 +1,12 @@
 /** Answers of an engine, for components: asked again whenever the machine moved or the question changed. */
-
-import type { Signal } from '@preact/signals';
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Answer, QueryArgs, QueryName } from '../../src/view/queries.ts';
 import type { Engine } from '../app/engine.ts';
 
 /**
- * The last answer that came; null before the first. While the machine plays, questions are skipped rather than queued: the next
- * one is asked when the last is answered.
+ * The last answer that came; null before the first, and while there is no question. A question that comes while one is asked waits, and
+ * takes the place of one that waits: while the machine plays, answers are left out, never queued.
  */
 export function useAnswer<K extends QueryName>(
   engine: Engine,
@@ -16,38 +14,29 @@ export function useAnswer<K extends QueryName>(
   ...args: QueryArgs<K>
 ): Signal<Answer<K> | null> {
   const answer = useSignal<Answer<K> | null>(null);
-  const wanted = useRef({ name, args, under: false, again: false });
-  const question = JSON.stringify(args);
+  const state = useRef({ name, args, asking: false, waits: false });
+  const changes = engine.changes.value;
+  state.current.name = name;
+  state.current.args = args;
 
   async function ask(): Promise<void> {
-    const state = wanted.current;
-    if (state.name === null || engine.facts.value === null) return;
-    if (state.under) {
-      state.again = true;
-      return;
-    }
-    state.under = true;
+    const { current } = state;
+    current.waits = true;
+    if (current.asking) return;
+    current.asking = true;
     try {
-      do {
-        state.again = false;
-        answer.value = await engine.ask(state.name, ...state.args);
-      } while (state.again);
+      while (current.waits) {
+        current.waits = false;
+        const isAsked = current.name !== null && engine.facts.value !== null;
+        answer.value = isAsked ? await engine.ask(current.name!, ...current.args) : null;
+      }
     } catch (error) {
       engine.error.value = (error as Error).message;
     } finally {
-      state.under = false;
+      current.asking = false;
     }
   }
 
-  wanted.current.name = name;
-  wanted.current.args = args;
-  useSignalEffect(() => {
-    if (engine.changes.value > 0) void ask();
-  });
-  // biome's rule wants `ask` here, which is another function each time.
-  useEffect(() => {
-    if (name === null) answer.value = null;
-    else void ask();
-  }, [engine, name, question]);
+  useEffect(() => void ask(), [engine, changes, name, JSON.stringify(args)]);
   return answer;
 }

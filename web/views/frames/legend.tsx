@@ -5,7 +5,7 @@ import type { FramesAnswer } from '../../../src/view/frames_colourings.ts';
 import type { Category, Tone } from '../../../src/view/frames_legend.ts';
 import { countsByZone, rangesOf } from '../../../src/view/frames_ranges.ts';
 import { grouped, pagesAsSize } from '../../ui/format.ts';
-import { Scroll } from './scroll.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 /** Rows of ranges that come at once. */
 const PAGE = 200;
@@ -21,7 +21,7 @@ function colourVariable(tone: Tone): string {
 
 function Swatch({ category: { tone, mark } }: { category: Category }) {
   return (
-    <span class="swatch" aria-hidden="true">
+    <span class="frames-swatch" aria-hidden="true">
       <span class="colour" style={{ background: colourVariable(tone) }} />
       <span class="mark">{mark}</span>
     </span>

@@ -2,7 +2,7 @@
 
 import type { StructField, StructPageAnswer } from '../../../src/view/struct_page.ts';
 import { hex } from '../../ui/format.ts';
-import { Scroll } from './scroll.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 interface StructPageProps {
   readonly page: StructPageAnswer;

@@ -2,7 +2,7 @@
 
 import type { ZoneFacts, ZonesAnswer } from '../../../src/view/frames_zones.ts';
 import { grouped, pagesAsSize } from '../../ui/format.ts';
-import { Scroll } from './scroll.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 /** The bar ends at so many times the high mark: what is free beyond does not change what the kernel does. */
 const BAR_HIGHS = 2;

@@ -15,7 +15,7 @@ const WIDTH = 400;
 export function Drawing({ id }: { id: DrawingId }) {
   const { title, says, height, draw } = PICTURES[id];
   return (
-    <figure class="drawing">
+    <figure class="lesson-drawing">
       <svg viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-labelledby={`${id}-title ${id}-desc`}>
         <title id={`${id}-title`}>{title}</title>
         <desc id={`${id}-desc`}>{says}</desc>

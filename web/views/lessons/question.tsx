@@ -45,12 +45,12 @@ export function Question({ engine, lesson, number, onNext }: LessonProps & { onN
     <>
       <p class="lesson-name">{lesson.title}</p>
       <Heading>Your turn</Heading>
-      <div class="prose">
+      <div class="lesson-prose">
         <Prose text={question.text} />
       </div>
-      <form class="question" onSubmit={(event) => void check(event)}>
+      <form class="lesson-question" onSubmit={(event) => void check(event)}>
         {question.by === 'program' && <Write />}
-        {question.by === 'page' && <p class="answer">Chosen: {chosen(pfn, pid, address)}</p>}
+        {question.by === 'page' && <p class="lesson-answer">Chosen: {chosen(pfn, pid, address)}</p>}
         {question.by === 'memory' && <Memory engine={engine} question={question} />}
         {question.fields.map((says, n) => (
           <label key={says}>
@@ -81,7 +81,10 @@ export function Question({ engine, lesson, number, onNext }: LessonProps & { onN
             Begin again
           </button>
         </div>
-        <p class={`verdict ${verdict.value === null ? '' : verdict.value.right ? 'right' : 'not-yet'}`} role="status">
+        <p
+          class={`lesson-verdict ${verdict.value === null ? '' : verdict.value.right ? 'right' : 'not-yet'}`}
+          role="status"
+        >
           {verdict.value !== null && (
             <>
               <strong>{verdict.value.right ? '✓ Right.' : '✗ Not yet.'}</strong> {verdict.value.says}
@@ -89,12 +92,12 @@ export function Question({ engine, lesson, number, onNext }: LessonProps & { onN
           )}
         </p>
         {hint.value && verdict.value?.right !== true && (
-          <p class="hint">
+          <p class="lesson-hint">
             <strong>Hint.</strong> {question.hint}
           </p>
         )}
         {solution.value && (
-          <div class="hint">
+          <div class="lesson-hint">
             <p>
               <strong>A solution.</strong> {question.solution.says}
             </p>
@@ -123,7 +126,7 @@ export function Question({ engine, lesson, number, onNext }: LessonProps & { onN
 
 function Write() {
   return (
-    <p class="answer">
+    <p class="lesson-answer">
       {shownBeside() === 'editor' ? (
         'Write into the program beside. It runs while you type.'
       ) : (

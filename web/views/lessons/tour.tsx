@@ -25,13 +25,13 @@ export function Tour({ engine, lesson, part, children }: LessonProps & { part: P
     <>
       <p class="lesson-name">{lesson.title}</p>
       <Heading>{part.title}</Heading>
-      <div class="prose">
+      <div class="lesson-prose">
         <Prose text={part.text} facts={part.facts} />
       </div>
       {part.drawing !== undefined && <Drawing id={part.drawing} />}
       <Facts engine={engine} facts={part.facts} kernel={engine.facts.value?.kernel ?? part.stand.kernel} />
       {isMoved && (
-        <p class="moved">
+        <p class="lesson-moved">
           The machine stands elsewhere by now.{' '}
           <button type="button" onClick={again}>
             Set it as this part wants it
@@ -70,7 +70,7 @@ export function Facts({ engine, facts, kernel }: { engine: Engine; facts: readon
     facts.map(({ ask }) => ask),
   ).value;
   return (
-    <table class="facts">
+    <table class="lesson-facts">
       <caption>What Linux {kernel} says now</caption>
       <tbody>
         {facts.map(({ says }, n) => (

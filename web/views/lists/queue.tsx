@@ -22,7 +22,7 @@ import {
 import { selectFrame, selection } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { colourOf, colours } from '../../ui/palette.ts';
-import { Box } from './box.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 import { Grid, type Stretch } from './grid.tsx';
 
 const CELL = 22;
@@ -140,7 +140,7 @@ function QueueTable(props: { list: ListView; names: readonly string[]; place: (n
     >
       <summary>As a table</summary>
       {isOpen.value && (
-        <Box label={`Pages of ${listName(list)}`}>
+        <Scroll label={`Pages of ${listName(list)}`}>
           <table>
             <thead>
               <tr>
@@ -175,7 +175,7 @@ function QueueTable(props: { list: ListView; names: readonly string[]; place: (n
               More
             </button>
           )}
-        </Box>
+        </Scroll>
       )}
     </details>
   );

@@ -7,7 +7,7 @@ import type { Rule } from '../../../src/view/lists_rule.ts';
 import { stateWords } from '../../../src/view/lists_words.ts';
 import { selectFrame } from '../../app/state.ts';
 import { duration, grouped, hex } from '../../ui/format.ts';
-import { Box } from './box.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 export function RuleBox({ view }: { view: ListsView }) {
   const { rule } = view;
@@ -18,7 +18,7 @@ export function RuleBox({ view }: { view: ListsView }) {
       <p class="says">
         <code>{rule.functions}</code>
       </p>
-      <Box label="The rule with its numbers">
+      <Scroll label="The rule with its numbers">
         <table>
           <tbody>
             {rule.lines.map(({ name, formula, value }) => (
@@ -31,7 +31,7 @@ export function RuleBox({ view }: { view: ListsView }) {
             ))}
           </tbody>
         </table>
-      </Box>
+      </Scroll>
       <NextScan rule={rule} view={view} />
     </section>
   );
@@ -65,7 +65,7 @@ export function GenerationsBox({ generations }: { generations: Generations }) {
       <p class="says">
         A page that a walk found young says at once that it is of the youngest (G), and moves when eviction meets it.
       </p>
-      <Box label="Generations, by sequence number">
+      <Scroll label="Generations, by sequence number">
         <table>
           <thead>
             <tr>
@@ -88,9 +88,9 @@ export function GenerationsBox({ generations }: { generations: Generations }) {
             ))}
           </tbody>
         </table>
-      </Box>
+      </Scroll>
       {told.length > 0 && (
-        <Box label="Tiers of the oldest generation">
+        <Scroll label="Tiers of the oldest generation">
           <table>
             <caption>
               Tiers: uses through read and write, and how much came back (P: this generation, I: those before)
@@ -122,7 +122,7 @@ export function GenerationsBox({ generations }: { generations: Generations }) {
               ))}
             </tbody>
           </table>
-        </Box>
+        </Scroll>
       )}
       <p class="says">
         Walks so far: {grouped(walks.entries)} entries, {grouped(walks.young)} of them young; {grouped(walks.tables)}{' '}

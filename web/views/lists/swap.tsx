@@ -9,9 +9,9 @@ import type { Engine } from '../../app/engine.ts';
 import { selectFrame, selection, selectPage } from '../../app/state.ts';
 import { grouped, hex, pagesAsSize, plural } from '../../ui/format.ts';
 import { colourOf } from '../../ui/palette.ts';
-import { Box } from './box.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
+import { useAnswer } from '../../ui/use_answer.ts';
 import { Grid, type Stretch } from './grid.tsx';
-import { useAt } from './use_at.ts';
 
 const SLOTS = 2048;
 const CELL = 14;
@@ -29,7 +29,7 @@ const LOOKS: readonly (readonly [string, string])[] = [
 export function SwapBox({ engine }: { engine: Engine }) {
   const from = useSignal(0);
   const chosen = useSignal<{ type: number; slot: number } | null>(null);
-  const answer = useAt(engine, 'swap', from.value, SLOTS).value;
+  const answer = useAnswer(engine, 'swap', from.value, SLOTS).value;
   if (answer === null) return <p class="empty">…</p>;
   if (answer.areas.length === 0) {
     return (
@@ -172,7 +172,7 @@ function SlotTable(props: { area: SwapAreaView; words: (n: number) => string; on
       }}
     >
       <summary>Taken slots as a list (the first 200)</summary>
-      <Box label={`Taken slots of area ${area.type}`}>
+      <Scroll label={`Taken slots of area ${area.type}`}>
         {used.map((n) => (
           <p key={n}>
             <button type="button" class="link" onClick={() => onChoose(area.first + n)}>
@@ -180,13 +180,13 @@ function SlotTable(props: { area: SwapAreaView; words: (n: number) => string; on
             </button>
           </p>
         ))}
-      </Box>
+      </Scroll>
     </details>
   );
 }
 
 function Slot({ engine, type, slot }: { engine: Engine; type: number; slot: number }) {
-  const answer = useAt(engine, 'swapSlot', type, slot).value;
+  const answer = useAnswer(engine, 'swapSlot', type, slot).value;
   if (answer === null || answer.slot !== slot || answer.type !== type) return null;
   const { pfn, owners } = answer;
   return (

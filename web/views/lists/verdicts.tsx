@@ -6,7 +6,7 @@ import type { ListLog, Scan } from '../../../src/view/lists_log.ts';
 import { LADDER_FUNCTIONS, OUTCOMES, SORTED, verdictWords } from '../../../src/view/lists_words.ts';
 import { selectFrame, selection } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
-import { Box } from './box.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 const SCAN_ROWS = 12;
 const VERDICT_ROWS = 50;
@@ -81,7 +81,7 @@ function Scans(props: { log: ListLog; chosen: string | null; onChoose: (key: str
   const shown = log.scans.slice(-rows.value);
   const left = log.scans.length - shown.length;
   return (
-    <Box label="Scans">
+    <Scroll label="Scans">
       {left + log.scansLeftOut > 0 && (
         <p>
           {plural(left + log.scansLeftOut, 'earlier scan')}{' '}
@@ -129,7 +129,7 @@ function Scans(props: { log: ListLog; chosen: string | null; onChoose: (key: str
           })}
         </tbody>
       </table>
-    </Box>
+    </Scroll>
   );
 }
 
@@ -145,7 +145,7 @@ function Rows({ log, rows }: { log: ListLog; rows: readonly number[] }) {
   const most = useSignal(VERDICT_ROWS);
   const chosen = selection.value.pfn;
   return (
-    <Box label="Verdicts, page by page">
+    <Scroll label="Verdicts, page by page">
       <table>
         <thead>
           <tr>
@@ -183,6 +183,6 @@ function Rows({ log, rows }: { log: ListLog; rows: readonly number[] }) {
           More ({grouped(rows.length - most.value)})
         </button>
       )}
-    </Box>
+    </Scroll>
   );
 }

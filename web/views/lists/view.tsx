@@ -11,10 +11,10 @@ import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
 import { grouped } from '../../ui/format.ts';
 import './lists.css';
+import { useAnswer } from '../../ui/use_answer.ts';
 import { Legend, listName, Queue } from './queue.tsx';
 import { Batches, Counters, GenerationsBox, RuleBox } from './rule.tsx';
 import { SwapBox } from './swap.tsx';
-import { useAt } from './use_at.ts';
 import { Verdicts } from './verdicts.tsx';
 
 /** Each kernel has one of them: with tracepoints of its own, or ours. */
@@ -104,8 +104,8 @@ function Queues({ engine }: { engine: Engine }) {
   const place = useSignal<string | null>(null);
   const isWide = useSignal(false);
   const window = isWide.value ? WIDE_WINDOW : WINDOW;
-  const view = useAt(engine, 'lists', { place: place.value, window, since }).value;
-  const log = useAt(engine, 'listEvents', since ?? 0, step, VERDICTS).value;
+  const view = useAnswer(engine, 'lists', { place: place.value, window, since }).value;
+  const log = useAnswer(engine, 'listEvents', since ?? 0, step, VERDICTS).value;
   if (view === null) return <p class="empty">…</p>;
   const shown = view.lists.filter(
     ({ pages, window: { frames }, seq }) => pages > 0 || frames.length > 0 || seq !== null,

@@ -13,7 +13,7 @@ import { Engine } from '../../app/engine.ts';
 import { EXAMPLES } from '../../app/sources.ts';
 import { engine as main, opened, program } from '../../app/state.ts';
 import { grouped, hex } from '../../ui/format.ts';
-import { ScrollBox } from './scroll_box.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 const ASKED = ['2.4.19', '2.5.59', '2.6.24', '3.16', '6.18'] as const;
 
@@ -130,7 +130,7 @@ const COLUMNS = [
 function Costs({ rows }: { rows: readonly Row[] }) {
   const sorted = [...rows].sort((a, b) => a.kernel.localeCompare(b.kernel, 'en', { numeric: true }));
   return (
-    <ScrollBox label="What a walk costs in each kernel">
+    <Scroll label="What a walk costs in each kernel">
       <table>
         <thead>
           <tr>
@@ -159,6 +159,6 @@ function Costs({ rows }: { rows: readonly Row[] }) {
           ))}
         </tbody>
       </table>
-    </ScrollBox>
+    </Scroll>
   );
 }

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { ReverseAnswer, Visit } from '../../../src/view/reverse_graph.ts';
 import { selectPage } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
-import { ScrollBox } from './scroll_box.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 const FIRST_ROWS = 200;
 
@@ -65,7 +65,7 @@ function Visits({ visits, more, last, outcome }: VisitsProps) {
   const shown = visits.slice(0, most.value);
   if (visits.length === 0) return <p class="empty">None.</p>;
   return (
-    <ScrollBox label={`Visits: ${last}`}>
+    <Scroll label={`Visits: ${last}`}>
       <table>
         <thead>
           <tr>
@@ -107,7 +107,7 @@ function Visits({ visits, more, last, outcome }: VisitsProps) {
         </button>
       )}
       {more > 0 && <p>… and {grouped(more)} that are counted and not listed.</p>}
-    </ScrollBox>
+    </Scroll>
   );
 }
 

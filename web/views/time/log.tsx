@@ -4,8 +4,8 @@ import type { LogRow } from '../../../src/view/time_log.ts';
 import type { Engine } from '../../app/engine.ts';
 import { selectFrame, selectPage } from '../../app/state.ts';
 import { duration, grouped } from '../../ui/format.ts';
+import { Scroll } from '../../ui/scroll.tsx';
 import { useAnswer } from '../../ui/use_answer.ts';
-import { Scroll } from './scroll.tsx';
 
 const MOST = 100;
 const PAGE_SIZE = 4096;

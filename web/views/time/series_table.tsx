@@ -1,7 +1,7 @@
 /** The curves as a table: some of the samples, each a way to its step. */
 import type { SeriesAnswer } from '../../../src/view/time.ts';
 import { duration, grouped } from '../../ui/format.ts';
-import { Scroll } from './scroll.tsx';
+import { Scroll } from '../../ui/scroll.tsx';
 
 const ROWS = 40;
 

@@ -3,8 +3,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ProgramLine } from '../../../src/view/time_log.ts';
 import type { Engine } from '../../app/engine.ts';
 import { grouped } from '../../ui/format.ts';
+import { Scroll } from '../../ui/scroll.tsx';
 import { useAnswer } from '../../ui/use_answer.ts';
-import { Scroll } from './scroll.tsx';
 
 export function Source({ engine }: { engine: Engine }) {
   return engine.facts.value?.lines == null ? <Nearby engine={engine} /> : <Program engine={engine} />;
