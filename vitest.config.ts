@@ -1,4 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+/** Who exchanges a module for another would exchange it for everybody who shares it. */
+const EXCHANGES = ['src', 'web']
+  .flatMap((room) =>
+    readdirSync(join(import.meta.dirname, room), { recursive: true, encoding: 'utf8' }).map((path) => join(room, path)),
+  )
+  .filter((path) => path.endsWith('.test.ts'))
+  .filter((path) => readFileSync(join(import.meta.dirname, path), 'utf8').includes('vi.mock('));
 
 export default defineConfig({
   test: {
@@ -14,9 +24,9 @@ export default defineConfig({
       {
         extends: true,
         // The engine has no state outside its machines: it is loaded once by each worker, not once by each file.
-        test: { name: 'units', include: ['src/**/*.test.ts', 'web/**/*.test.ts'], isolate: false },
+        test: { name: 'units', include: ['src/**/*.test.ts', 'web/**/*.test.ts'], exclude: EXCHANGES, isolate: false },
       },
-      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'] } },
+      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts', ...EXCHANGES] } },
     ],
   },
 });
