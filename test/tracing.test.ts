@@ -270,11 +270,9 @@ test.skipIf(without !== null)(
 // the text
 
 describe.each([
-  { kernel: '6.18', era: '6.18', mglru: false },
   { kernel: '6.18', era: '6.18', mglru: true },
   { kernel: '6.1', era: '6.1', mglru: false },
   { kernel: '3.16', era: '3.16', mglru: false },
-  { kernel: '2.6.24', era: '3.16', mglru: false },
   { kernel: '2.4.18', era: '3.16', mglru: false },
 ] as const)('text of $kernel (mglru $mglru)', ({ kernel, era, mglru }) => {
   test('each line has its event’s form; times never go back; the header counts them; nothing of the machine changes', async () => {

@@ -1,7 +1,7 @@
 /** The lessons in a browser: their list, a whole lesson by keyboard, its question, and what is remembered. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHROMIUM, holdLooks, keepShot, openSite, type Site, settled } from './site.ts';
+import { CHROMIUM, holdLooks, keepShot, LAST_LOOK, openSite, type Site, settled } from './site.ts';
 
 const VIEW = '.view-lessons';
 
@@ -35,7 +35,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
   test('the list has ten lessons, and looks well', async () => {
     const page = await site.open('view=lessons');
     expect(await page.locator('.lesson-card').count()).toBe(10);
-    await holdLooks(page, 'lessons-list', VIEW);
+    await holdLooks(page, 'lessons-list', VIEW, LAST_LOOK);
     await page.close();
   });
 

@@ -1,7 +1,7 @@
 /** Lists as queues in a real browser: scans, verdicts, the walk by keyboard, generations, swap. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packText } from '../../web/app/url.ts';
-import { CHROMIUM, holdLooks, keepShot, openSite, type Site, settled } from './site.ts';
+import { CHROMIUM, holdLooks, keepShot, LAST_LOOK, openSite, type Site, settled } from './site.ts';
 
 /** More private memory than there is; the first pages are used again on the way. */
 const PROGRAM = `%mmp 1
@@ -76,7 +76,7 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
     await page.getByText('Taken slots as a list').click();
     await page.locator('.swap details button').first().click();
     await page.locator('.slot-facts', { hasText: /has it at/ }).waitFor();
-    await holdLooks(page, 'lists-swap');
+    await holdLooks(page, 'lists-swap', '.view', LAST_LOOK);
     await page.close();
   });
 

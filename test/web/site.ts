@@ -67,20 +67,28 @@ export async function settled(page: Page): Promise<void> {
   await page.waitForFunction(() => document.documentElement.dataset['engine'] === 'still');
 }
 
-const LOOKS = [
+interface Look {
+  readonly width: number;
+  readonly scheme: 'light' | 'dark';
+  readonly axe: boolean;
+}
+
+const LOOKS: readonly Look[] = [
   { width: 1440, scheme: 'light', axe: true },
   { width: 1440, scheme: 'dark', axe: false },
   { width: 360, scheme: 'light', axe: false },
   // Colours do not depend on the width, nor the order of things on the colours: two looks have all that axe can see.
   { width: 360, scheme: 'dark', axe: true },
-] as const;
+];
+/** For a second state of a view that is held to all of them. */
+export const LAST_LOOK: readonly Look[] = LOOKS.slice(-1);
 
 /**
  * A view at both widths, light and dark: nothing wider than the window, and no fault by axe. `name` is of the pictures; `only`, a selector,
  * leaves the rest of the page to its own test.
  */
-export async function holdLooks(page: Page, name: string, only = '.view'): Promise<void> {
-  for (const { width, scheme, axe } of LOOKS) {
+export async function holdLooks(page: Page, name: string, only = '.view', looks = LOOKS): Promise<void> {
+  for (const { width, scheme, axe } of looks) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: width < 500 ? 740 : 900 });
     // Canvases are drawn anew in the frame after they were told.

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packText } from '../../web/app/url.ts';
 import { pressedRecording } from '../pressed.ts';
-import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
+import { CHROMIUM, holdLooks, LAST_LOOK, openSite, type Site, settled } from './site.ts';
 
 /** Slow machines are slow, and nothing else. */
 const PATIENCE_MS = 300_000;
@@ -63,7 +63,7 @@ describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chr
       await page.locator('.listing .next').waitFor();
       expect(await page.locator('.listing .next').innerText()).toContain('store(0x100000100000, 8192, 2)');
       expect(await page.locator('.listing .result.wrong').innerText()).toBe('EINVAL');
-      await holdLooks(page, 'time-program', '.time-source');
+      await holdLooks(page, 'time-program', '.time-source', LAST_LOOK);
       await page.getByRole('button', { name: '1 store(0x100000100000, 32768, 1)' }).click();
       await settled(page);
       expect(await stepOf(page)).toBe(1);
