@@ -12,7 +12,7 @@ import { whatIsMissing } from '../src/lab/check/live.ts';
 import { GENERATIONS } from '../src/mm/generations/index.ts';
 
 const corpus = fileURLToPath(new URL('../oracle/corpus/', import.meta.url));
-const SECONDS = 60;
+const SECONDS = 20;
 
 /** Why nothing can be compared here, or null. */
 function reason(): string | null {
