@@ -1,5 +1,5 @@
 /**
- * The engine does what the kernel under us does, now: every fifth program of the corpus, and a minute of random ones.
+ * The engine does what the kernel under us does, now: every fifth program of the corpus, and 20 s of random ones.
  * Where this machine does not allow it, the tests are skipped, and their names say why.
  */
 import { spawnSync } from 'node:child_process';
@@ -69,7 +69,7 @@ test.skipIf(missing !== null)(`the corpus on this kernel${skipped}`, () => {
 });
 
 test.skipIf(missing !== null)(
-  `a minute of random programs on this kernel${skipped}`,
+  `random programs on this kernel, for 20 s${skipped}`,
   () => {
     const folder = mkdtempSync(join(tmpdir(), 'revmap-live-'));
     const args = ['--live', '--json', '--seconds', String(SECONDS), '--seed', '1', '--out', folder];
