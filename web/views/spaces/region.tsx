@@ -7,7 +7,7 @@ import { useMemo } from 'preact/hooks';
 import type { Answer } from '../../../src/view/queries.ts';
 import { PAGE_SWAPPED, PAGE_WHERE, type SpaceVma } from '../../../src/view/spaces_form.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selectFrame, selectPage } from '../../app/state.ts';
+import { selectFrame, selection, selectPage } from '../../app/state.ts';
 import { Canvas } from '../../ui/canvas.tsx';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -105,19 +105,23 @@ function Window({ pid, vma, pages, page, width, shown, chosen }: WindowProps) {
     if (to >= 0 && to < vma.pages) selectPage(pid, vma.start + to * 4096);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    // What was chosen last: the answer about it may be still to come.
+    const last = selection.peek();
+    const isHere = last.pid === pid && last.address !== null && vma.start <= last.address && last.address < vma.end;
+    const at = isHere ? (last.address! - vma.start) / 4096 : page;
     const by = {
       ArrowLeft: -1,
       ArrowRight: 1,
       ArrowUp: -columns,
       ArrowDown: columns,
-      Home: -page,
-      End: vma.pages - 1 - page,
+      Home: -at,
+      End: vma.pages - 1 - at,
       PageUp: -WINDOW,
       PageDown: WINDOW,
     }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    go(page + by);
+    go(at + by);
   };
   const state = states[here] ?? 0;
   const value = values[here] ?? -1;

@@ -7,7 +7,7 @@ import { useMemo } from 'preact/hooks';
 import type { Answer } from '../../../src/view/queries.ts';
 import type { RibbonGroup } from '../../../src/view/spaces_ribbons.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selectPage } from '../../app/state.ts';
+import { selection, selectPage } from '../../app/state.ts';
 import { Canvas } from '../../ui/canvas.tsx';
 import { hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -119,7 +119,8 @@ function Group({ group, current, chosen, shown }: GroupProps) {
   const last = (own.vmas.at(-1)?.endPage ?? 1) - 1;
   const names = ribbons.map(({ pid }) => pid).join(', ');
   const onKeyDown = (event: KeyboardEvent): void => {
-    const to = moved(group, own.pid, region === null ? null : page, event.key);
+    const from = lastChosen(group) ?? { pid: own.pid, page: region === null ? null : page };
+    const to = moved(group, from.pid, from.page, event.key);
     if (to === undefined) return;
     event.preventDefault();
     if (to !== null) selectPage(to.pid, to.page * 4096);
@@ -161,6 +162,14 @@ function marksOf(chosen: Chosen | null): Mark[] {
     ...others.map((place) => ({ pid: place.pid, page: place.address / 4096, isChosen: false })),
     { pid, page: address / 4096, isChosen: true },
   ];
+}
+
+/** What was chosen last, of which the answer may be still to come; null: a page that is not in this picture. */
+function lastChosen({ ribbons }: RibbonGroup): { pid: number; page: number } | null {
+  const { pid, address } = selection.peek();
+  const ribbon = ribbons.find((one) => one.pid === pid);
+  if (ribbon === undefined || address === null || vmaAt(ribbon.vmas, address / 4096) === null) return null;
+  return { pid: ribbon.pid, page: address / 4096 };
 }
 
 /** Where a key leads; null: nowhere further; undefined: the key is another's. */
