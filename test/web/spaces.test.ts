@@ -10,6 +10,16 @@ async function said(page: Page, pattern: RegExp): Promise<string> {
   return line.innerText();
 }
 
+/** Keys in one moment: each goes on from where the one before has led, whatever is drawn by then. The process that has the focus. */
+function atOnce(page: Page, keys: readonly string[]): Promise<string | null> {
+  return page.evaluate((pressed) => {
+    for (const key of pressed) {
+      document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+    }
+    return document.activeElement?.getAttribute('data-pid') ?? null;
+  }, keys);
+}
+
 describe.skipIf(CHROMIUM === undefined)('address spaces (skipped: there is no Chromium)', () => {
   let site: Site;
   beforeAll(async () => {
@@ -51,20 +61,17 @@ describe.skipIf(CHROMIUM === undefined)('address spaces (skipped: there is no Ch
     await tree.first().focus();
     await page.keyboard.press('ArrowDown');
     await page.waitForFunction(() => document.activeElement?.getAttribute('data-pid') === '2');
-    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('Home');
     await page.waitForFunction(() => document.activeElement?.getAttribute('data-pid') === '1');
+    expect(await atOnce(page, ['ArrowDown', 'ArrowDown'])).toBe('3');
+    await page.keyboard.press('Home');
     const ribbons = page.getByRole('slider', { name: 'Pages of processes 1, 2, 3' });
     await page.keyboard.press('a');
     await page.keyboard.press('ArrowRight');
     await said(page, /page 0 at 0x100000000000/);
     await page.keyboard.press('PageDown');
     await said(page, /page 0 at 0x100000100000/);
-    // Both in one moment: the second key goes on from where the first has led, whatever is drawn by then.
-    await ribbons.evaluate((element) => {
-      for (const key of ['ArrowDown', 'ArrowRight']) {
-        element.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-      }
-    });
+    await atOnce(page, ['ArrowDown', 'ArrowRight']);
     await said(page, /page 1 at 0x100000101000/);
     await page.waitForFunction(() => location.hash.includes('page=2%3A0x100000101000'));
     expect(await ribbons.getAttribute('aria-valuetext')).toMatch(/^process 2, 0x100000101000 in rw-p/);

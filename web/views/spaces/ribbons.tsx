@@ -164,12 +164,13 @@ function marksOf(chosen: Chosen | null): Mark[] {
   ];
 }
 
-/** What was chosen last, of which the answer may be still to come; null: a page that is not in this picture. */
-function lastChosen({ ribbons }: RibbonGroup): { pid: number; page: number } | null {
+/** What was chosen last, of which the answer may be still to come; null: nobody of this picture. */
+function lastChosen({ ribbons }: RibbonGroup): { pid: number; page: number | null } | null {
   const { pid, address } = selection.peek();
   const ribbon = ribbons.find((one) => one.pid === pid);
-  if (ribbon === undefined || address === null || vmaAt(ribbon.vmas, address / 4096) === null) return null;
-  return { pid: ribbon.pid, page: address / 4096 };
+  if (ribbon === undefined) return null;
+  const page = address === null ? null : address / 4096;
+  return { pid: ribbon.pid, page: page === null || vmaAt(ribbon.vmas, page) === null ? null : page };
 }
 
 /** Where a key leads; null: nowhere further; undefined: the key is another's. */

@@ -18,7 +18,9 @@ export function ProcessTree({ processes, current, mapping }: TreeProps) {
   const list = useRef<HTMLDivElement>(null);
   const rows = processes.slice(0, MOST_ROWS);
   const move = (event: KeyboardEvent): void => {
-    const at = rows.findIndex(({ pid }) => pid === current);
+    // From where the focus is: what is current is told by an answer that may be still to come.
+    const from = (event.target as HTMLElement).dataset['pid'];
+    const at = rows.findIndex(({ pid }) => String(pid) === from);
     const here = rows[at];
     if (here === undefined) return;
     const to = {
