@@ -53,7 +53,6 @@ const PROGRAMS = [
   ['qemu-x86_64', 'qemu-user'],
   ['valgrind', 'valgrind'],
   ['redis-server', 'redis-server'],
-  ['chromium', 'chromium'],
   ['strace', 'strace'],
   ['free', 'procps'],
   ['smem', 'smem'],
@@ -61,16 +60,32 @@ const PROGRAMS = [
   ['vmtouch', 'vmtouch'],
 ];
 
+/** Programs and packages alike; one of them will do, the first costs the least. */
+const BROWSERS = ['chromium-headless-shell', 'chromium'];
+
 /** Where root may install them; without, the tests that need one are skipped and say so. */
 export function installPrograms() {
   const missing = PROGRAMS.filter(([program]) => !isInPath(program)).flatMap(([, ...packages]) => packages);
-  if (missing.length === 0 || process.platform !== 'linux' || process.getuid?.() !== 0) return;
-  say(`installing ${missing.join(', ')} (apt-get)`);
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const apt = (/** @type {string[]} */ ...args) =>
-    spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], env: environment }).status === 0;
+  const hasBrowser = BROWSERS.some(isInPath);
+  if (hasBrowser && missing.length === 0) return;
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return;
   apt('update', '-qq');
-  if (!apt('install', '-y', '-qq', '--no-install-recommends', ...missing)) say('they could not be installed');
+  if (missing.length > 0) install(missing);
+  if (!hasBrowser) BROWSERS.some((browser) => install([browser]));
+}
+
+/** @param {string[]} packages */
+function install(packages) {
+  say(`installing ${packages.join(', ')} (apt-get)`);
+  const isThere = apt('install', '-y', '-qq', '--no-install-recommends', ...packages);
+  if (!isThere) say('not installed');
+  return isThere;
+}
+
+/** @param {string[]} args */
+function apt(...args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  return spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], env }).status === 0;
 }
 
 /** @param {string} program */

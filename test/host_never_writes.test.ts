@@ -8,7 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeReady } from '../scripts/setup.mjs';
 import { CALLS, kernelPlaces, writesBelow } from './host/strace_text.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'never-writes-'));
@@ -78,6 +79,9 @@ function traced(command: string, args: readonly string[]): { lines: string; stat
   return { lines: readFileSync(output, 'utf8'), status, stderr };
 }
 
+// What is built is built before.
+beforeAll(() => makeReady());
+
 const missing = reason();
 const named = (name: string) => (missing === null ? name : `${name} (skipped: ${missing})`);
 const revmap = (...args: string[]) => ['bin/revmap', ...args];
@@ -122,8 +126,6 @@ for (const { what, args } of [
   { what: 'LiveHost', args: ['--input-type=module', '-e', LIBRARY] },
 ])
   test.skipIf(missing !== null)(named(`${what} writes nothing there`), () => {
-    // What is built is built before.
-    spawnSync(process.execPath, revmap('--version'));
     const { lines, status, stderr } = traced(process.execPath, args);
     expect(stderr).toBe('');
     expect(status).toBe(0);

@@ -1,4 +1,4 @@
-/** Readers of foreign data: every input of the corpus is read or refused in one line, and so are some hundred thousand new ones. */
+/** Readers of foreign data: every input of the corpus is read or refused in one line, and so are a hundred thousand new ones. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -8,7 +8,8 @@ import { judge } from './fuzz_readers/judge.ts';
 import { targetsIn } from './fuzz_readers/targets/index.ts';
 
 const root = join(import.meta.dirname, '..');
-const EXECUTIONS = 500_000;
+/** `npm run fuzz:readers` goes on from there, for as long as it is let. */
+const EXECUTIONS = 120_000;
 
 const targets = targetsIn(root);
 afterAll(() => {
@@ -23,7 +24,7 @@ for (const target of targets) {
   });
 }
 
-test('a minute of the loop finds nothing', { timeout: 900_000 }, async () => {
+test('the loop finds nothing', { timeout: 900_000 }, async () => {
   await makeReady();
   const script = join(root, 'scripts/fuzz_readers.mjs');
   const { status, stdout, stderr } = spawnSync(

@@ -53,7 +53,7 @@ for (const { why, file, kernel, limitBytes, options } of [
         }),
       );
       let seed = 1;
-      for (let jump = 0; jump < 12; jump++) {
+      for (let jump = 0; jump < 8; jump++) {
         seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
         const step = jump % 2 === 0 ? steps[seed % steps.length]! : seed % end;
         const replay = timeline.seek(step);
@@ -98,7 +98,7 @@ test('the next and the previous time that something happens', async () => {
     const timeline = replayTimeline(recording, survey, settings, { spacing: 50_000 });
     timeline.seek(Number.POSITIVE_INFINITY);
     const end = timeline.length!;
-    for (const step of [0, end >> 2, end >> 1, end - 1, end, ...all.slice(0, 3)]) {
+    for (const step of [0, end >> 1, end, ...all.slice(0, 2)]) {
       timeline.seek(step);
       const next = all.find((at) => at > step && at <= end) ?? null;
       expect(timeline.seekNext(tracepointSearch(wanted))?.events ?? null, `behind step ${step}`).toBe(next);

@@ -60,8 +60,7 @@ describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chr
     'a program: the line that is next is marked, what lines returned stands beside them, a click goes to a line',
     async () => {
       const page = await site.open(`open=program&program=${packText(PROGRAM)}&view=time&step=4`);
-      await page.locator('.listing .next').waitFor();
-      expect(await page.locator('.listing .next').innerText()).toContain('store(0x100000100000, 8192, 2)');
+      await page.locator('.listing .next', { hasText: 'store(0x100000100000, 8192, 2)' }).waitFor();
       expect(await page.locator('.listing .result.wrong').innerText()).toBe('EINVAL');
       await holdLooks(page, 'time-program', '.time-source', LAST_LOOK);
       await page.getByRole('button', { name: '1 store(0x100000100000, 32768, 1)' }).click();

@@ -137,7 +137,7 @@ onRedis(
   `queue: a worker killed in the middle loses nothing; the results are the local ones, byte for byte${why}`,
   async () => {
     const first = worker();
-    const swept = overQueue('8');
+    const swept = overQueue('6');
     await until(() => runsOf(first) >= 3);
     first.child.kill('SIGKILL');
     await first.ended;
@@ -148,10 +148,10 @@ onRedis(
     redis.disconnect();
     const second = worker();
     const stdout = await whole(swept);
-    expect(JSON.parse(stdout).runs.length).toBe(8);
-    expect(stdout).toBe(await whole(sweep('8', [])));
+    expect(JSON.parse(stdout).runs.length).toBe(6);
+    expect(stdout).toBe(await whole(sweep('6', [])));
     // What the dead one had done was not done again.
-    expect(runsOf(first) + runsOf(second)).toBe(9);
+    expect(runsOf(first) + runsOf(second)).toBe(7);
     await ended(second);
   },
 );
@@ -218,22 +218,22 @@ onRedis(`queue: a path with another content is not used${why}`, async () => {
 
 onRedis(`queue: a sweep that was killed goes on with what its workers did meanwhile${why}`, async () => {
   const one = worker();
-  const killed = overQueue('12');
+  const killed = overQueue('6');
   await until(() => runsOf(one) >= 2);
   killed.child.kill('SIGKILL');
   await killed.ended;
-  await whole(overQueue('12'));
-  expect(runsOf(one)).toBe(13);
+  await whole(overQueue('6'));
+  expect(runsOf(one)).toBe(7);
   await ended(one);
 });
 
 onRedis(`queue: Ctrl-C takes the waiting runs out of the queue${why}`, async () => {
   const one = worker();
-  const stopped = overQueue('30', ['--kernel', '6.1']);
+  const stopped = overQueue('12', ['--kernel', '6.1']);
   await until(() => runsOf(one) >= 2);
   stopped.child.kill('SIGINT');
   expect(await stopped.ended).toBe(130);
-  expect(stopped.stderr).toMatch(/interrupted: \d+ of 31 replays are done; they are kept in/);
+  expect(stopped.stderr).toMatch(/interrupted: \d+ of 13 replays are done; they are kept in/);
   const redis = new Redis(url);
   const [wait] = await redis.keys('revmap:runs-*:wait');
   expect(wait === undefined ? 0 : await redis.llen(wait)).toBe(0);
