@@ -40,7 +40,7 @@ export function addServe(program: Command): void {
   const command = program
     .command('serve')
     .description('the page: see a machine, step through it, go back; in your browser, on this machine only')
-    .argument('[files...]', 'recordings, traces, memory programs and snapshots that the page can open')
+    .argument('[files...]', 'recordings, memory programs and snapshots that the page can open')
     .option('--port <n>', 'the port; any that is free without it', wholeNumber(1024, 65_535))
     .option('--live', 'this host, as it is whenever the page asks')
     .option('--frames', 'with --live: the numbers of frames too, which only who has CAP_SYS_ADMIN can read')

@@ -27,8 +27,6 @@ for (const { why, path, kind } of [
   { why: '… that is wrong: the page says where', path: file('wrong.mmp', 'hello\n'), kind: 'program' },
   { why: 'a snapshot', path: file('s.rvh.gz', gzipSync('revmap-snapshot 1\n…')), kind: 'snapshot' },
   { why: '… not packed, under another name', path: file('s', 'revmap-snapshot 9\n…'), kind: 'snapshot' },
-  { why: 'what lackey wrote', path: join(root, 'test/inputs/lackey-d.txt'), kind: 'trace' },
-  { why: 'a trace of numbers', path: file('n.txt', '1\n2\n3\n'), kind: 'trace' },
 ])
   test(`${why}: ${kind}`, async () => {
     const [served] = await openFiles([path]);
@@ -51,6 +49,12 @@ for (const { path, why } of [
   { path: '/dev/null', why: 'is no regular file' },
   { path: '-', why: 'a file is expected, not standard input' },
   { path: file('empty.mmp', ''), why: 'is empty' },
+  // The page reads recordings: who names another tool's trace is told how to make one.
+  {
+    path: join(root, 'test/inputs/lackey-d.txt'),
+    why: 'is a trace (lackey); the page opens recordings: revmap convert ',
+  },
+  { path: file('n.txt', '1\n2\n3\n'), why: 'is a trace (txt); the page opens recordings: revmap convert ' },
   { path: file('words.txt', 'hello there\nyou all\n'), why: 'line 1: not a recording' },
   { path: file('damaged.gz', gzipSync('x'.repeat(1000)).subarray(0, 20)), why: 'byte ' },
 ])
@@ -67,9 +71,10 @@ test('refused: a socket', async () => {
 });
 
 test('a name is without its folder, unless two would be the same', async () => {
-  const two = join(folder, 'folder', 'n.txt');
-  writeFileSync(two, '1\n');
+  const one = file('n.mmp', '%mmp 1\n');
+  const two = join(folder, 'folder', 'n.mmp');
+  writeFileSync(two, '%mmp 1\n');
   const names = async (paths: string[]) => (await openFiles(paths)).map(({ name }) => name);
-  expect(await names([join(folder, 'n.txt'), join(folder, 'p.txt')])).toEqual(['n.txt', 'p.txt']);
-  expect(await names([join(folder, 'n.txt'), two])).toEqual([join(folder, 'n.txt'), two]);
+  expect(await names([one, join(folder, 'p.txt')])).toEqual(['n.mmp', 'p.txt']);
+  expect(await names([one, two])).toEqual([one, two]);
 });

@@ -15,7 +15,7 @@ import { DETECT_BYTES } from '../trace/detect.ts';
 import { formatOf, isRecording } from '../trace/input.ts';
 import { startOf, unpack } from '../trace/unpack.ts';
 
-export type FileKind = 'recording' | 'trace' | 'program' | 'snapshot';
+export type FileKind = 'recording' | 'program' | 'snapshot';
 
 export interface ServedFile {
   /** Without its folder, if no other one is called so. */
@@ -84,13 +84,14 @@ function opened(path: string): number {
   }
 }
 
-/** Throws if it is nothing that we know. */
+/** Throws if it is nothing that the page reads. */
 async function kindOf(content: AsyncIterable<Uint8Array>, path: string): Promise<FileKind> {
   const { start, isAll } = await startOf(unpack(content, path), DETECT_BYTES);
   if (isSnapshot(start)) return 'snapshot';
   if (isRecording(start)) return 'recording';
   // A memory program looks like strace's output to whoever does not know its first line.
   if (path.endsWith('.mmp') || PROGRAM.test(Buffer.from(start).toString('latin1'))) return 'program';
-  formatOf(start, isAll, path);
-  return 'trace';
+  const { kind } = formatOf(start, isAll, path);
+  const how = `revmap convert ${path} ${basename(path)}.rvm.gz makes one of it`;
+  throw new InputError(path, 0, `is a trace (${kind}); the page opens recordings: ${how}`);
 }

@@ -8,6 +8,7 @@ import type { Vma } from '../mm/vma.ts';
 import { whoMaps } from '../mm/who.ts';
 import { permsText, vmaName } from '../proc/maps.ts';
 import type { Selection } from './selection.ts';
+import { flagWords } from './struct_page_flags.ts';
 import type { HostSubject, MachineSubject, Subject } from './subject.ts';
 
 export interface ChosenFrame {
@@ -54,7 +55,7 @@ export function chosen(subject: Subject, { pfn, pid, address }: Selection): Chos
 
 function frameOfMachine({ machine }: MachineSubject, pfn: number): ChosenFrame | null {
   if (pfn >= machine.frames.frames) return null;
-  const { zone, flags, refcount, mapcount, lru, reclaim, mapping, index } = whoMaps(machine, pfn as Pfn);
+  const { zone, refcount, mapcount, lru, reclaim, mapping, index } = whoMaps(machine, pfn as Pfn);
   const owner =
     mapping.kind === 'inode'
       ? `page ${index} of ${mapping.name}`
@@ -62,6 +63,7 @@ function frameOfMachine({ machine }: MachineSubject, pfn: number): ChosenFrame |
         ? null
         : `${mapping.kind} ${mapping.id}, index 0x${index.toString(16)}`;
   const { kind, reason } = reclaim;
+  const flags = flagWords(machine, pfn as Pfn);
   return { pfn, zone, flags, refcount, mapcount, list: lru === 'none' ? null : lru, kind, reason, owner };
 }
 

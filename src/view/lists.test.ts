@@ -232,10 +232,14 @@ interface ScanCounter {
   getScanCount(sc: ScanControl, lruvec: Lruvec): void;
 }
 
+/** As get_scan_count reckons: swappiness, costs of both, cost of the one. */
+const WEIGHT = /^(\d+) × \((\d+) \+ 1\) \/ \((\d+) \+ (\d+) \+ 1\)$/;
+
 for (const kernel of ['6.18', '6.1', '3.16']) {
   test(`the scan that the rule foretells is the one that the engine counts out: ${kernel}`, () => {
     const subject = machineOf({ kernel, limitBytes: LIMIT });
     const first = subject.timeline.seekNext(SCANS)!.events;
+    let weights = 0;
     for (const step of [first + FURTHER]) {
       subject.timeline.seek(step);
       const { machine } = subject;
@@ -243,6 +247,16 @@ for (const kernel of ['6.18', '6.1', '3.16']) {
       for (const { id } of placesOf(machine)) {
         const { rule } = lists(subject, { place: id, window: 1, since: null })!;
         const { priority, pages } = rule.scan!;
+        for (const { formula, value } of rule.lines.filter(({ name }) => name.startsWith('weight of'))) {
+          const [weight, sum, total, cost] = WEIGHT.exec(formula)!.slice(1).map(Number) as [
+            number,
+            number,
+            number,
+            number,
+          ];
+          expect(value, formula).toMatch(new RegExp(`^${Math.floor((weight * (sum + 1)) / (total + cost + 1))} of `));
+          weights += 1;
+        }
         for (const at of new Set([DEF_PRIORITY, priority])) {
           // The engine's own arithmetic leaves traces: it gets a copy.
           const copy = Machine.restore(kept);
@@ -263,6 +277,7 @@ for (const kernel of ['6.18', '6.1', '3.16']) {
         }
       }
     }
+    expect(weights > 0).toBe(kernel.startsWith('6.'));
   });
 }
 

@@ -252,7 +252,8 @@ function rule_6(machine: Machine, lruvec: Lruvec): Rule {
     );
   });
   const { words, formula, anon, file, denominator } = balance(scan.priority);
-  const share = (weight: number, cost: number) => `${weight} × (${sum} + 1) / (${total} + ${cost} + 1)`;
+  const weight = (share: number, cost: number) => `${share} × (${sum} + 1) / (${total} + ${cost} + 1)`;
+  const ofAll = (share: number) => `${share} of ${denominator}, ${percent(share, denominator)}`;
   const byCost = denominator > 1;
   return {
     says: 'Each type is scanned by what reclaim of it has cost lately (refaults, writes): the dearer one less.',
@@ -266,8 +267,8 @@ function rule_6(machine: Machine, lruvec: Lruvec): Rule {
       ),
       ...(byCost
         ? [
-            line('share of anon', share(swappiness, anonCost), percent(anon, denominator)),
-            line('share of file', share(200 - swappiness, fileCost), percent(file, denominator)),
+            line('weight of anon', weight(swappiness, anonCost), ofAll(anon)),
+            line('weight of file', weight(200 - swappiness, fileCost), ofAll(file)),
           ]
         : []),
       lowLine('anon', stat, NR_INACTIVE_ANON, stat[WORKINGSET_ACTIVATE_ANON]! - lruvec.refaultsAnon),

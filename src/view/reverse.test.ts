@@ -11,8 +11,10 @@ import { KERNELS, MACHINE_CHOICE } from './choice.ts';
 import { begin, open } from './open.ts';
 import { queryNamed } from './queries.ts';
 import { reverseOfMachine } from './reverse.ts';
+import { swapSlot } from './reverse_frame.ts';
 import { addressBy, type ReverseAnswer } from './reverse_graph.ts';
 import { wayOf } from './reverse_groups.ts';
+import { structPage } from './struct_page.ts';
 import { HostSubject, type MachineSubject } from './subject.ts';
 
 const utf8 = new TextEncoder();
@@ -256,10 +258,46 @@ test('a page that one process has back from swap: its slot is shown, and the oth
     const swaps = subject.machine.generation.knownAdvice.has(21);
     expect(told(answer)[1], kernel).toContain(swaps ? 'process 2: swapped out' : 'process 2: maps');
     const slot = answer.nodes.find(({ kind }) => kind === 'slot');
-    expect(slot?.lines[1], kernel).toBe(swaps ? 'swap_map 1' : undefined);
+    expect(slot?.lines[1], kernel).toBe(swaps ? 'swap_map 1 | SWAP_HAS_CACHE' : undefined);
     expect(answer.lookups.length, kernel).toBe(swaps ? 1 : 0);
   }
 });
+
+test.each([
+  { kernel: '6.18', mapping: /^&anon_vma/, slotIn: 'private', swapMap: '0 | SWAP_HAS_CACHE' },
+  { kernel: '3.16', mapping: /^&anon_vma/, slotIn: 'private', swapMap: '0 | SWAP_HAS_CACHE' },
+  { kernel: '2.6.24', mapping: /^&anon_vma/, slotIn: 'private', swapMap: '1' },
+  { kernel: '2.5.59', mapping: /^&swapper_space$/, slotIn: 'index', swapMap: '1' },
+  { kernel: '2.4.19', mapping: /^&swapper_space$/, slotIn: 'index', swapMap: '1' },
+])(
+  '$kernel: every view says of a page in the swap cache what that kernel has',
+  ({ kernel, mapping, slotIn, swapMap }) => {
+    const text = `%mmp 1
+%swap 2048
+1 mmap(0x100000000000, 1200*4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)
+1 store(0x100000000000, 1200*4096, 1)
+1 load(0x100000000000, 4096)
+`;
+    const choice = { ...MACHINE_CHOICE, kernel, programRamBytes: 4 * 2 ** 20 };
+    const subject = begin({ kind: 'program', name: 'p.mmp', text }, choice) as MachineSubject;
+    subject.timeline.seek(Number.POSITIVE_INFINITY);
+    const answer = ask(subject, 1, PAGE);
+    const page = structPage(subject, answer.pfn)!;
+    const rawOf = (name: string): string => page.fields.find((one) => one.name === name)!.raw;
+    const said = Object.fromEntries(answer.nodes[0]!.fields.map(({ name, value }) => [name, value]));
+    expect(rawOf('mapping')).toMatch(mapping);
+    const { entry } = swapSlot(subject.machine, answer.pfn as Pfn);
+    expect(Number(rawOf(slotIn))).toBe(entry);
+    expect(Number(said['index']) === entry).toBe(slotIn === 'index');
+    const words = page.fields.flatMap(({ bits = [] }) => bits.map(({ name }) => name.replace('PG_', '')));
+    expect(said['flags']?.split(' ')).toEqual(words);
+    expect(queryNamed.chosen(subject, { by: 'frame', pfn: answer.pfn, pid: null, address: null }).frame?.flags).toEqual(
+      words,
+    );
+    expect(Object.keys(said).includes('cgroup')).toBe(subject.machine.generation.cgroups);
+    expect(answer.nodes.find(({ kind }) => kind === 'slot')?.lines[1]).toBe(`swap_map ${swapMap}`);
+  },
+);
 
 test('a part of a huge page: the folio is told, and the walk is that of the one page', async () => {
   const subject = await machineAt(

@@ -29,6 +29,7 @@ import { PteChainRmap } from '../mm/rmap/pte_chain.ts';
 import { type Pfn, type SwapEntry, swpOffset, swpType } from '../mm/units.ts';
 import { ownerOf, type WhoMaps } from '../mm/who.ts';
 import { counted, type Field, field, hex, type NewNode, type TaggedWord } from './reverse_graph.ts';
+import { flagWords } from './struct_page_flags.ts';
 
 const HUGE_ZERO_PAGES = 512;
 
@@ -78,22 +79,14 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
     : 'page-table entries that map it: the walk may end when it has met so many';
   const fields: Field[] = [
     field('page_to_pfn', `${pfn} = ${hex(pfn)}`, `at ${hex(pfn * 4096)} of physical memory, in ${who.zone}`),
-    field('flags', who.flags.join(' ') || 'none', 'what the kernel has noted of it'),
+    field('flags', flagWords(machine, pfn).join(' ') || 'none', 'what the kernel has noted of it'),
     field(count, who.refcount, 'whoever holds it: entries, the page cache, somebody who works on it'),
-    field(hasMapcount ? '_mapcount' : '(mapcount)', who.mapcount, mapcountSays),
+    field(hasMapcount ? '_mapcount + 1' : '(mapcount)', who.mapcount, mapcountSays),
     field('mapping', mappingWord(machine, pfn).pointer, mappingWord(machine, pfn).says),
-    field(
-      'index',
-      isAnon ? hex(who.index) : who.index,
-      !known
-        ? 'of no meaning without a mapping'
-        : isAnon
-          ? 'its place in the object: the page at which it was first mapped'
-          : 'its page of the file',
-    ),
+    indexField(machine, pfn, who.index, isAnon, known),
     field('list', who.lru, 'the queue of reclaim on which it waits'),
     field('reclaim', who.reclaim.kind, who.reclaim.reason),
-    ...(who.memcg === '' ? [] : [field('cgroup', who.memcg, 'who is charged for it')]),
+    ...(machine.generation.cgroups && known ? [field('cgroup', who.memcg, 'who is charged for it')] : []),
     ...(large === undefined
       ? []
       : [
@@ -108,6 +101,16 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
       : [field('struct page', who.structPage, 'as a reader of this kernel would print it')]),
   ];
   return { kind: 'frame', column: 0, title: `frame ${pfn}`, lines, fields, tag: mappingWord(machine, pfn) };
+}
+
+function indexField(machine: Machine, pfn: Pfn, index: number, isAnon: boolean, known: boolean): Field {
+  if (!known) return field('index', index, 'of no meaning without a mapping');
+  if (!isAnon) return field('index', index, 'its page of the file');
+  if (machine.generation.switches.indexesAnon)
+    return field('index', hex(index), 'its place in the object: the page at which it was first mapped');
+  return machine.frames.has(pfn, PG_swapcache)
+    ? field('index', hex(swapSlot(machine, pfn).entry), 'its swap entry')
+    : field('index', '?', 'of an anonymous page it says nothing');
 }
 
 /** The object that the mapping names; null: none. */
@@ -205,15 +208,15 @@ export function slotNode(machine: Machine, pfn: Pfn): NewNode | null {
     field(
       'swap entry',
       `area ${swpType(entry)}, slot ${swpOffset(entry)}`,
-      'where its copy is, or will be; struct page has it in private',
+      `where its copy is, or will be; struct page has it in ${machine.generation.switches.indexesAnon ? 'private' : 'index'}`,
     ),
-    field('swap_map', count, 'page-table entries that wait for the page with this slot'),
+    field('swap_map', swapMap(machine, count), swapMapSays(machine)),
   ];
   return {
     kind: 'slot',
     column: 1,
     title: 'swap cache',
-    lines: [`area ${swpType(entry)}, slot ${swpOffset(entry)}`, `swap_map ${count}`],
+    lines: [`area ${swpType(entry)}, slot ${swpOffset(entry)}`, `swap_map ${swapMap(machine, count)}`],
     fields,
   };
 }
@@ -224,6 +227,22 @@ export function swapSlot(machine: Machine, pfn: Pfn): { entry: SwapEntry; count:
     frames.has(pfn, PG_tail) && machine.largeFolios.has(compoundHead(machine, pfn)) ? compoundHead(machine, pfn) : pfn;
   const entry = (frames.private_(head) + (pfn - head)) as SwapEntry;
   return { entry, count: swap.areaOf(entry).exactCount(swpOffset(entry)) };
+}
+
+/** The slot's count as this kernel has it, of a page that is in the swap cache. */
+export function swapMap(machine: Machine, entries: number): string {
+  return hasCacheFlag(machine) ? `${entries} | SWAP_HAS_CACHE` : String(entries + 1);
+}
+
+export function swapMapSays(machine: Machine): string {
+  const more = hasCacheFlag(machine)
+    ? 'and that the swap cache has the page'
+    : 'and the swap cache, which counts as one';
+  return `page-table entries that hold the slot in place of a frame, ${more}`;
+}
+
+function hasCacheFlag({ generation }: Machine): boolean {
+  return isSince(generation.version, '2.6.31');
 }
 
 /** Why no entry is found; null: somebody maps it. */

@@ -12,7 +12,7 @@ import { state_2_4 } from '../mm/state_2_4.ts';
 import { NO_PFN, type Pfn, swpOffset, swpType } from '../mm/units.ts';
 import { ownerOf } from '../mm/who.ts';
 import { XA_CHUNK_SIZE } from '../mm/xarray.ts';
-import { swapSlot } from './reverse_frame.ts';
+import { swapMap, swapMapSays, swapSlot } from './reverse_frame.ts';
 import type { PageLookup } from './reverse_graph.ts';
 
 /** So many pages of a chain are named. */
@@ -36,7 +36,7 @@ export function lookupsOf(machine: Machine, pfn: Pfn): PageLookup[] {
       : [`the swap cache of area ${type}, slot ${slot} → frame ${pfn}`];
     lookups.push({
       title: `swap entry (area ${type}, slot ${slot}) → frame ${pfn}`,
-      steps: [...found, `swap_map[${slot}] = ${count}: so many page-table entries hold the slot in place of a frame`],
+      steps: [...found, `swap_map[${slot}] = ${swapMap(machine, count)}: ${swapMapSays(machine)}`],
     });
   }
   return lookups;

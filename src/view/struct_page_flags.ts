@@ -32,6 +32,7 @@ import {
   PG_writeback,
 } from '../mm/page_flags.ts';
 import { PAGE_FLAGS_2_4 } from '../mm/page_flags_2_4.ts';
+import type { Pfn } from '../mm/units.ts';
 
 export interface ShownBit {
   readonly bit: number;
@@ -68,7 +69,6 @@ const SAYS: Readonly<Record<string, string>> = {
   buddy: 'first page of a free block; `private` is its order',
   workingset: 'was evicted and came back, or was in use long: more worth than its list says',
   anon_exclusive: 'one process alone has it: a store needs no copy',
-  direct: 'mapped once: `pte` is the entry itself, no chain',
 };
 
 type Row = readonly [bit: number, name: string, engine: number];
@@ -211,4 +211,9 @@ export function wordOf(shown: readonly ShownBit[]): number {
   let word = 0;
   for (const { bit } of shown) word |= 1 << bit;
   return word >>> 0;
+}
+
+/** The same by name, as the kernel that runs has them: `uptodate lru`. */
+export function flagWords(machine: Machine, pfn: Pfn): string[] {
+  return shownBits(machine, machine.frames.allFlags(pfn)).map(({ name }) => name.replace('PG_', ''));
 }

@@ -67,8 +67,11 @@ export function mappingField(machine: Machine, pfn: Pfn): FieldValue {
   if (owner instanceof StableNode) {
     return { raw: `&stable_node ${id} | 3`, value: `low bits 11 (PAGE_MAPPING_KSM): the stable node of KSM ${id}` };
   }
-  if (machine.generation.version === '2.5.59')
-    return { raw: 'NULL', value: 'anonymous: no file, and its entries are in `pte`' };
+  if (machine.generation.version === '2.5.59') {
+    return frames.has(pfn, PG_swapcache)
+      ? { raw: '&swapper_space', value: 'in the swap cache (this is what PageSwapCache tests)' }
+      : { raw: 'NULL', value: 'anonymous: no file, and its entries are in `pte`' };
+  }
   const gone = owner === null ? ', which is gone: nobody maps the page any more' : '';
   return { raw: `&anon_vma ${id} | 1`, value: `low bit 1 (PAGE_MAPPING_ANON): anon_vma ${id}${gone}` };
 }
@@ -80,7 +83,11 @@ export function indexField(machine: Machine, pfn: Pfn): FieldValue {
   const index = frames.index(pfn);
   if ((word & PAGE_MAPPING_ANON) === 0)
     return { raw: String(index), value: `page ${index} of the file: byte ${index * 4096} on` };
-  if (!generation.switches.indexesAnon) return { raw: '?', value: 'of an anonymous page it says nothing' };
+  if (!generation.switches.indexesAnon) {
+    return frames.has(pfn, PG_swapcache)
+      ? swapEntryValue(frames.private_(pfn))
+      : { raw: '?', value: 'of an anonymous page it says nothing' };
+  }
   return { raw: hex(index), value: `place in the VMA’s object; address = vm_start + ((index − vm_pgoff) << 12)` };
 }
 
@@ -153,12 +160,15 @@ export function privateField(machine: Machine, pfn: Pfn): FieldValue {
     const head = compoundHead(machine, pfn);
     return { raw: `page ${head}`, value: 'first_page: the head of the block', links: [{ label: 'head', pfn: head }] };
   }
-  if (frames.has(pfn, PG_swapcache)) {
-    const entry = value as SwapEntry;
-    return { raw: hex(value), value: `swap entry: slot ${swpOffset(entry)} of area ${swpType(entry)}` };
-  }
+  // Before anonymous pages had an index, a page of the swap cache had its entry there.
+  if (frames.has(pfn, PG_swapcache)) return generation.switches.indexesAnon ? swapEntryValue(value) : ZERO;
   if (frames.has(pfn, PG_private)) return { raw: '&buffer_head', value: 'its buffers, or what its file system keeps' };
   return ZERO;
+}
+
+function swapEntryValue(value: number): FieldValue {
+  const entry = value as SwapEntry;
+  return { raw: hex(value), value: `swap entry: slot ${swpOffset(entry)} of area ${swpType(entry)}` };
 }
 
 /** page->lru: which list, and its neighbours there. */

@@ -1,7 +1,8 @@
 /** Who maps a frame, in four kernels: the picture, the walk step by step, and a choice that all views follow. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packText } from '../../web/app/url.ts';
-import { CHROMIUM, holdLooks, openSite, type Site } from './site.ts';
+import { CHROMIUM, holdLooks, openSite, type Site, settled } from './site.ts';
 
 const FORK = `%mmp 1
 %title A page from before a fork, of which the child makes a copy
@@ -86,6 +87,20 @@ describe.skipIf(CHROMIUM === undefined)('the reverse map (skipped: there is no C
       '3.16 0 1 1 1 1 0',
       '6.18 0 1 1 1 1 0',
     ]);
+    // A file of one's own is kept, too.
+    await view
+      .getByLabel('File', { exact: true })
+      .setInputFiles(join(import.meta.dirname, '../../examples/zipf.rvm.gz'));
+    await view.locator('.head', { hasText: 'zipf' }).waitFor();
+    for (let step = 1; step <= 3; step++) {
+      await settled(view);
+      await view.keyboard.press('.');
+      await view.locator('.where', { hasText: `step ${step} of` }).waitFor();
+    }
+    await view.getByLabel('Go to').fill('0:0x4000800000');
+    await view.keyboard.press('Enter');
+    await view.getByRole('button', { name: 'Ask the other kernels' }).click();
+    await expect.poll(() => rows.count(), { timeout: 60_000 }).toBe(5);
     await view.close();
   });
 

@@ -13,7 +13,7 @@ export interface ServedFile {
   readonly number: number;
   readonly name: string;
   readonly bytes: number;
-  readonly kind: 'recording' | 'trace' | 'program' | 'snapshot';
+  readonly kind: 'recording' | 'program' | 'snapshot';
 }
 
 export interface Served {

@@ -42,8 +42,8 @@ export function SwapBox({ engine }: { engine: Engine }) {
     <section class="swap" aria-label="Swap">
       <p>
         {grouped(answer.totalPages - answer.freePages)} of {plural(answer.totalPages, 'slot')} taken (
-        {pagesAsSize(answer.totalPages)}). A slot holds one page; its byte in the swap map counts the page-table entries
-        that need it. A page in the swap cache has its slot and its frame at once.
+        {pagesAsSize(answer.totalPages)}). A slot holds one page; the swap map counts the page-table entries that need
+        it. A page in the swap cache has its slot and its frame at once.
       </p>
       <p class="pager">
         <button

@@ -5,13 +5,10 @@
  */
 import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Source } from '../../../src/view/open.ts';
 import type { Cost, ReverseAnswer } from '../../../src/view/reverse_graph.ts';
 import type { Selection } from '../../../src/view/selection.ts';
-import { readAsset } from '../../app/assets.ts';
 import { Engine } from '../../app/engine.ts';
-import { EXAMPLES } from '../../app/sources.ts';
-import { engine as main, opened, program } from '../../app/state.ts';
+import { engine as main } from '../../app/state.ts';
 import { grouped, hex } from '../../ui/format.ts';
 import { Scroll } from '../../ui/scroll.tsx';
 
@@ -45,7 +42,6 @@ export function CompareKernels({ engine, answer, chosen }: CompareProps) {
   const step = engine.now.value?.step ?? 0;
   const question = `${pid}:${address} at ${step}`;
   const isOld = askedAt.value !== question;
-  const cannot = reasonNotTo(pid, address);
   const ask = async (): Promise<void> => {
     rows.value = [];
     askedAt.value = question;
@@ -55,12 +51,12 @@ export function CompareKernels({ engine, answer, chosen }: CompareProps) {
   return (
     <section class="rev-compare" aria-label="The same question in other kernels">
       <h3>The same question in other kernels</h3>
-      {cannot !== null ? (
-        <p>{cannot}</p>
+      {pid === null || address === null ? (
+        <p>Frames have other numbers there, and this one is mapped nowhere: nothing names it in another kernel.</p>
       ) : (
         <>
           <p>
-            What does each kernel look at to find who maps page {hex(address!)} of process {pid}, at this step of the
+            What does each kernel look at to find who maps page {hex(address)} of process {pid}, at this step of the
             same
             {engine.facts.value?.kind === 'program' ? ' program' : ' recording'}?
           </p>
@@ -74,20 +70,6 @@ export function CompareKernels({ engine, answer, chosen }: CompareProps) {
   );
 }
 
-function reasonNotTo(pid: number | null, address: number | null): string | null {
-  if (pid === null || address === null) {
-    return 'Frames have other numbers there, and this one is mapped nowhere: nothing names it in another kernel.';
-  }
-  const isKept = opened.value === 'program' || opened.value.startsWith('example:');
-  return isKept ? null : 'The page has not kept the file that was opened here. Change the kernel above to ask it.';
-}
-
-async function sourceOf(): Promise<Source> {
-  if (opened.value === 'program') return { name: 'program.mmp', bytes: new TextEncoder().encode(program.value) };
-  const { url, id } = EXAMPLES.find((one) => `example:${one.id}` === opened.value)!;
-  return { name: id, bytes: await readAsset(url) };
-}
-
 async function askOthers(
   engine: Engine,
   selection: Selection,
@@ -97,6 +79,7 @@ async function askOthers(
   isHere: { readonly current: boolean },
 ): Promise<void> {
   const choice = engine.choice.value;
+  const source = engine.source.value!;
   const tell = (row: Row): void => {
     rows.value = [...rows.value, row];
   };
@@ -106,7 +89,7 @@ async function askOthers(
     asking.value = kernel;
     const other = new Engine({ ...choice, kernel, mglru: false });
     try {
-      if (!(await other.open(await sourceOf())) || !(await other.seek(step))) throw new Error(other.error.value ?? '');
+      if (!(await other.open(source)) || !(await other.seek(step))) throw new Error(other.error.value ?? '');
       const { answer } = await other.ask('reverseChosen', selection);
       tell({ kernel, cost: answer?.cost ?? 'the page has no frame there at this step' });
     } catch (error) {

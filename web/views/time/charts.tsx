@@ -2,11 +2,12 @@
  * The curves: what was counted from the beginning of the run to its end, and where we are in it.
  */
 import { type Signal, useSignal, useSignalEffect } from '@preact/signals';
-import { useMemo, useRef } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { SeriesAnswer } from '../../../src/view/time.ts';
 import type { Group } from '../../../src/view/time_series.ts';
 import type { Engine } from '../../app/engine.ts';
 import { grouped, plural } from '../../ui/format.ts';
+import { oneAtATime } from '../../ui/one_at_a_time.ts';
 import { colours } from '../../ui/palette.ts';
 import { type Axis, type Curve, curvesOf, placeOf, summaryOf, TITLES } from './curves.ts';
 import { Plot } from './plot.tsx';
@@ -17,21 +18,19 @@ const SHOWN: readonly Group[] = ['faults', 'reclaim', 'swap', 'free', 'usage', '
 /** The curves as far as they are; asked for again when they reach farther, and not when the machine moves. */
 function useSeries(engine: Engine): Signal<SeriesAnswer | null> {
   const answer = useSignal<SeriesAnswer | null>(null);
-  const under = useRef(false);
+  const ask = useMemo(
+    () =>
+      oneAtATime(async () => {
+        try {
+          answer.value = await engine.ask('series');
+        } catch (error) {
+          engine.error.value = (error as Error).message;
+        }
+      }),
+    [engine],
+  );
   useSignalEffect(() => {
-    if (engine.looked.value < 0 || engine.facts.value === null || under.current) return;
-    under.current = true;
-    void engine
-      .ask('series')
-      .then((series) => {
-        answer.value = series;
-      })
-      .catch((error: Error) => {
-        engine.error.value = error.message;
-      })
-      .finally(() => {
-        under.current = false;
-      });
+    if (engine.looked.value >= 0 && engine.facts.value !== null) void ask();
   });
   return answer;
 }
