@@ -56,7 +56,9 @@ interface Played {
 
 /** In the page, which has Comlink: opens the recording in the worker that the page has, waits until it was looked over, and jumps. */
 const JUMP = `async ({ worker, choice, name, jumps, every }) => {
-  const remote = comlink.wrap(new Worker('assets/' + worker, { type: 'module' }));
+  const { port1, port2 } = new MessageChannel();
+  new Worker('assets/' + worker).postMessage(port2, [port2]);
+  const remote = comlink.wrap(port1);
   const bytes = new Uint8Array(await (await fetch('offer')).arrayBuffer());
   const began = performance.now();
   await remote.open({ name, bytes }, choice);
@@ -175,6 +177,8 @@ async function play(page: Page, server: Offering, name: string, file: string, li
   for (const view of ['Time', 'Frames']) {
     await page.getByRole('button', { name: view, exact: true }).click();
     await page.getByLabel('Speed').selectOption('1000000');
+    await page.locator('body').press('Home');
+    await still();
     const { longest, tasks, steps } = (await page.evaluate(`(${PLAY})(${PLAY_SECONDS})`)) as Played;
     console.log(
       `${name.padEnd(8)} played for ${PLAY_SECONDS} s beside ${view}: ${(steps / 1e6).toFixed(1)} M steps; ` +
