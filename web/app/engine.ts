@@ -13,6 +13,7 @@ import type { Condition } from '../../src/view/conditions.ts';
 import type { Facts, Now } from '../../src/view/now.ts';
 import type { Source } from '../../src/view/open.ts';
 import type { Answer, QueryArgs, QueryName } from '../../src/view/queries.ts';
+import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import type { Way } from '../../src/view/session.ts';
 import type { Remote } from '../engine/worker.ts';
 import workerUrl from '../engine/worker.ts?worker&url';
@@ -24,6 +25,8 @@ export class Engine {
   readonly source: Signal<Source | null> = signal(null);
   readonly facts: Signal<Facts | null> = signal(null);
   readonly now: Signal<Now | null> = signal(null);
+  /** What is chosen, with its other half as it is in this machine: state.ts keeps it so. */
+  readonly selection: Signal<Selection> = signal(NOTHING);
   /** Grows whenever answers may be others than before. */
   readonly changes: Signal<number> = signal(0);
   /** Grows when more of the whole has been looked at: the curves reach farther. */

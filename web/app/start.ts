@@ -9,6 +9,8 @@ import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
 import {
   beside,
+  choose,
+  chosen,
   colouring,
   engine,
   followSelection,
@@ -18,7 +20,6 @@ import {
   pair,
   part,
   program,
-  selection,
   served,
   theme,
   view,
@@ -40,7 +41,7 @@ export async function startPage(): Promise<void> {
   // It takes the token out of the address, so nobody reads that before.
   const fragment = await joinServer();
   await goTo(fragment);
-  followSelection();
+  followSelection(engine);
   followState();
   tellEngine();
   addEventListener('hashchange', () => {
@@ -79,7 +80,7 @@ async function goTo(fragment: string): Promise<void> {
   if (!isOpen) await openNamed(state.opened, state.program, state.choice);
   else if (!sameMachine) await engine.rebuild(state.choice);
   if (state.step !== (engine.now.value?.step ?? 0)) await engine.seek(state.step);
-  selection.value = state.selection;
+  choose(state.selection);
 }
 
 /** For whoever waits for the page: tests, and style sheets. */
@@ -103,7 +104,7 @@ function followState(): void {
       program: program.value,
       step: engine.now.value?.step ?? 0,
       choice: engine.choice.value,
-      selection: selection.value,
+      selection: chosen.value,
       other: otherChoice.value,
       pair: pair.value,
     };

@@ -8,7 +8,7 @@ import { effect, type Signal, signal } from '@preact/signals';
 import { KERNELS, type MachineChoice } from '../../../src/view/choice.ts';
 import type { Source } from '../../../src/view/open.ts';
 import { Engine } from '../../app/engine.ts';
-import { other, otherChoice } from '../../app/state.ts';
+import { followSelection, other, otherChoice } from '../../app/state.ts';
 
 /** The second one follows the first. */
 export const linked: Signal<boolean> = signal(true);
@@ -23,15 +23,20 @@ export function choiceBeside(choice: MachineChoice): MachineChoice {
 /** Until what it returns is called. */
 export function followWithSecond(first: Engine): () => void {
   otherChoice.value ??= choiceBeside(first.choice.peek());
-  other.value ??= new Engine(otherChoice.peek()!);
-  const second = new Keeper(other.peek()!);
-  return effect(() => {
+  const engine = (other.value ??= new Engine(otherChoice.peek()!));
+  const second = new Keeper(engine);
+  const stopSelection = followSelection(engine);
+  const stopMoves = effect(() => {
     const source = first.source.value;
     const choice = otherChoice.value;
     const step = linked.value ? (first.now.value?.step ?? 0) : null;
     const isHost = first.facts.value?.kind === 'host';
     if (source !== null && choice !== null && !isHost) second.want({ source, choice, step });
   });
+  return () => {
+    stopSelection();
+    stopMoves();
+  };
 }
 
 interface Wanted {

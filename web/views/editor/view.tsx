@@ -6,18 +6,7 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ViewProps } from '../../app/page.tsx';
-import {
-  beside,
-  colouring,
-  lesson,
-  opened,
-  otherChoice,
-  pair,
-  part,
-  program,
-  selection,
-  view,
-} from '../../app/state.ts';
+import { beside, chosen, colouring, lesson, opened, otherChoice, pair, part, program, view } from '../../app/state.ts';
 import { writeState } from '../../app/url.ts';
 import { plural } from '../../ui/format.ts';
 import { CALL_GROUPS, type CallHelp, DIRECTIVES } from './calls.ts';
@@ -202,7 +191,7 @@ function Share({ engine }: ViewProps) {
       program: text,
       step: isSame ? (engine.now.value?.step ?? 0) : 0,
       choice: engine.choice.value,
-      selection: selection.value,
+      selection: chosen.value,
     });
     link.value = `${location.origin === 'null' ? location.href.replace(/#.*/, '') : location.origin + location.pathname}#${state}`;
     try {

@@ -10,7 +10,7 @@ import { COLOURINGS, type Colouring } from '../../../src/view/frames_legend.ts';
 import { changedFrames } from '../../../src/view/frames_ranges.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { colouring, selectFrame, selection } from '../../app/state.ts';
+import { colouring, selectFrame } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import './frames.css';
@@ -26,7 +26,8 @@ const NARROW_HEIGHT = 300;
 export function FramesView({ engine }: ViewProps) {
   const answer = useAnswer(engine, 'frames', colouring.value).value;
   const zones = useAnswer(engine, 'zones').value;
-  const { pfn, pid } = selection.value;
+  const { pfn, pid } = engine.selection.value;
+  const choose = (frame: number): void => selectFrame(engine, frame);
   const page = useAnswer(engine, pfn === null ? null : 'structPage', pfn ?? 0).value;
   const onlyProcess = useSignal(false);
   const onlyChanges = useSignal(false);
@@ -67,7 +68,7 @@ export function FramesView({ engine }: ViewProps) {
               zones={zones?.zones ?? []}
               chosen={pfn}
               height={innerWidth < 500 ? NARROW_HEIGHT : HEIGHT}
-              onChoose={selectFrame}
+              onChoose={choose}
               onLook={(at, by) => {
                 looked.value = at;
                 if (by === 'keyboard') cursor.value = at;
@@ -85,7 +86,7 @@ export function FramesView({ engine }: ViewProps) {
         {answer.missing === null && (
           <section aria-label="Legend">
             <h2>{grouped(answer.frames)} frames</h2>
-            <Legend answer={answer} onChoose={selectFrame} />
+            <Legend answer={answer} onChoose={choose} />
           </section>
         )}
         <section aria-label="Zones">
@@ -94,7 +95,7 @@ export function FramesView({ engine }: ViewProps) {
         </section>
       </div>
       <div class="frames-chosen">
-        {pfn !== null && page !== null && <StructPage page={page} onChoose={selectFrame} />}
+        {pfn !== null && page !== null && <StructPage page={page} onChoose={choose} />}
         {pfn === null && answer.missing === null && (
           <p class="empty">Choose a frame in the picture to see its struct page, field by field.</p>
         )}

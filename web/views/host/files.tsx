@@ -118,7 +118,7 @@ function FileCard({ engine, file }: { engine: Engine; file: number }) {
                   {frames.length === 0
                     ? 'hidden'
                     : frames.slice(0, 2).map(([pfn, n]) => (
-                        <button type="button" class="link mapper" key={pfn} onClick={() => selectFrame(pfn)}>
+                        <button type="button" class="link mapper" key={pfn} onClick={() => selectFrame(engine, pfn)}>
                           {hex(pfn)}
                           {n > 1 && `+${n - 1}`}
                         </button>

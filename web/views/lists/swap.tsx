@@ -6,7 +6,7 @@ import { useCallback } from 'preact/hooks';
 import type { SwapAreaView } from '../../../src/view/lists_swap.ts';
 import { SLOT_BAD, SLOT_CACHE_ONLY, SLOT_CACHED, SLOT_FREE, SLOT_WORDS } from '../../../src/view/lists_words.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selectFrame, selection, selectPage } from '../../app/state.ts';
+import { selectFrame, selectPage } from '../../app/state.ts';
 import { grouped, hex, pagesAsSize, plural } from '../../ui/format.ts';
 import { colourOf } from '../../ui/palette.ts';
 import { Scroll } from '../../ui/scroll.tsx';
@@ -63,6 +63,7 @@ export function SwapBox({ engine }: { engine: Engine }) {
       {answer.areas.map((area) => (
         <Area
           key={area.type}
+          engine={engine}
           area={area}
           usesClusters={answer.usesClusters}
           chosen={chosen.value?.type === area.type ? chosen.value.slot : null}
@@ -82,15 +83,16 @@ function isTaken(kind: number): boolean {
 }
 
 interface AreaProps {
+  readonly engine: Engine;
   readonly area: SwapAreaView;
   readonly usesClusters: boolean;
   readonly chosen: number | null;
   readonly onChoose: (slot: number) => void;
 }
 
-function Area({ area, usesClusters, chosen, onChoose }: AreaProps) {
+function Area({ engine, area, usesClusters, chosen, onChoose }: AreaProps) {
   const { slots, counts, cached, first, clusterSlots, clusters } = area;
-  const pfn = selection.value.pfn;
+  const pfn = engine.selection.value.pfn;
   const drawCell = useCallback(
     (context: CanvasRenderingContext2D, n: number, x: number, y: number, size: number) => {
       const kind = slots[n]!;
@@ -197,7 +199,7 @@ function Slot({ engine, type, slot }: { engine: Engine; type: number; slot: numb
       {pfn !== null && (
         <p>
           Its page is in{' '}
-          <button type="button" class="link mono" onClick={() => selectFrame(pfn)}>
+          <button type="button" class="link mono" onClick={() => selectFrame(engine, pfn)}>
             frame {hex(pfn)}
           </button>{' '}
           too.

@@ -134,17 +134,17 @@ function Queues({ engine }: { engine: Engine }) {
         </p>
         <Legend generations={view.generations !== null} />
         {shown.map((list) => (
-          <Queue key={listName(list)} list={list} names={view.names} since={view.since} />
+          <Queue key={listName(list)} engine={engine} list={list} names={view.names} since={view.since} />
         ))}
         {empty.length > 0 && (
           <p class="none">
             Empty: {empty.map(({ name, says }) => `${name}${says === '' ? '' : ` (${says})`}`).join('; ')}.
           </p>
         )}
-        <Batches batches={view.batches} />
+        <Batches engine={engine} batches={view.batches} />
       </div>
       <div class="aside">
-        {log !== null && <Verdicts log={log} />}
+        {log !== null && <Verdicts engine={engine} log={log} />}
         <RuleBox view={view} />
         {view.generations !== null && <GenerationsBox generations={view.generations} />}
         <Counters view={view} />

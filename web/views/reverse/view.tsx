@@ -10,7 +10,7 @@ import { NOTHING, type Selection } from '../../../src/view/selection.ts';
 import type { Engine } from '../../app/engine.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { selectFrame, selection, selectPage } from '../../app/state.ts';
+import { selectFrame, selectPage } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { CompareKernels } from './compare.tsx';
@@ -19,7 +19,7 @@ import './reverse.css';
 import { Tables } from './tables.tsx';
 
 export function ReverseView({ engine }: ViewProps) {
-  const asked = question(selection.value);
+  const asked = question(engine.selection.value);
   const told = useAnswer(engine, 'reverseChosen', asked).value;
   const answer = told?.answer ?? null;
   if (told === null) return <p class="empty">{engine.busy.value ?? 'Asking …'}</p>;
@@ -52,7 +52,7 @@ function Nothing({ engine, chosen }: { engine: Engine; chosen: Selection }) {
       <ul class="rev-offers">
         {frames?.map(({ pfn: frame, title, says: what }) => (
           <li key={title}>
-            <button type="button" onClick={() => selectFrame(frame)}>
+            <button type="button" onClick={() => selectFrame(engine, frame)}>
               {title}
             </button>{' '}
             <span>

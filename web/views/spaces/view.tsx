@@ -8,7 +8,6 @@ import { useRef } from 'preact/hooks';
 import type { SpaceProcess } from '../../../src/view/spaces_form.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { selection } from '../../app/state.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { RegionPages } from './region.tsx';
 import { Ribbons } from './ribbons.tsx';
@@ -35,7 +34,7 @@ export function SpacesView({ engine }: ViewProps) {
   ]);
   const width = useWidth(main).value;
   const processes = useAnswer(engine, 'spaceProcesses').value ?? [];
-  const { by, pfn, pid, address } = selection.value;
+  const { by, pfn, pid, address } = engine.selection.value;
   const chosen = useAnswer(engine, 'spaceChosen', { by, pfn, pid, address }).value;
   const places = chosen?.places ?? [];
   const wanted = chosen?.pid ?? engine.now.value?.pid ?? null;

@@ -15,7 +15,6 @@ import type { Selection } from '../../../src/view/selection.ts';
 import type { ZoneMarks } from '../../../src/view/time.ts';
 import { kind } from '../../app/clock.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selection } from '../../app/state.ts';
 import { grouped, hex } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 
@@ -39,7 +38,7 @@ export function RunTo({ engine }: { engine: Engine }) {
   const zones = useAnswer(engine, 'zoneMarks').value ?? [];
   const facts = engine.facts.value!;
   const busy = engine.busy.value !== null;
-  const chosen = selection.value;
+  const chosen = engine.selection.value;
   const condition = conditionOf(what.value, chosen, {
     pid: pid.value === '' ? String(engine.now.value?.pid ?? 1) : pid.value,
     change: change.value,
