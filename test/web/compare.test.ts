@@ -88,6 +88,7 @@ describe.skipIf(CHROMIUM === undefined)('compare (skipped: there is no Chromium)
     await page.keyboard.press('ArrowRight');
     await page.waitForFunction((step) => location.hash.includes(`step=${step}`), first.step + 1);
     expect(await page.locator('.compare').getAttribute('data-step')).toBe(String(first.step));
+    await page.waitForFunction((step) => location.hash.includes(`b.step=${step}`), first.step);
     await page.getByLabel('linked: both at the same step').check();
     await bothSettled(page);
 

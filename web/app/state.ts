@@ -7,19 +7,17 @@
  */
 import { effect, type Signal, signal } from '@preact/signals';
 import { MACHINE_CHOICE, type MachineChoice } from '../../src/view/choice.ts';
-import type { Colouring } from '../../src/view/frames_legend.ts';
 import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import { Engine } from './engine.ts';
 import type { Served } from './served.ts';
+import { FIRST_STATE, KEPT, type Kept, type PageState } from './url.ts';
 import type { ViewId } from './views.ts';
 
-export const view: Signal<ViewId> = signal('frames');
-/** A second view beside it. */
-export const beside: Signal<ViewId | null> = signal(null);
-/** Of the lesson that is open; 0: the list of them. */
-export const lesson: Signal<number> = signal(0);
-/** Of that lesson, from 0; behind the last one comes the question. */
-export const part: Signal<number> = signal(0);
+/** What has a word of its own in the address, which url.ts explains. */
+export const kept = Object.fromEntries(KEPT.map((key) => [key, signal(FIRST_STATE[key])])) as {
+  readonly [K in keyof Kept]: Signal<Kept[K]>;
+};
+export const { view, beside, lesson, part, pair } = kept;
 /** What is open, as the address says it: `example:zipf`, `file:0`, `program` (its text stands beside); '' for a dropped file. */
 export const opened: Signal<string> = signal('');
 /** The `revmap serve` behind this page; null: there is none. */
@@ -27,17 +25,14 @@ export const served: Signal<Served | null> = signal(null);
 /** Text of the memory program that is open or being written. */
 export const program: Signal<string> = signal('');
 
-/** What frames are coloured by. */
-export const colouring: Signal<Colouring> = signal('owner');
-
 /** The machine that is looked at. */
 export const engine: Engine = new Engine(MACHINE_CHOICE);
 /** A second one on the same recording, while two are compared. */
 export const other: Signal<Engine | null> = signal(null);
 /** Its machine; null: nobody compares. */
 export const otherChoice: Signal<MachineChoice | null> = signal(null);
-/** The view that Compare shows of both. */
-export const pair: Signal<ViewId | null> = signal(null);
+/** The step at which it stands by itself; null: it follows the first. */
+export const apart: Signal<number | null> = signal(null);
 
 /** What is chosen; what that is in a machine, its engine knows. */
 export const chosen: Signal<Selection> = signal(NOTHING);
@@ -89,6 +84,30 @@ export function followSelection(of: Engine): () => void {
       if (mine === asked && isNew) of.selection.value = resolved;
     });
   });
+}
+
+/** The page as a link shows it. */
+export function pageState(): PageState {
+  const isShown = (id: ViewId): boolean => [view.value, beside.value, pair.value].includes(id);
+  const values = KEPT.map((key) => [key, kept[key].value]);
+  return {
+    ...(Object.fromEntries(values) as Kept),
+    // Another look at a host may have other files in its rows.
+    hostFile: opened.value === 'live' ? null : kept.hostFile.value,
+    opened: opened.value,
+    program: program.value,
+    step: engine.now.value?.step ?? 0,
+    since: isShown('lists') ? engine.before.value : null,
+    choice: engine.choice.value,
+    selection: chosen.value,
+    other: otherChoice.value,
+    otherStep: apart.value,
+  };
+}
+
+/** Shows what a link says, but for the machines and what is chosen in them. */
+export function keep(state: Kept): void {
+  for (const key of KEPT) (kept[key] as Signal<unknown>).value = state[key];
 }
 
 export type Theme = 'auto' | 'light' | 'dark';
