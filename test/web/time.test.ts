@@ -108,7 +108,7 @@ describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chr
     expect(await page.locator('.present-row').last().innerText()).toContain('here');
     // To a condition, which the link has, too.
     await page.getByLabel('Run until').selectOption('free');
-    await page.getByLabel('Below').selectOption('pages');
+    await page.locator('.run-to select').nth(1).selectOption('pages');
     await page.getByLabel('Pages', { exact: true }).fill('1000000');
     await page.waitForFunction(() => location.hash.includes('until=free%3A1000000'));
     await page.close();

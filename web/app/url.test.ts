@@ -89,6 +89,12 @@ test('url: a frame, and a process alone, are written and read back', () => {
   }
 });
 
+test('url: the step before is the usual one to compare with, and none behind it can be', () => {
+  for (const since of [null, 9, 10, 11]) {
+    expect(writeState({ ...FIRST_STATE, step: 10, since })).toBe('view=frames&step=10');
+  }
+});
+
 test('url: the other half of a choice is not written: it is of a machine', () => {
   const selection = { by: 'frame', pfn: 3071, pid: 1, address: 0x1000 } as const;
   expect(writeState({ ...FIRST_STATE, selection })).toBe('view=frames&frame=3071');

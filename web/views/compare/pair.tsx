@@ -67,8 +67,8 @@ function Halves({ left, right }: Both) {
   if (by === 'frame') {
     return (
       <p class="hint">
-        Frame {hex(mine.pfn!)} is chosen by its number, which has {pageText(mine)} on the left and {pageText(theirs)} on
-        the right. Choose a page to see the same one in both.
+        Frame {hex(mine.pfn!)} is chosen by its number: on the left it has {pageText(mine)}, on the right{' '}
+        {pageText(theirs)}. Choose a page to see the same one in both.
       </p>
     );
   }

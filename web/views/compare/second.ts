@@ -22,28 +22,27 @@ export function followWithSecond(first: Engine): () => void {
   otherChoice.value ??= choiceBeside(first.choice.peek());
   const engine = (other.value ??= new Engine(otherChoice.peek()!));
   const second = new Keeper(engine);
-  const stopSelection = followSelection(engine);
-  const stopMoves = effect(() => {
-    const source = first.source.value;
-    const choice = otherChoice.value;
-    const step = apart.value ?? first.now.value?.step ?? 0;
-    const isHost = first.facts.value?.kind === 'host';
-    if (source !== null && choice !== null && !isHost) second.want({ source, choice, step });
-  });
-  // Whoever moves it while it stands by itself.
-  const stopApart = effect(() => {
-    const step = engine.now.value?.step;
-    if (step !== undefined && apart.peek() !== null && !second.isUnderWay) apart.value = step;
-  });
-  // What moved is told since the same step in both.
-  const stopBefore = effect(() => {
-    if (engine.now.value !== null && apart.value === null) engine.before.value = first.before.value;
-  });
+  const stops = [
+    followSelection(engine),
+    effect(() => {
+      const source = first.source.value;
+      const choice = otherChoice.value;
+      const step = apart.value ?? first.now.value?.step ?? 0;
+      const isHost = first.facts.value?.kind === 'host';
+      if (source !== null && choice !== null && !isHost) second.want({ source, choice, step });
+    }),
+    // While it stands by itself, anybody may move it.
+    effect(() => {
+      const step = engine.now.value?.step;
+      if (step !== undefined && apart.peek() !== null && !second.isUnderWay) apart.value = step;
+    }),
+    // What moved in the lists is told since the same step in both.
+    effect(() => {
+      if (engine.now.value !== null && apart.value === null) engine.before.value = first.before.value;
+    }),
+  ];
   return () => {
-    stopSelection();
-    stopMoves();
-    stopApart();
-    stopBefore();
+    for (const stop of stops) stop();
   };
 }
 

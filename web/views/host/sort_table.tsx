@@ -43,7 +43,7 @@ export function SortTable<T>({ label, rows, columns, sort, keyOf, words, isCurre
   const sorted = sortedBy(found, column.by, upwards.value);
   return (
     <>
-      {words !== undefined && rows.length > 8 && (
+      {words !== undefined && (rows.length > 8 || word !== '') && (
         <label class="host-find">
           Find{' '}
           <input
