@@ -22,6 +22,7 @@ const OTHERWISE: Kept = {
   colouring: 'age',
   onlyProcess: true,
   onlyChanges: true,
+  near: [14, 3071],
   hidden: ['dirty', 'sharing'],
   walk: [3071, 2],
   listsPart: 'swap',

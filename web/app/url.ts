@@ -37,6 +37,8 @@ const WORDS = {
   colouring: oneOf('colour', COLOURING_IDS, 'owner'),
   onlyProcess: flag('only-process', false),
   onlyChanges: flag('only-changes', false),
+  // how near one looks, and at which frame in the middle; null: at all of them
+  near: wholePair('near'),
   // Address spaces: which marks are not shown
   hidden: someOf('hide', ['sharing', 'young', 'dirty']),
   // Reverse map: a frame, and how many visits of its walk were made; null: all at once
