@@ -88,8 +88,40 @@ describe.skipIf(CHROMIUM === undefined)('compare (skipped: there is no Chromium)
     await page.keyboard.press('ArrowRight');
     await page.waitForFunction((step) => location.hash.includes(`step=${step}`), first.step + 1);
     expect(await page.locator('.compare').getAttribute('data-step')).toBe(String(first.step));
+    await page.waitForFunction((step) => location.hash.includes(`b.step=${step}`), first.step);
     await page.getByLabel('linked: both at the same step').check();
     await bothSettled(page);
+
+    // The same page on both sides, in another frame on each.
+    const [left, right] = both.map((one) => {
+      one.seek(first.step + 1);
+      return one;
+    });
+    const sideOf = (name: string) => page.locator(`.compare-pair section[aria-label="${name}: Frames"]`);
+    const holdSides = async (pid: number, address: number): Promise<void> => {
+      for (const [name, one] of [
+        ['Left', left!],
+        ['Right', right!],
+      ] as const) {
+        const { pfn } = one.ask('resolve', { by: 'page', pfn: null, pid, address });
+        await sideOf(name)
+          .getByRole('region', { name: `struct page of frame ${pfn}`, exact: true })
+          .waitFor();
+      }
+    };
+    await page.getByLabel('Show of both').selectOption('frames');
+    await page.getByLabel('Go to').fill('1:0x100000100000');
+    await page.getByRole('button', { name: 'Choose', exact: true }).click();
+    await holdSides(1, 0x1000_0010_0000);
+    await sideOf('Right').getByRole('button', { name: 'process 1', exact: true }).click();
+    const range = sideOf('Right').locator('.frames-ranges button').first();
+    const pfn = Number.parseInt(await range.innerText(), 10);
+    await range.click();
+    const { pid, address } = right!.ask('resolve', { by: 'frame', pfn, pid: null, address: null });
+    expect(address).not.toBeNull();
+    expect(left!.ask('resolve', { by: 'page', pfn: null, pid, address }).pfn).not.toBe(pfn);
+    await holdSides(pid!, address!);
+    await page.waitForFunction((at) => location.hash.includes(at), `page=${pid}%3A0x${address!.toString(16)}`);
     await page.close();
   });
 

@@ -61,6 +61,16 @@ describe.skipIf(CHROMIUM === undefined)('the view of frames (skipped: there is n
     await drawnAfter(page, () => page.keyboard.press('x'));
     await page.keyboard.press('?');
     expect(await page.getByRole('dialog').innerText()).toContain('to the chosen frame');
+    await page.keyboard.press('Escape');
+    // Whoever has the link looks at the same frames, as near.
+    await page.keyboard.press('c');
+    await page.waitForFunction(() => /near=\d+%3A\d+/.test(location.hash));
+    const whereOf = () => page.locator('.frames-map').getAttribute('data-tops');
+    const where = await whereOf();
+    await page.reload();
+    await settled(page);
+    await drawn(page);
+    expect(await whereOf()).toBe(where);
     await page.close();
   });
 

@@ -77,6 +77,14 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
     await page.locator('.swap details button').first().click();
     await page.locator('.slot-facts', { hasText: /has it at/ }).waitFor();
     await holdLooks(page, 'lists-swap', '.view', LAST_LOOK);
+    // Whoever has the link sees the same.
+    const slot = await page.locator('.slot-facts h2').innerText();
+    await page.waitForFunction(() => /lists=swap/.test(location.hash) && /slot=0%3A\d+/.test(location.hash));
+    await page.reload();
+    await settled(page);
+    await page.getByRole('heading', { name: slot }).waitFor();
+    await page.getByRole('button', { name: 'Queues', exact: true }).click();
+    await page.getByText('Scans behind step 5,000,').waitFor();
     await page.close();
   });
 

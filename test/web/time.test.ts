@@ -106,6 +106,11 @@ describe.skipIf(CHROMIUM === undefined)('the Time view (skipped: there is no Chr
     await page.getByRole('status').getByText('Not found before this step').waitFor();
     expect(await stepOf(page)).toBe(found[0]);
     expect(await page.locator('.present-row').last().innerText()).toContain('here');
+    // To a condition, which the link has, too.
+    await page.getByLabel('Run until').selectOption('free');
+    await page.locator('.run-to select').nth(1).selectOption('pages');
+    await page.getByLabel('Pages', { exact: true }).fill('1000000');
+    await page.waitForFunction(() => location.hash.includes('until=free%3A1000000'));
     await page.close();
   });
 

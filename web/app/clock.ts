@@ -1,21 +1,14 @@
 /**
  * How the transport bar and the Time view go on: by how much, how fast, and to what.
  *
- * Owns      the chosen kind of event, the chosen condition, the size of a step and the speed; both places show the same ones.
+ * Owns      what a press and a second of playing do, by the chosen kind of event, size of a step and speed; both places show the same ones.
  */
-import { type Signal, signal } from '@preact/signals';
-import type { Condition, KindName } from '../../src/view/conditions.ts';
+import type { Condition } from '../../src/view/conditions.ts';
 import type { Engine } from './engine.ts';
+import { kept } from './state.ts';
 
-/** Steps that one press makes; `kind`: to the next event of the chosen kind. */
-export type Unit = 1 | 100 | 10_000 | 'kind';
-export const UNITS: readonly Unit[] = [1, 100, 10_000, 'kind'];
-export const SPEEDS = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const;
-
-export const kind: Signal<KindName> = signal('major_fault');
-export const unit: Signal<Unit> = signal(1);
-/** Steps a second. */
-export const speed: Signal<number> = signal(100);
+/** The kind of event; steps that one press makes; steps a second. */
+export const { kind, unit, speed } = kept;
 
 /** More events a second nobody sees. */
 const EVENTS_PER_SECOND = 20;

@@ -13,6 +13,7 @@ import type { Condition } from '../../src/view/conditions.ts';
 import type { Facts, Now } from '../../src/view/now.ts';
 import type { Source } from '../../src/view/open.ts';
 import type { Answer, QueryArgs, QueryName } from '../../src/view/queries.ts';
+import { NOTHING, type Selection } from '../../src/view/selection.ts';
 import type { Way } from '../../src/view/session.ts';
 import type { Remote } from '../engine/worker.ts';
 import workerUrl from '../engine/worker.ts?worker&url';
@@ -24,6 +25,10 @@ export class Engine {
   readonly source: Signal<Source | null> = signal(null);
   readonly facts: Signal<Facts | null> = signal(null);
   readonly now: Signal<Now | null> = signal(null);
+  /** What is chosen, with its other half as it is in this machine: state.ts keeps it so. */
+  readonly selection: Signal<Selection> = signal(NOTHING);
+  /** The step at which it stood before its last move; null: nobody knows. */
+  readonly before: Signal<number | null> = signal(null);
   /** Grows whenever answers may be others than before. */
   readonly changes: Signal<number> = signal(0);
   /** Grows when more of the whole has been looked at: the curves reach farther. */
@@ -107,8 +112,7 @@ export class Engine {
         const now = await this.played(Math.floor(owed), condition());
         owed %= 1;
         if (now === null) break;
-        this.now.value = now;
-        this.changes.value += 1;
+        this.arrive(now);
         if (now.ended || now.step === now.length) break;
       }
     } catch (error) {
@@ -143,6 +147,13 @@ export class Engine {
     return now === false ? null : now;
   }
 
+  private arrive(now: Now): void {
+    const last = this.now.value?.step ?? now.step;
+    if (last !== now.step) this.before.value = last;
+    this.now.value = now;
+    this.changes.value += 1;
+  }
+
   private find(condition: Condition, way: Way): Promise<boolean> {
     const text = conditionText(condition);
     return this.move(`looking for: ${text}`, async () => {
@@ -165,8 +176,7 @@ export class Engine {
     try {
       const now = await work();
       if (now === null) return false;
-      this.now.value = now;
-      this.changes.value += 1;
+      this.arrive(now);
       return true;
     } catch (error) {
       this.error.value = (error as Error).message;

@@ -7,7 +7,7 @@ import { hex } from '../ui/format.ts';
 import { useAnswer } from '../ui/use_answer.ts';
 import type { Engine } from './engine.ts';
 import { useKeys } from './keys.ts';
-import { hasSelection, selectFrame, selection, selectNothing, selectPage, selectProcess, view } from './state.ts';
+import { selectFrame, selectNothing, selectPage, selectProcess, view } from './state.ts';
 import type { ViewId } from './views.ts';
 
 export function Inspector({ engine }: { engine: Engine }) {
@@ -16,23 +16,33 @@ export function Inspector({ engine }: { engine: Engine }) {
   useKeys('Choice', [{ key: '/', says: 'choose by number', run: () => field.current?.focus() }]);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    wrong.value = choose(field.current?.value ?? '', engine.now.value?.frames ?? 0);
+    wrong.value = choose(engine, field.current?.value ?? '');
   };
-  const { pfn, pid } = selection.value;
+  const { by, pfn, pid } = engine.selection.value;
   return (
     <aside class="inspector" aria-label="What is chosen">
       <form onSubmit={submit}>
         <label>
           <span>Go to</span>
-          <input ref={field} name="goto" placeholder="frame, or pid:0xaddress" autocomplete="off" spellcheck={false} />
+          <input
+            ref={field}
+            name="goto"
+            placeholder="1234, pid:1, 1:0x1000"
+            aria-describedby="goto-takes"
+            autocomplete="off"
+            spellcheck={false}
+          />
         </label>
         <button type="submit">Choose</button>
       </form>
+      <p class="takes" id="goto-takes">
+        A frame by its number (1234, 0x4d2), a process (pid:1), or a page of it (1:0x100000000000).
+      </p>
       <p class="wrong" role="alert">
         {wrong.value}
       </p>
-      {hasSelection.value && <ChosenFacts engine={engine} />}
-      {hasSelection.value && (
+      {by !== 'none' && <ChosenFacts engine={engine} />}
+      {by !== 'none' && (
         <p class="links">
           {pfn !== null && <ViewLink to="frames">its struct page</ViewLink>}
           {pfn !== null && <ViewLink to="reverse">who maps it</ViewLink>}
@@ -45,8 +55,9 @@ export function Inspector({ engine }: { engine: Engine }) {
 }
 
 function ChosenFacts({ engine }: { engine: Engine }) {
-  const { by, pfn, pid, address } = selection.value;
-  const facts = useAnswer(engine, 'chosen', selection.value).value;
+  const selection = engine.selection.value;
+  const { by, pfn, pid, address } = selection;
+  const facts = useAnswer(engine, 'chosen', selection).value;
   const frame = facts?.frame ?? null;
   const place = facts?.place ?? null;
   return (
@@ -112,16 +123,17 @@ function ViewLink({ to, children }: { to: ViewId; children: string }) {
 }
 
 /** What is wrong with it, or null. */
-function choose(text: string, frames: number): string | null {
+function choose(engine: Engine, text: string): string | null {
   const frame = /^(?:pfn:)?(0x[0-9a-f]{1,9}|\d{1,10})$/i.exec(text.trim());
   if (frame !== null) {
     const pfn = Number(frame[1]);
+    const frames = engine.now.value?.frames ?? 0;
     if (pfn >= frames) return `There are frames 0 to ${frames - 1}.`;
-    selectFrame(pfn);
+    selectFrame(engine, pfn);
     return null;
   }
-  const place = /^(\d{1,10})(?::(0x[0-9a-f]{1,12}))?$/i.exec(text.trim());
-  if (place === null) return 'A frame (1234, 0x4d2), or a process and an address (1:0x100000000000).';
+  const place = /^(?:pid:)?(\d{1,10})(?::(0x[0-9a-f]{1,12}))?$/i.exec(text.trim());
+  if (place === null) return 'That is none of these.';
   if (place[2] === undefined) selectProcess(Number(place[1]));
   else selectPage(Number(place[1]), Math.floor(Number(place[2]) / 4096) * 4096);
   return null;

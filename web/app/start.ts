@@ -8,20 +8,17 @@ import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
 import {
-  beside,
-  colouring,
+  apart,
+  choose,
   engine,
   followSelection,
-  lesson,
+  keep,
   opened,
   otherChoice,
-  pair,
-  part,
+  pageState,
   program,
-  selection,
   served,
   theme,
-  view,
 } from './state.ts';
 import { readState, writeState } from './url.ts';
 
@@ -40,7 +37,7 @@ export async function startPage(): Promise<void> {
   // It takes the token out of the address, so nobody reads that before.
   const fragment = await joinServer();
   await goTo(fragment);
-  followSelection();
+  followSelection(engine);
   followState();
   tellEngine();
   addEventListener('hashchange', () => {
@@ -64,13 +61,9 @@ async function joinServer(): Promise<string> {
 /** To the state that a fragment describes. What is open already is not opened again. */
 async function goTo(fragment: string): Promise<void> {
   const state = readState(fragment);
-  view.value = state.view;
-  beside.value = state.beside;
-  lesson.value = state.lesson;
-  colouring.value = state.colouring;
+  keep(state);
   otherChoice.value = state.other;
-  pair.value = state.pair;
-  part.value = state.part;
+  apart.value = state.otherStep;
   const isOpen =
     engine.facts.value !== null &&
     state.opened === opened.value &&
@@ -79,7 +72,8 @@ async function goTo(fragment: string): Promise<void> {
   if (!isOpen) await openNamed(state.opened, state.program, state.choice);
   else if (!sameMachine) await engine.rebuild(state.choice);
   if (state.step !== (engine.now.value?.step ?? 0)) await engine.seek(state.step);
-  selection.value = state.selection;
+  engine.before.value = state.since;
+  choose(state.selection);
 }
 
 /** For whoever waits for the page: tests, and style sheets. */
@@ -93,20 +87,7 @@ function tellEngine(): void {
 function followState(): void {
   let timer: ReturnType<typeof setTimeout>;
   effect(() => {
-    const state = {
-      view: view.value,
-      beside: beside.value,
-      lesson: lesson.value,
-      colouring: colouring.value,
-      part: part.value,
-      opened: opened.value,
-      program: program.value,
-      step: engine.now.value?.step ?? 0,
-      choice: engine.choice.value,
-      selection: selection.value,
-      other: otherChoice.value,
-      pair: pair.value,
-    };
+    const state = pageState();
     clearTimeout(timer);
     timer = setTimeout(() => {
       written = writeState(state);

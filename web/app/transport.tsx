@@ -7,9 +7,10 @@ import { useEffect, useRef } from 'preact/hooks';
 import { isKnown, KIND_NAMES, KINDS, type KindName } from '../../src/view/conditions.ts';
 import { duration, grouped, plural } from '../ui/format.ts';
 import { useAnswer } from '../ui/use_answer.ts';
-import { kind, kindCondition, SPEEDS, speed, stepBack, stepOn, togglePlay, UNITS, type Unit, unit } from './clock.ts';
+import { kind, kindCondition, speed, stepBack, stepOn, togglePlay, unit } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { useKeys } from './keys.ts';
+import { SPEEDS, UNITS, type Unit } from './moves.ts';
 import './transport.css';
 
 export function Transport({ engine }: { engine: Engine }) {
@@ -106,7 +107,7 @@ function Buttons({ engine }: { engine: Engine }) {
         <select
           value={String(speed.value)}
           onChange={({ currentTarget: { value } }) => {
-            speed.value = Number(value);
+            speed.value = SPEEDS.find((one) => String(one) === value)!;
           }}
         >
           {SPEEDS.map((one) => (

@@ -6,76 +6,147 @@
  *           2. The text of a program travels in the link, packed; no server sees it.
  */
 import { deflateSync, inflateSync, strFromU8, strToU8 } from 'fflate';
-import { parseSize } from '../../src/lab/options.ts';
+import { parseLimits, parseSize } from '../../src/lab/options.ts';
 import { KERNELS, MACHINE_CHOICE, type MachineChoice } from '../../src/view/choice.ts';
-import { COLOURINGS, type Colouring } from '../../src/view/frames_legend.ts';
+import { KIND_NAMES } from '../../src/view/conditions.ts';
+import { COLOURINGS } from '../../src/view/frames_legend.ts';
 import { NOTHING, type Selection } from '../../src/view/selection.ts';
-import { VIEWS, type ViewId } from './views.ts';
+import { SPEEDS, UNITS, untilWord } from './moves.ts';
+import { flag, oneOf, someOf, text, type Word, whole, wholeIn, wholePair } from './url_words.ts';
+import { VIEWS } from './views.ts';
 
-export interface PageState {
-  view: ViewId;
-  beside: ViewId | null;
-  lesson: number;
-  colouring: Colouring;
-  part: number;
+const VIEW_IDS = VIEWS.map(({ id }) => id);
+const COLOURING_IDS = COLOURINGS.map(({ id }) => id);
+const VERSIONS = KERNELS.map(({ version }) => version);
+
+/** What is one word each; state.ts has a signal for it. */
+const WORDS = {
+  view: oneOf('view', VIEW_IDS, 'frames'),
+  beside: oneOf('beside', VIEW_IDS, null),
+  // the lesson that is open, 0: the list of them; and its part, from 0: behind the last one comes the question
+  lesson: whole('lesson', 0, 10, 0),
+  part: whole('part', 0, 20, 0),
+  // The clock and Time: a kind of event, steps that a press makes, steps a second, a condition, the axis and the zone of the curves
+  kind: oneOf('kind', KIND_NAMES, 'major_fault'),
+  unit: oneOf('press', UNITS, 1),
+  speed: oneOf('speed', SPEEDS, 100),
+  until: untilWord,
+  axis: oneOf('over', ['clock', 'step'], null),
+  curveZone: text('zone', (id) => /^free:\d{1,2}$/.test(id)),
+  // Frames
+  colouring: oneOf('colour', COLOURING_IDS, 'owner'),
+  onlyProcess: flag('only-process', false),
+  onlyChanges: flag('only-changes', false),
+  // how near one looks, and at which frame in the middle; null: at all of them
+  near: wholePair('near'),
+  // Address spaces: which marks are not shown
+  hidden: someOf('hide', ['sharing', 'young', 'dirty']),
+  // Reverse map: a frame, and how many visits of its walk were made; null: all at once
+  walk: wholePair('walk'),
+  // Lists: which of both, whose, more of each; of swap the first slot that is shown
+  listsPart: oneOf('lists', ['queues', 'swap'], 'queues'),
+  listsPlace: text('place', (id) => /^\d{1,6}:\d{1,3}$/.test(id)),
+  isWide: flag('wide', false),
+  firstSlot: whole('slots', 0, 2 ** 40, 0),
+  // an area of swap, and a slot of it
+  slot: wholePair('slot'),
+  // Compare: the view that is shown of both, and what they are run to
+  pair: oneOf('pair', VIEW_IDS, null),
+  parting: oneOf('parting', ['fault', 'major', 'evict'], 'fault'),
+  withSame: flag('same', false),
+  // Sizing: its form
+  limits: text('limits', (limits) => typeof parseLimits(limits) !== 'string', '8'),
+  withAdvice: flag('advice', true),
+  withCaches: flag('caches', false),
+  // null: as it is usual with that kernel
+  withMeasured: flag('measured', null),
+  otherKernels: someOf('kernels', VERSIONS),
+  // Host: its part; the file that is looked into, by its row
+  hostPart: oneOf('host', ['processes', 'memory', 'cgroups', 'files', 'changes'], 'processes'),
+  hostFile: whole('file', 0, 2 ** 32, null),
+  // its tables: by the head of a column, '': as a table begins; and a word to find
+  sort: text('sort', (head) => head.length <= 20),
+  isUpwards: flag('up', false),
+  find: text('find', (word) => word.length <= 100),
+};
+
+type Words = typeof WORDS;
+/** What of the page is its own word in the address. */
+export type Kept = { -readonly [K in keyof Words]: Words[K] extends Word<infer T> ? T : never };
+export const KEPT = Object.keys(WORDS) as (keyof Kept)[];
+const WORD_OF: Readonly<Record<keyof Kept, Word<unknown>>> = WORDS;
+
+export interface PageState extends Kept {
   opened: string;
   program: string;
   step: number;
+  /** The step with which Lists compares it; null: the one before. */
+  since: number | null;
   choice: MachineChoice;
   selection: Selection;
-  /** The second machine of Compare, and the view that is shown of both. */
+  /** The second machine of Compare, and where it stands; null: where the first does. */
   other: MachineChoice | null;
-  pair: ViewId | null;
+  otherStep: number | null;
+}
+
+function keptIn(word: (name: string) => string): Kept {
+  const values = KEPT.map((key) => {
+    const { name, usual, read } = WORD_OF[key];
+    return [key, read(word(name)) ?? usual];
+  });
+  return Object.fromEntries(values) as Kept;
 }
 
 export const FIRST_STATE: PageState = {
-  view: 'frames',
-  beside: null,
-  lesson: 0,
-  colouring: 'owner',
-  part: 0,
+  ...keptIn(() => ''),
   opened: '',
   program: '',
   step: 0,
+  since: null,
   choice: MACHINE_CHOICE,
   selection: NOTHING,
   other: null,
-  pair: null,
+  otherStep: null,
 };
 
 /** Before the names of the second machine. */
 const OTHER = 'b.';
 /** A program of this many bytes is longer than any that fits a link. */
 const MOST_PROGRAM_BYTES = 1 << 20;
+const MOST_STEP = 2 ** 40;
 
 export function writeState(state: PageState): string {
-  const { choice, selection } = state;
+  const { choice, selection, since, step } = state;
   const words = new URLSearchParams();
-  const put = (name: string, value: string, usual: string): void => {
+  const put: Put = (name, value, usual) => {
     if (value !== usual) words.set(name, value);
   };
   words.set('view', state.view);
-  put('beside', state.beside ?? '', '');
-  put('lesson', String(state.lesson), '0');
-  put('colour', state.colouring, FIRST_STATE.colouring);
-  put('part', String(state.part), '0');
+  for (const key of KEPT) {
+    const { name, usual, write } = WORD_OF[key];
+    put(name, write(state[key]), write(usual));
+  }
   put('open', state.opened, '');
   if (state.opened === 'program') put('program', packText(state.program), '');
   putChoice(put, choice);
-  put('step', String(state.step), '0');
+  put('step', String(step), '0');
+  if (since !== null && since < step - 1) words.set('since', String(since));
   if (selection.by === 'frame' && selection.pfn !== null) put('frame', String(selection.pfn), '');
   if (selection.by === 'page' && selection.pid !== null) {
     const at = selection.address === null ? '' : `:0x${selection.address.toString(16)}`;
     put('page', `${selection.pid}${at}`, '');
   }
   if (state.other !== null) {
-    putChoice((name, value, usual) => put(`${OTHER}${name}`, value, name === 'kernel' ? '' : usual), state.other);
+    const putOther: Put = (name, value, usual) => put(`${OTHER}${name}`, value, name === 'kernel' ? '' : usual);
+    putChoice(putOther, state.other);
+    putOther('step', String(state.otherStep ?? ''), '');
   }
-  put('pair', state.pair ?? '', '');
   return words.toString();
 }
 
-function putChoice(put: (name: string, value: string, usual: string) => void, choice: MachineChoice): void {
+type Put = (name: string, value: string, usual: string) => void;
+
+function putChoice(put: Put, choice: MachineChoice): void {
   put('kernel', choice.kernel, MACHINE_CHOICE.kernel);
   put('limit', sizeWord(choice.limitBytes), '');
   put('ram', sizeWord(choice.ramBytes), sizeWord(MACHINE_CHOICE.ramBytes));
@@ -89,22 +160,19 @@ function putChoice(put: (name: string, value: string, usual: string) => void, ch
 export function readState(fragment: string): PageState {
   const words = new URLSearchParams(fragment.replace(/^#/, ''));
   const word = (name: string): string => words.get(name) ?? '';
-  const viewNamed = (name: string): ViewId | null => VIEWS.find(({ id }) => id === name)?.id ?? null;
   const packed = word('program');
-  const text = packed === '' ? '' : unpackText(packed);
+  const stepIn = (name: string): number | null => wholeIn(word(name), 0, MOST_STEP);
+  const hasOther = word(`${OTHER}kernel`) !== '';
   return {
-    view: viewNamed(word('view')) ?? FIRST_STATE.view,
-    beside: viewNamed(word('beside')),
-    lesson: wholeIn(word('lesson'), 0, 10) ?? 0,
+    ...keptIn(word),
     opened: /^(program|live|example:[a-z]{1,16}|file:\d{1,3})$/.test(word('open')) ? word('open') : '',
-    colouring: COLOURINGS.find(({ id }) => id === word('colour'))?.id ?? FIRST_STATE.colouring,
-    part: wholeIn(word('part'), 0, 20) ?? 0,
-    program: text ?? '',
-    step: wholeIn(word('step'), 0, 2 ** 40) ?? 0,
+    program: packed === '' ? '' : (unpackText(packed) ?? ''),
+    step: stepIn('step') ?? 0,
+    since: stepIn('since'),
     choice: choiceIn(word),
     selection: selectionIn(word('frame'), word('page')),
-    other: word(`${OTHER}kernel`) === '' ? null : choiceIn((name) => word(`${OTHER}${name}`)),
-    pair: viewNamed(word('pair')),
+    other: hasOther ? choiceIn((name) => word(`${OTHER}${name}`)) : null,
+    otherStep: hasOther ? stepIn(`${OTHER}step`) : null,
   };
 }
 
@@ -135,12 +203,6 @@ function selectionIn(frame: string, page: string): Selection {
     pid: Number(match[1]),
     address: match[2] === undefined ? null : Number.parseInt(match[2], 16),
   };
-}
-
-function wholeIn(text: string, least: number, most: number): number | null {
-  if (!/^\d{1,16}$/.test(text)) return null;
-  const value = Number(text);
-  return value >= least && value <= most ? value : null;
 }
 
 /** `16M`, or bytes where no unit is exact. */

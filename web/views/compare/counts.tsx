@@ -1,6 +1,6 @@
 /** What each has counted, and the difference. */
-import { useSignal } from '@preact/signals';
 import type { Count, CountGroup } from '../../../src/view/compare.ts';
+import { kept } from '../../app/state.ts';
 import { duration, grouped } from '../../ui/format.ts';
 import { Scroll } from '../../ui/scroll.tsx';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -24,10 +24,11 @@ const GROUPS: readonly CountGroup[] = [
   'Other counters',
 ];
 
+const { withSame } = kept;
+
 export function Counts({ left, right }: Both) {
   const mine = useAnswer(left, 'compareCounts');
   const theirs = useAnswer(right, 'compareCounts');
-  const withSame = useSignal(false);
   if (mine.value === null || theirs.value === null) return <p class="empty">Counting …</p>;
   const rows = joined(mine.value, theirs.value);
   const differing = rows.filter(isOther).length;

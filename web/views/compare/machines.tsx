@@ -3,9 +3,8 @@ import { useRef } from 'preact/hooks';
 import { KERNELS } from '../../../src/view/choice.ts';
 import type { Engine } from '../../app/engine.ts';
 import { MachineFields } from '../../app/head.tsx';
-import { otherChoice } from '../../app/state.ts';
+import { apart, otherChoice } from '../../app/state.ts';
 import { duration, grouped } from '../../ui/format.ts';
-import { linked } from './second.ts';
 
 export interface Both {
   readonly left: Engine;
@@ -34,9 +33,9 @@ export function Machines({ left, right }: Both) {
         <label class="check">
           <input
             type="checkbox"
-            checked={linked.value}
+            checked={apart.value === null}
             onChange={(event) => {
-              linked.value = event.currentTarget.checked;
+              apart.value = event.currentTarget.checked ? null : (right.now.peek()?.step ?? 0);
             }}
           />{' '}
           linked: both at the same step
@@ -55,7 +54,7 @@ export function Machines({ left, right }: Both) {
         <p class="wrong" role="alert">
           {right.error.value}
         </p>
-        {!linked.value && <OwnClock left={left} right={right} />}
+        {apart.value !== null && <OwnClock left={left} right={right} />}
       </section>
       <Turns left={left} right={right} />
     </div>

@@ -15,7 +15,8 @@ import {
   rightState,
   STATE_NAMES,
 } from '../../../src/view/compare_pages.ts';
-import { selection, selectPage } from '../../app/state.ts';
+import type { Selection } from '../../../src/view/selection.ts';
+import { selectPage } from '../../app/state.ts';
 import { Canvas } from '../../ui/canvas.tsx';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { colourOf } from '../../ui/palette.ts';
@@ -51,7 +52,7 @@ export function Pages({ left, right }: Both) {
   const classes = classCounts(processes);
   const shown = all.value ? processes : processes.slice(0, FIRST_PROCESSES);
   const go = (back: boolean) => {
-    const { pid, address } = selection.peek();
+    const { pid, address } = left.selection.peek();
     const from = pid === null || address === null ? null : { pid, vpn: address / PAGE };
     const next = nextDiffering(processes, from, back);
     if (next !== null) selectPage(next.pid, next.vpn * PAGE);
@@ -76,9 +77,9 @@ export function Pages({ left, right }: Both) {
           Next page that differs ▶
         </button>
       </div>
-      <Chosen processes={processes} />
+      <Chosen processes={processes} selection={left.selection.value} />
       {shown.map((process) => (
-        <ProcessMap key={process.pid} process={process} />
+        <ProcessMap key={process.pid} process={process} selection={left.selection.value} />
       ))}
       {processes.length > shown.length && (
         <button
@@ -114,8 +115,8 @@ function stateText(process: LaidProcess, row: number): string {
   return `${STATE_NAMES[leftState(code)]} on the left, ${STATE_NAMES[rightState(code)]} on the right`;
 }
 
-function Chosen({ processes }: { processes: readonly LaidProcess[] }) {
-  const { pid, address } = selection.value;
+function Chosen({ processes, selection }: { processes: readonly LaidProcess[]; selection: Selection }) {
+  const { pid, address } = selection;
   if (pid === null || address === null) return <p class="hint">Click a page to choose it in both.</p>;
   const process = processes.find((one) => one.pid === pid);
   const row = process === undefined ? -1 : process.vpn.indexOf(address / PAGE);
@@ -126,7 +127,7 @@ function Chosen({ processes }: { processes: readonly LaidProcess[] }) {
   );
 }
 
-function ProcessMap({ process }: { process: LaidProcess }) {
+function ProcessMap({ process, selection }: { process: LaidProcess; selection: Selection }) {
   const box = useRef<HTMLDivElement>(null);
   const width = useSignal(600);
   const hovered = useSignal<string | null>(null);
@@ -140,7 +141,7 @@ function ProcessMap({ process }: { process: LaidProcess }) {
   const { pid, comm, vpn, differing } = process;
   const cell = CELLS.find((one) => Math.ceil(vpn.length / Math.floor(width.value / one)) * one <= MOST_HEIGHT) ?? 3;
   const cells = cellsOf(process, Math.floor(width.value / cell), Math.floor(MOST_HEIGHT / cell));
-  const chosen = selection.value.pid === pid && selection.value.address !== null ? selection.value.address / PAGE : -1;
+  const chosen = selection.pid === pid && selection.address !== null ? selection.address / PAGE : -1;
   const at = chosen < 0 ? -1 : vpn.indexOf(chosen);
   const marked = at < 0 ? -1 : Math.floor(at / cells.pagesPerCell);
   const draw = useCallback(

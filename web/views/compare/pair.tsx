@@ -1,10 +1,10 @@
 /** Any other view of both machines, next to each other. */
 import type { ComponentType } from 'preact';
+import type { Selection } from '../../../src/view/selection.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { pair, selection } from '../../app/state.ts';
+import { pair } from '../../app/state.ts';
 import type { ViewId } from '../../app/views.ts';
 import { hex } from '../../ui/format.ts';
-import { useAnswer } from '../../ui/use_answer.ts';
 import { FramesView } from '../frames/view.tsx';
 import { ListsView } from '../lists/view.tsx';
 import { ReverseView } from '../reverse/view.tsx';
@@ -42,7 +42,7 @@ export function Pair({ left, right }: Both) {
       </label>
       {shown !== undefined && (
         <>
-          <Frames left={left} right={right} />
+          <Halves left={left} right={right} />
           <div class="compare-both">
             {[left, right].map((engine, n) => (
               <section key={n === 0 ? 'left' : 'right'} aria-label={`${n === 0 ? 'Left' : 'Right'}: ${shown.name}`}>
@@ -59,17 +59,32 @@ export function Pair({ left, right }: Both) {
   );
 }
 
-/** A page that is chosen is in another frame in each. */
-function Frames({ left, right }: Both) {
-  const mine = useAnswer(left, 'resolve', selection.value);
-  const theirs = useAnswer(right, 'resolve', selection.value);
-  const { by, pid, address } = selection.value;
-  if (by !== 'page' || address === null) return null;
-  const frame = (pfn: number | null | undefined) => (typeof pfn === 'number' ? `frame ${hex(pfn)}` : 'no frame');
+/** What is chosen has another half in each: a page another frame, a frame another page. */
+function Halves({ left, right }: Both) {
+  const mine = left.selection.value;
+  const theirs = right.selection.value;
+  const { by, pid, address } = mine;
+  if (by === 'frame') {
+    return (
+      <p class="hint">
+        Frame {hex(mine.pfn!)} is chosen by its number: on the left it has {pageText(mine)}, on the right{' '}
+        {pageText(theirs)}. Choose a page to see the same one in both.
+      </p>
+    );
+  }
+  if (address === null) return null;
   return (
     <p class="hint">
-      The chosen page, {pid}:{hex(address)}, is in {frame(mine.value?.pfn)} on the left and in{' '}
-      {frame(theirs.value?.pfn)} on the right.
+      The chosen page, {pid}:{hex(address)}, is in {frameText(mine)} on the left and in {frameText(theirs)} on the
+      right.
     </p>
   );
+}
+
+function frameText({ pfn }: Selection): string {
+  return pfn === null ? 'no frame' : `frame ${hex(pfn)}`;
+}
+
+function pageText({ pid, address }: Selection): string {
+  return address === null ? 'no page of a process' : `page ${pid}:${hex(address)}`;
 }

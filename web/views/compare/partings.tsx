@@ -13,10 +13,9 @@ import {
 } from '../../../src/view/compare_partings.ts';
 import type { Engine } from '../../app/engine.ts';
 import { useKeys } from '../../app/keys.ts';
-import { selectPage } from '../../app/state.ts';
+import { apart, kept, selectPage } from '../../app/state.ts';
 import { grouped } from '../../ui/format.ts';
 import type { Both } from './machines.tsx';
-import { linked } from './second.ts';
 
 const KINDS: readonly { readonly id: PartingKind; readonly says: string }[] = [
   { id: 'fault', says: 'only one faults' },
@@ -26,8 +25,9 @@ const KINDS: readonly { readonly id: PartingKind; readonly says: string }[] = [
 
 type Direction = 'first' | 'previous' | 'next';
 
+const { parting: what } = kept;
+
 export function Partings({ left, right }: Both) {
-  const what = useSignal<PartingKind>('fault');
   const under = useSignal<string | null>(null);
   const said = useSignal<string | null>(null);
   const found = useSignal<Parting | null>(null);
@@ -107,7 +107,7 @@ export function Partings({ left, right }: Both) {
 
 async function goTo(left: Engine, right: Engine, step: number): Promise<void> {
   await left.seek(step);
-  if (!linked.peek()) await right.seek(step);
+  if (apart.peek() !== null) await right.seek(step);
 }
 
 function Found({ parting, left, right }: Both & { parting: Parting }) {

@@ -4,14 +4,11 @@
  * Owns      when it is opened, rebuilt and moved. It stays open while another view is shown, and stands still then.
  * Promises  It comes to rest at what was asked for last, however much was asked for meanwhile.
  */
-import { effect, type Signal, signal } from '@preact/signals';
+import { effect } from '@preact/signals';
 import { KERNELS, type MachineChoice } from '../../../src/view/choice.ts';
 import type { Source } from '../../../src/view/open.ts';
 import { Engine } from '../../app/engine.ts';
-import { other, otherChoice } from '../../app/state.ts';
-
-/** The second one follows the first. */
-export const linked: Signal<boolean> = signal(true);
+import { apart, followSelection, other, otherChoice } from '../../app/state.ts';
 
 const OLD = '2.4.19';
 
@@ -23,28 +20,42 @@ export function choiceBeside(choice: MachineChoice): MachineChoice {
 /** Until what it returns is called. */
 export function followWithSecond(first: Engine): () => void {
   otherChoice.value ??= choiceBeside(first.choice.peek());
-  other.value ??= new Engine(otherChoice.peek()!);
-  const second = new Keeper(other.peek()!);
-  return effect(() => {
-    const source = first.source.value;
-    const choice = otherChoice.value;
-    const step = linked.value ? (first.now.value?.step ?? 0) : null;
-    const isHost = first.facts.value?.kind === 'host';
-    if (source !== null && choice !== null && !isHost) second.want({ source, choice, step });
-  });
+  const engine = (other.value ??= new Engine(otherChoice.peek()!));
+  const second = new Keeper(engine);
+  const stops = [
+    followSelection(engine),
+    effect(() => {
+      const source = first.source.value;
+      const choice = otherChoice.value;
+      const step = apart.value ?? first.now.value?.step ?? 0;
+      const isHost = first.facts.value?.kind === 'host';
+      if (source !== null && choice !== null && !isHost) second.want({ source, choice, step });
+    }),
+    // While it stands by itself, anybody may move it.
+    effect(() => {
+      const step = engine.now.value?.step;
+      if (step !== undefined && apart.peek() !== null && !second.isUnderWay) apart.value = step;
+    }),
+    // What moved in the lists is told since the same step in both.
+    effect(() => {
+      if (engine.now.value !== null && apart.value === null) engine.before.value = first.before.value;
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
 }
 
 interface Wanted {
   readonly source: Source;
   readonly choice: MachineChoice;
-  /** null: wherever it is. */
-  readonly step: number | null;
+  readonly step: number;
 }
 
 class Keeper {
   private readonly engine: Engine;
   private wanted: Wanted | null = null;
-  private isUnderWay = false;
+  isUnderWay = false;
   /** A machine that cannot be: it is not tried at each step again. */
   private refused: MachineChoice | null = null;
 
@@ -80,6 +91,6 @@ class Keeper {
       return;
     }
     // It may have ended before the first one does; then it stands at its end.
-    if (step !== null && engine.now.peek()?.step !== step) await engine.seek(step);
+    if (engine.now.peek()?.step !== step) await engine.seek(step);
   }
 }

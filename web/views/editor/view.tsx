@@ -6,18 +6,7 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ViewProps } from '../../app/page.tsx';
-import {
-  beside,
-  colouring,
-  lesson,
-  opened,
-  otherChoice,
-  pair,
-  part,
-  program,
-  selection,
-  view,
-} from '../../app/state.ts';
+import { opened, pageState, program } from '../../app/state.ts';
 import { writeState } from '../../app/url.ts';
 import { plural } from '../../ui/format.ts';
 import { CALL_GROUPS, type CallHelp, DIRECTIVES } from './calls.ts';
@@ -190,20 +179,8 @@ function Share({ engine }: ViewProps) {
   }, [text]);
   const copy = async (): Promise<void> => {
     const isSame = program.value === text;
-    const state = writeState({
-      colouring: colouring.value,
-      other: otherChoice.value,
-      pair: pair.value,
-      view: view.value,
-      beside: beside.value,
-      lesson: lesson.value,
-      part: part.value,
-      opened: 'program',
-      program: text,
-      step: isSame ? (engine.now.value?.step ?? 0) : 0,
-      choice: engine.choice.value,
-      selection: selection.value,
-    });
+    const step = isSame ? (engine.now.value?.step ?? 0) : 0;
+    const state = writeState({ ...pageState(), opened: 'program', program: text, step });
     link.value = `${location.origin === 'null' ? location.href.replace(/#.*/, '') : location.origin + location.pathname}#${state}`;
     try {
       await navigator.clipboard.writeText(link.value);

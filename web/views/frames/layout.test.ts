@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import {
+  cameraNear,
   centred,
   clamped,
   frameAt,
   frameBeside,
   HEADER,
   layoutOf,
+  nearOf,
   placeOf,
   SCALES,
   showing,
@@ -59,4 +61,29 @@ test('layout: what is no frame is none', () => {
   expect([frameBeside(layout, 0, -1, 0), frameBeside(layout, 99_999, 0, 1), frameBeside(layout, 5, 2, 0)]).toEqual([
     0, 99_999, 7,
   ]);
+});
+
+test('layout: who looks near at a frame is brought there again, by another window, too', () => {
+  for (const [width, height] of [
+    [900, 430],
+    [330, 300],
+  ] as const) {
+    const layout = layoutOf(ZONES, width, height);
+    for (const near of [
+      [14, 50_000],
+      [20, 30_000],
+    ] as const) {
+      expect(nearOf(layout, cameraNear(layout, near, width, height), width, height)).toEqual(near);
+    }
+    expect(nearOf(layout, cameraNear(layout, null, width, height), width, height)).toBeNull();
+    // A link may say what is not there.
+    for (const near of [
+      [99, 50_000],
+      [14, 1 << 30],
+    ] as const) {
+      expect(cameraNear(layout, near, width, height)).toEqual(
+        clamped(layout, cameraNear(layout, near, width, height), width, height),
+      );
+    }
+  }
 });

@@ -138,3 +138,28 @@ export function showing(layout: Layout, camera: Camera, pfn: number, width: numb
   const over = (from: number, size: number) => Math.min(0, from) + Math.max(0, from + scale - size);
   return { ...camera, x: camera.x + over(at.x, width), y: camera.y + over(at.y, height) };
 }
+
+/** So near one looks (a place in SCALES), and at which frame in the middle; null: at all of it. */
+export function nearOf(
+  layout: Layout,
+  camera: Camera,
+  width: number,
+  height: number,
+): readonly [number, number] | null {
+  if (camera.zoom === layout.fit) return null;
+  const at = (y: number): number | null => frameAt(layout, camera, width / 2, y);
+  // The name of a zone may stand in the middle.
+  const pfn = at(height / 2) ?? at(height / 2 + HEADER);
+  return pfn === null ? null : [camera.zoom, pfn];
+}
+
+export function cameraNear(
+  layout: Layout,
+  near: readonly [number, number] | null,
+  width: number,
+  height: number,
+): Camera {
+  const [zoom, pfn] = near ?? [layout.fit, 0];
+  const whole = { zoom: Math.min(zoom, SCALES.length - 1), x: 0, y: 0 };
+  return clamped(layout, centred(layout, whole, pfn, width / 2, height / 2), width, height);
+}

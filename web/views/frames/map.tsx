@@ -1,7 +1,7 @@
 /**
  * The picture of all frames: zoom, pan, a cursor for the keyboard, a ring around the chosen frame.
  *
- * Owns      the camera and the cursor. Colours and what is lit come from the view.
+ * Owns      the camera, which the address follows, and the cursor. Colours and what is lit come from the view.
  * Promises  1. Whatever the mouse does the keyboard does: arrows move the cursor, Enter chooses, z and x zoom, c goes to the choice.
  *           2. A new answer draws pixels and changes nothing else.
  */
@@ -9,14 +9,17 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { FramesAnswer } from '../../../src/view/frames_colourings.ts';
 import type { ZoneFacts } from '../../../src/view/frames_zones.ts';
+import { kept } from '../../app/state.ts';
 import { colours } from '../../ui/palette.ts';
 import {
   type Camera,
+  cameraNear,
   centred,
   clamped,
   frameAt,
   frameBeside,
   layoutOf,
+  nearOf,
   SCALES,
   scaleOf,
   showing,
@@ -54,6 +57,8 @@ const STILL_PX = 4;
 /** Two fingers that part by this factor zoom by one step. */
 const PINCH = 1.3;
 
+const { near } = kept;
+
 export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, onLook, controls }: MapProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -64,13 +69,21 @@ export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, 
   const isFocused = useSignal(false);
   const colour = colours.value;
   const layout = layoutOf(answer.zones, width.value, height);
-  const here = clamped(layout, camera.value, width.value, height);
+  /** What the camera looks at. Where the address says otherwise (a link, the other picture in Compare), that counts. */
+  const own = useRef<typeof near.value>(null);
+  const isOwn = near.value === own.current;
+  const here = isOwn
+    ? clamped(layout, camera.value, width.value, height)
+    : cameraNear(layout, near.value, width.value, height);
   /** What listeners that were set once see. */
   const now = useRef({ layout, here, chosen, width: 0 });
   now.current = { layout, here, chosen, width: width.value };
 
   const look = (next: Camera): void => {
-    camera.value = clamped(now.current.layout, next, now.current.width, height);
+    const { layout: all, width: wide } = now.current;
+    camera.value = clamped(all, next, wide, height);
+    own.current = nearOf(all, camera.value, wide, height);
+    near.value = own.current;
   };
   const zoom = (by: number, x = now.current.width / 2, y = height / 2): void => {
     look(zoomed(now.current.layout, now.current.here, by, x, y));
@@ -79,8 +92,8 @@ export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, 
   const centre = (): void => {
     const pfn = aim();
     if (pfn === null) return;
-    const near = { ...now.current.here, zoom: Math.max(now.current.here.zoom, SCALES.indexOf(14)) };
-    look(centred(now.current.layout, near, pfn, now.current.width / 2, height / 2));
+    const closer = { ...now.current.here, zoom: Math.max(now.current.here.zoom, SCALES.indexOf(14)) };
+    look(centred(now.current.layout, closer, pfn, now.current.width / 2, height / 2));
   };
   const moveCursor = (right: number, down: number): void => {
     const { layout: all, here: at, width: wide } = now.current;

@@ -10,7 +10,7 @@ import { COLOURINGS, type Colouring } from '../../../src/view/frames_legend.ts';
 import { changedFrames } from '../../../src/view/frames_ranges.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { colouring, selectFrame, selection } from '../../app/state.ts';
+import { kept, selectFrame } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import './frames.css';
@@ -23,13 +23,14 @@ import { Zones } from './zones.tsx';
 const HEIGHT = 430;
 const NARROW_HEIGHT = 300;
 
+const { colouring, onlyProcess, onlyChanges } = kept;
+
 export function FramesView({ engine }: ViewProps) {
   const answer = useAnswer(engine, 'frames', colouring.value).value;
   const zones = useAnswer(engine, 'zones').value;
-  const { pfn, pid } = selection.value;
+  const { pfn, pid } = engine.selection.value;
+  const choose = (frame: number): void => selectFrame(engine, frame);
   const page = useAnswer(engine, pfn === null ? null : 'structPage', pfn ?? 0).value;
-  const onlyProcess = useSignal(false);
-  const onlyChanges = useSignal(false);
   const mask = useAnswer(engine, onlyProcess.value && pid !== null ? 'framesOfProcess' : null, pid ?? 0).value;
   const looked = useSignal<number | null>(null);
   const cursor = useSignal<number | null>(null);
@@ -47,14 +48,7 @@ export function FramesView({ engine }: ViewProps) {
   return (
     <div class="frames">
       <div class="frames-main">
-        <Tools
-          hasProcess={pid !== null}
-          pid={pid}
-          onlyProcess={onlyProcess}
-          onlyChanges={onlyChanges}
-          controls={controls}
-          hasChoice={pfn !== null}
-        />
+        <Tools hasProcess={pid !== null} pid={pid} controls={controls} hasChoice={pfn !== null} />
         {answer.missing !== null ? (
           <p class="empty">{answer.missing}</p>
         ) : (
@@ -67,7 +61,7 @@ export function FramesView({ engine }: ViewProps) {
               zones={zones?.zones ?? []}
               chosen={pfn}
               height={innerWidth < 500 ? NARROW_HEIGHT : HEIGHT}
-              onChoose={selectFrame}
+              onChoose={choose}
               onLook={(at, by) => {
                 looked.value = at;
                 if (by === 'keyboard') cursor.value = at;
@@ -85,7 +79,7 @@ export function FramesView({ engine }: ViewProps) {
         {answer.missing === null && (
           <section aria-label="Legend">
             <h2>{grouped(answer.frames)} frames</h2>
-            <Legend answer={answer} onChoose={selectFrame} />
+            <Legend answer={answer} onChoose={choose} />
           </section>
         )}
         <section aria-label="Zones">
@@ -94,7 +88,7 @@ export function FramesView({ engine }: ViewProps) {
         </section>
       </div>
       <div class="frames-chosen">
-        {pfn !== null && page !== null && <StructPage page={page} onChoose={selectFrame} />}
+        {pfn !== null && page !== null && <StructPage page={page} onChoose={choose} />}
         {pfn === null && answer.missing === null && (
           <p class="empty">Choose a frame in the picture to see its struct page, field by field.</p>
         )}
@@ -106,13 +100,11 @@ export function FramesView({ engine }: ViewProps) {
 interface ToolsProps {
   readonly hasProcess: boolean;
   readonly pid: number | null;
-  readonly onlyProcess: { value: boolean };
-  readonly onlyChanges: { value: boolean };
   readonly controls: { readonly current: MapControls | null };
   readonly hasChoice: boolean;
 }
 
-function Tools({ hasProcess, pid, onlyProcess, onlyChanges, controls, hasChoice }: ToolsProps) {
+function Tools({ hasProcess, pid, controls, hasChoice }: ToolsProps) {
   return (
     <div class="frames-tools">
       <label>

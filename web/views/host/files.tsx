@@ -1,15 +1,13 @@
 /** Files: what sharing saves, what is cached; of the chosen one, who maps which part. */
-import { type Signal, signal } from '@preact/signals';
 import type { HostFileRow } from '../../../src/view/host.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selectFrame, selectPage } from '../../app/state.ts';
+import { kept, selectFrame, selectPage } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { type Column, SortTable } from './sort_table.tsx';
 import { framesText, printable } from './words.ts';
 
-/** Row of the file that is looked into. */
-const chosen: Signal<number | null> = signal(null);
+const { hostFile: chosen } = kept;
 
 const MOST_SHOWN = 60;
 
@@ -118,7 +116,7 @@ function FileCard({ engine, file }: { engine: Engine; file: number }) {
                   {frames.length === 0
                     ? 'hidden'
                     : frames.slice(0, 2).map(([pfn, n]) => (
-                        <button type="button" class="link mapper" key={pfn} onClick={() => selectFrame(pfn)}>
+                        <button type="button" class="link mapper" key={pfn} onClick={() => selectFrame(engine, pfn)}>
                           {hex(pfn)}
                           {n > 1 && `+${n - 1}`}
                         </button>

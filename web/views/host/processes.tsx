@@ -1,7 +1,7 @@
 /** What each process really costs; of the chosen one, what would come of its memory if it ended, and with whom it shares. */
 import type { ExitCost, ProcessCost } from '../../../src/host/cost/ps.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selection, selectPage, selectProcess, view } from '../../app/state.ts';
+import { selectPage, selectProcess, view } from '../../app/state.ts';
 import { hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { type Column, SortTable } from './sort_table.tsx';
@@ -50,7 +50,7 @@ const COLUMNS: readonly Column<ProcessCost>[] = [
 
 export function Processes({ engine }: { engine: Engine }) {
   const answer = useAnswer(engine, 'hostPs').value;
-  const { pid } = selection.value;
+  const { pid } = engine.selection.value;
   if (answer === null) return <p class="empty">Counting …</p>;
   const { processes, total } = answer;
   const chosen = processes.find((row) => row.pid === pid);

@@ -5,6 +5,7 @@
  */
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { kept } from '../../app/state.ts';
 import { grouped } from '../../ui/format.ts';
 
 export interface Column<T> {
@@ -31,19 +32,18 @@ interface SortTableProps<T> {
 
 const FIRST_ROWS = 100;
 
+const { sort: by, isUpwards: upwards, find: wanted } = kept;
+
 export function SortTable<T>({ label, rows, columns, sort, keyOf, words, isCurrent }: SortTableProps<T>) {
-  const by = useSignal(sort);
-  const upwards = useSignal(false);
   const most = useSignal(FIRST_ROWS);
-  const wanted = useSignal('');
-  const column = columns.find(({ head }) => head === by.value) ?? columns[0]!;
+  const column = columns.find(({ head }) => head === by.value) ?? columns.find(({ head }) => head === sort)!;
   const word = wanted.value.trim().toLowerCase();
   const found =
     word === '' || words === undefined ? rows : rows.filter((row) => words(row).toLowerCase().includes(word));
   const sorted = sortedBy(found, column.by, upwards.value);
   return (
     <>
-      {words !== undefined && rows.length > 8 && (
+      {words !== undefined && (rows.length > 8 || word !== '') && (
         <label class="host-find">
           Find{' '}
           <input
@@ -61,18 +61,21 @@ export function SortTable<T>({ label, rows, columns, sort, keyOf, words, isCurre
           <thead>
             <tr>
               {columns.map(({ head, says }) => (
-                <th key={head} aria-sort={head !== by.value ? undefined : upwards.value ? 'ascending' : 'descending'}>
+                <th
+                  key={head}
+                  aria-sort={head !== column.head ? undefined : upwards.value ? 'ascending' : 'descending'}
+                >
                   <button
                     type="button"
                     class="sort"
                     title={says}
                     onClick={() => {
-                      upwards.value = head === by.value && !upwards.value;
+                      upwards.value = head === column.head && !upwards.value;
                       by.value = head;
                     }}
                   >
                     {head}
-                    {head === by.value ? (upwards.value ? ' ▴' : ' ▾') : ''}
+                    {head === column.head ? (upwards.value ? ' ▴' : ' ▾') : ''}
                   </button>
                 </th>
               ))}

@@ -3,12 +3,10 @@
  *
  * Owns      which of these is shown. A host is opened as a file, or looked at live where the page came from `revmap serve --live`.
  */
-import { type Signal, signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
 import type { HostFacts } from '../../../src/view/host.ts';
 import type { Engine } from '../../app/engine.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { served } from '../../app/state.ts';
+import { kept, served } from '../../app/state.ts';
 import { grouped, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { Cgroups } from './cgroups.tsx';
@@ -28,7 +26,7 @@ const PARTS = [
   { id: 'changes', name: 'What changed', Part: Changed },
 ] as const;
 
-const part: Signal<(typeof PARTS)[number]['id']> = signal('processes');
+const { hostPart: part, sort, isUpwards, find } = kept;
 
 export function HostView({ engine }: ViewProps) {
   const facts = useAnswer(engine, 'hostFacts').value;
@@ -41,14 +39,7 @@ export function HostView({ engine }: ViewProps) {
       <Facts facts={facts} />
       <nav class="host-parts" aria-label="Parts of the host">
         {PARTS.map(({ id, name }) => (
-          <button
-            type="button"
-            key={id}
-            aria-pressed={part.value === id}
-            onClick={() => {
-              part.value = id;
-            }}
-          >
+          <button type="button" key={id} aria-pressed={part.value === id} onClick={() => showPart(id)}>
             {name}
           </button>
         ))}
@@ -58,12 +49,16 @@ export function HostView({ engine }: ViewProps) {
   );
 }
 
+/** Its table begins as it is usual. */
+function showPart(id: typeof part.value): void {
+  part.value = id;
+  sort.value = '';
+  isUpwards.value = false;
+  find.value = '';
+}
+
 function NoHost({ engine }: { engine: Engine }) {
   const isLive = served.value?.live === true;
-  // Whoever opens a host here wants to see its processes first.
-  useEffect(() => {
-    part.value = 'processes';
-  }, []);
   return (
     <div class="host host-none">
       <h2>No host is open</h2>

@@ -2,7 +2,6 @@
 import { useSignal } from '@preact/signals';
 import type { Verdict } from '../../../src/view/lessons_checks.ts';
 import { MEMORY_STEP } from '../../../src/view/lessons_places.ts';
-import { selection } from '../../app/state.ts';
 import type { Question as Asked } from '../../lessons/lesson.ts';
 import { hex } from '../../ui/format.ts';
 import { Listing } from './listing.tsx';
@@ -21,7 +20,7 @@ export function Question({ engine, lesson, number, onNext }: LessonProps & { onN
   const verdict = useSignal<Verdict | null>(null);
   const hint = useSignal(false);
   const solution = useSignal(false);
-  const { by, pfn, pid, address } = selection.value;
+  const { by, pfn, pid, address } = engine.selection.value;
 
   const check = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();

@@ -49,7 +49,7 @@ export async function choosePage(engine: Engine, name: PageName | null): Promise
     return;
   }
   const [pfn] = await engine.ask('lessonFacts', [{ of: 'page', page: name, word: 'pfn' }]);
-  if (typeof pfn === 'number') selectFrame(pfn);
+  if (typeof pfn === 'number') selectFrame(engine, pfn);
 }
 
 export function choiceOf({ kernel, memory }: Stand): MachineChoice {

@@ -19,7 +19,8 @@ import {
   STAYED,
   stateWords,
 } from '../../../src/view/lists_words.ts';
-import { selectFrame, selection } from '../../app/state.ts';
+import type { Engine } from '../../app/engine.ts';
+import { selectFrame } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { colourOf, colours } from '../../ui/palette.ts';
 import { Scroll } from '../../ui/scroll.tsx';
@@ -29,16 +30,17 @@ const CELL = 22;
 const TABLE_ROWS = 200;
 
 export interface QueueProps {
+  readonly engine: Engine;
   readonly list: ListView;
   /** Names of lists that `list.from` means. */
   readonly names: readonly string[];
   readonly since: number | null;
 }
 
-export function Queue({ list, names, since }: QueueProps) {
+export function Queue({ engine, list, names, since }: QueueProps) {
   const { window: shown } = list;
   const { frames, states } = shown;
-  const chosen = selection.value.pfn;
+  const chosen = engine.selection.value.pfn;
   const end = tailWords(list);
   const length = frames.length + shown.hidden;
   const drawCell = useCallback(
@@ -76,9 +78,9 @@ export function Queue({ list, names, since }: QueueProps) {
             cell={CELL}
             drawCell={drawCell}
             words={words}
-            onChoose={(n) => selectFrame(frames[n]!)}
+            onChoose={(n) => selectFrame(engine, frames[n]!)}
           />
-          <QueueTable list={list} names={names} place={place} />
+          <QueueTable engine={engine} list={list} names={names} place={place} />
         </>
       )}
     </section>
@@ -127,8 +129,8 @@ function Flows({ list, since }: { list: ListView; since: number | null }) {
   );
 }
 
-function QueueTable(props: { list: ListView; names: readonly string[]; place: (n: number) => number }) {
-  const { list, names, place } = props;
+function QueueTable(props: { engine: Engine; list: ListView; names: readonly string[]; place: (n: number) => number }) {
+  const { engine, list, names, place } = props;
   const isOpen = useSignal(false);
   const rows = useSignal(TABLE_ROWS);
   const { frames, states } = list.window;
@@ -155,7 +157,7 @@ function QueueTable(props: { list: ListView; names: readonly string[]; place: (n
                 <tr key={pfn}>
                   <td class="number">{grouped(place(n))}</td>
                   <td>
-                    <button type="button" class="link mono" onClick={() => selectFrame(pfn)}>
+                    <button type="button" class="link mono" onClick={() => selectFrame(engine, pfn)}>
                       {hex(pfn)}
                     </button>
                   </td>

@@ -5,6 +5,7 @@ import type { BatchView, ListsView } from '../../../src/view/lists.ts';
 import type { Generations } from '../../../src/view/lists_generations.ts';
 import type { Rule } from '../../../src/view/lists_rule.ts';
 import { stateWords } from '../../../src/view/lists_words.ts';
+import type { Engine } from '../../app/engine.ts';
 import { selectFrame } from '../../app/state.ts';
 import { duration, grouped, hex } from '../../ui/format.ts';
 import { Scroll } from '../../ui/scroll.tsx';
@@ -133,7 +134,7 @@ export function GenerationsBox({ generations }: { generations: Generations }) {
   );
 }
 
-export function Batches({ batches }: { batches: readonly BatchView[] }) {
+export function Batches({ engine, batches }: { engine: Engine; batches: readonly BatchView[] }) {
   const full = batches.filter(({ frames }) => frames.length > 0);
   return (
     <section class="rule" aria-label="On the way">
@@ -153,7 +154,7 @@ export function Batches({ batches }: { batches: readonly BatchView[] }) {
               class="link mono"
               key={`${pfn} ${n}`}
               title={stateWords(states[n]!)}
-              onClick={() => selectFrame(pfn)}
+              onClick={() => selectFrame(engine, pfn)}
             >
               {hex(pfn)}
             </button>

@@ -6,7 +6,7 @@ import { useCallback } from 'preact/hooks';
 import type { SwapAreaView } from '../../../src/view/lists_swap.ts';
 import { SLOT_BAD, SLOT_CACHE_ONLY, SLOT_CACHED, SLOT_FREE, SLOT_WORDS } from '../../../src/view/lists_words.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selectFrame, selection, selectPage } from '../../app/state.ts';
+import { kept, selectFrame, selectPage } from '../../app/state.ts';
 import { grouped, hex, pagesAsSize, plural } from '../../ui/format.ts';
 import { colourOf } from '../../ui/palette.ts';
 import { Scroll } from '../../ui/scroll.tsx';
@@ -26,9 +26,9 @@ const LOOKS: readonly (readonly [string, string])[] = [
   ['--p9', '×'],
 ];
 
+const { firstSlot: from, slot: chosen } = kept;
+
 export function SwapBox({ engine }: { engine: Engine }) {
-  const from = useSignal(0);
-  const chosen = useSignal<{ type: number; slot: number } | null>(null);
   const answer = useAnswer(engine, 'swap', from.value, SLOTS).value;
   if (answer === null) return <p class="empty">…</p>;
   if (answer.areas.length === 0) {
@@ -37,6 +37,7 @@ export function SwapBox({ engine }: { engine: Engine }) {
     );
   }
   const longest = Math.max(...answer.areas.map(({ pages }) => pages + 1));
+  const first = Math.min(from.value, longest - 1);
   const firstUsed = answer.areas.flatMap(({ slots }) => [...slots.keys()].filter((n) => isTaken(slots[n]!)));
   return (
     <section class="swap" aria-label="Swap">
@@ -46,32 +47,29 @@ export function SwapBox({ engine }: { engine: Engine }) {
         it. A page in the swap cache has its slot and its frame at once.
       </p>
       <p class="pager">
-        <button
-          type="button"
-          disabled={from.value === 0}
-          onClick={() => (from.value = Math.max(0, from.value - SLOTS))}
-        >
+        <button type="button" disabled={first === 0} onClick={() => (from.value = Math.max(0, first - SLOTS))}>
           ← earlier slots
         </button>
         <span>
-          slots {grouped(from.value)} to {grouped(Math.min(longest, from.value + SLOTS) - 1)}
+          slots {grouped(first)} to {grouped(Math.min(longest, first + SLOTS) - 1)}
         </span>
-        <button type="button" disabled={from.value + SLOTS >= longest} onClick={() => (from.value += SLOTS)}>
+        <button type="button" disabled={first + SLOTS >= longest} onClick={() => (from.value = first + SLOTS)}>
           later slots →
         </button>
       </p>
       {answer.areas.map((area) => (
         <Area
           key={area.type}
+          engine={engine}
           area={area}
           usesClusters={answer.usesClusters}
-          chosen={chosen.value?.type === area.type ? chosen.value.slot : null}
+          chosen={chosen.value?.[0] === area.type ? chosen.value[1] : null}
           onChoose={(slot) => {
-            chosen.value = { type: area.type, slot };
+            chosen.value = [area.type, slot];
           }}
         />
       ))}
-      {chosen.value !== null && <Slot engine={engine} type={chosen.value.type} slot={chosen.value.slot} />}
+      {chosen.value !== null && <Slot engine={engine} type={chosen.value[0]} slot={chosen.value[1]} />}
       {firstUsed.length === 0 && <p class="none">Nothing here is in swap yet.</p>}
     </section>
   );
@@ -82,15 +80,16 @@ function isTaken(kind: number): boolean {
 }
 
 interface AreaProps {
+  readonly engine: Engine;
   readonly area: SwapAreaView;
   readonly usesClusters: boolean;
   readonly chosen: number | null;
   readonly onChoose: (slot: number) => void;
 }
 
-function Area({ area, usesClusters, chosen, onChoose }: AreaProps) {
+function Area({ engine, area, usesClusters, chosen, onChoose }: AreaProps) {
   const { slots, counts, cached, first, clusterSlots, clusters } = area;
-  const pfn = selection.value.pfn;
+  const pfn = engine.selection.value.pfn;
   const drawCell = useCallback(
     (context: CanvasRenderingContext2D, n: number, x: number, y: number, size: number) => {
       const kind = slots[n]!;
@@ -197,7 +196,7 @@ function Slot({ engine, type, slot }: { engine: Engine; type: number; slot: numb
       {pfn !== null && (
         <p>
           Its page is in{' '}
-          <button type="button" class="link mono" onClick={() => selectFrame(pfn)}>
+          <button type="button" class="link mono" onClick={() => selectFrame(engine, pfn)}>
             frame {hex(pfn)}
           </button>{' '}
           too.

@@ -4,14 +4,15 @@
 import { useSignal } from '@preact/signals';
 import type { ListLog, Scan } from '../../../src/view/lists_log.ts';
 import { LADDER_FUNCTIONS, OUTCOMES, SORTED, verdictWords } from '../../../src/view/lists_words.ts';
-import { selectFrame, selection } from '../../app/state.ts';
+import type { Engine } from '../../app/engine.ts';
+import { selectFrame } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { Scroll } from '../../ui/scroll.tsx';
 
 const SCAN_ROWS = 12;
 const VERDICT_ROWS = 50;
 
-export function Verdicts({ log }: { log: ListLog }) {
+export function Verdicts({ engine, log }: { engine: Engine; log: ListLog }) {
   const outcome = useSignal<number | null>(null);
   /** Step and time of the scan whose verdicts are shown alone. */
   const only = useSignal<string | null>(null);
@@ -52,7 +53,7 @@ export function Verdicts({ log }: { log: ListLog }) {
               );
             })}
           </p>
-          <Rows log={log} rows={rows} key={`${only.value} ${outcome.value}`} />
+          <Rows engine={engine} log={log} rows={rows} key={`${only.value} ${outcome.value}`} />
           {log.verdictsLeftOut > 0 && <p class="none">{plural(log.verdictsLeftOut, 'earlier verdict')} not listed.</p>}
         </>
       )}
@@ -141,9 +142,9 @@ function became(scan: Scan): string {
   return told.length === 0 ? 'nothing there' : told.join(', ');
 }
 
-function Rows({ log, rows }: { log: ListLog; rows: readonly number[] }) {
+function Rows({ engine, log, rows }: { engine: Engine; log: ListLog; rows: readonly number[] }) {
   const most = useSignal(VERDICT_ROWS);
-  const chosen = selection.value.pfn;
+  const chosen = engine.selection.value.pfn;
   return (
     <Scroll label="Verdicts, page by page">
       <table>
@@ -164,7 +165,7 @@ function Rows({ log, rows }: { log: ListLog; rows: readonly number[] }) {
             return (
               <tr key={at} class={pfn === chosen ? 'chosen-row' : ''}>
                 <td>
-                  <button type="button" class="link mono" onClick={() => selectFrame(pfn)}>
+                  <button type="button" class="link mono" onClick={() => selectFrame(engine, pfn)}>
                     {hex(pfn)}
                   </button>
                 </td>

@@ -4,11 +4,11 @@
  * Owns      which place is shown, and with which step it is compared.
  */
 import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
 import type { Condition } from '../../../src/view/conditions.ts';
 import type { Engine } from '../../app/engine.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
+import { kept } from '../../app/state.ts';
 import { grouped } from '../../ui/format.ts';
 import './lists.css';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -26,8 +26,9 @@ const VERDICTS = 2000;
 /** A longer way is not made again to see what moved on it. */
 const LONGEST_STRETCH = 50_000;
 
+const { listsPart: part, listsPlace: place, isWide } = kept;
+
 export function ListsView({ engine }: ViewProps) {
-  const part = useSignal<'queues' | 'swap'>('queues');
   const isHost = engine.facts.value?.kind === 'host';
   if (isHost) {
     return (
@@ -39,19 +40,13 @@ export function ListsView({ engine }: ViewProps) {
   }
   return (
     <div class="lists">
-      <Tools engine={engine} part={part.value} onPart={(chosen) => (part.value = chosen)} />
+      <Tools engine={engine} />
       {part.value === 'queues' ? <Queues engine={engine} /> : <SwapBox engine={engine} />}
     </div>
   );
 }
 
-interface ToolsProps {
-  readonly engine: Engine;
-  readonly part: 'queues' | 'swap';
-  readonly onPart: (part: 'queues' | 'swap') => void;
-}
-
-function Tools({ engine, part, onPart }: ToolsProps) {
+function Tools({ engine }: { engine: Engine }) {
   const none = useSignal('');
   const toScan = async (forward: boolean): Promise<void> => {
     none.value = '';
@@ -68,10 +63,10 @@ function Tools({ engine, part, onPart }: ToolsProps) {
   return (
     <div class="tools">
       <span class="parts">
-        <button type="button" aria-pressed={part === 'queues'} onClick={() => onPart('queues')}>
+        <button type="button" aria-pressed={part.value === 'queues'} onClick={() => (part.value = 'queues')}>
           Queues
         </button>
-        <button type="button" aria-pressed={part === 'swap'} onClick={() => onPart('swap')}>
+        <button type="button" aria-pressed={part.value === 'swap'} onClick={() => (part.value = 'swap')}>
           Swap
         </button>
       </span>
@@ -87,24 +82,16 @@ function Tools({ engine, part, onPart }: ToolsProps) {
 }
 
 /** The step before the one that is shown: where one was, if that is not far behind, or one step back. */
-function useSince(step: number): number | null {
-  const way = useRef<{ at: number; since: number | null }>({ at: -1, since: null });
-  const { current } = way;
-  if (current.at !== step) {
-    const near = current.at >= 0 && current.at < step && step - current.at <= LONGEST_STRETCH;
-    current.since = step === 0 ? null : near ? current.at : step - 1;
-    current.at = step;
-  }
-  return current.since;
+function sinceOf(step: number, before: number | null): number | null {
+  if (step === 0) return null;
+  return before !== null && before < step && step - before <= LONGEST_STRETCH ? before : step - 1;
 }
 
 function Queues({ engine }: { engine: Engine }) {
   const step = engine.now.value?.step ?? 0;
-  const since = useSince(step);
-  const place = useSignal<string | null>(null);
-  const isWide = useSignal(false);
+  const since = sinceOf(step, engine.before.value);
   const window = isWide.value ? WIDE_WINDOW : WINDOW;
-  const view = useAnswer(engine, 'lists', { place: place.value, window, since }).value;
+  const view = useAnswer(engine, 'lists', { place: place.value || null, window, since }).value;
   const log = useAnswer(engine, 'listEvents', since ?? 0, step, VERDICTS).value;
   if (view === null) return <p class="empty">…</p>;
   const shown = view.lists.filter(
@@ -134,17 +121,17 @@ function Queues({ engine }: { engine: Engine }) {
         </p>
         <Legend generations={view.generations !== null} />
         {shown.map((list) => (
-          <Queue key={listName(list)} list={list} names={view.names} since={view.since} />
+          <Queue key={listName(list)} engine={engine} list={list} names={view.names} since={view.since} />
         ))}
         {empty.length > 0 && (
           <p class="none">
             Empty: {empty.map(({ name, says }) => `${name}${says === '' ? '' : ` (${says})`}`).join('; ')}.
           </p>
         )}
-        <Batches batches={view.batches} />
+        <Batches engine={engine} batches={view.batches} />
       </div>
       <div class="aside">
-        {log !== null && <Verdicts log={log} />}
+        {log !== null && <Verdicts engine={engine} log={log} />}
         <RuleBox view={view} />
         {view.generations !== null && <GenerationsBox generations={view.generations} />}
         <Counters view={view} />

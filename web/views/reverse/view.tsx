@@ -3,14 +3,14 @@
  *
  * Owns      where the walk stands that one steps through; which node's fields are shown.
  */
-import { type Signal, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Cost, GraphNode, ReverseAnswer, Visit } from '../../../src/view/reverse_graph.ts';
 import { NOTHING, type Selection } from '../../../src/view/selection.ts';
 import type { Engine } from '../../app/engine.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { selectFrame, selection, selectPage } from '../../app/state.ts';
+import { kept, selectFrame, selectPage } from '../../app/state.ts';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { CompareKernels } from './compare.tsx';
@@ -18,8 +18,10 @@ import { Graph, type NodeState } from './graph.tsx';
 import './reverse.css';
 import { Tables } from './tables.tsx';
 
+const { walk } = kept;
+
 export function ReverseView({ engine }: ViewProps) {
-  const asked = question(selection.value);
+  const asked = question(engine.selection.value);
   const told = useAnswer(engine, 'reverseChosen', asked).value;
   const answer = told?.answer ?? null;
   if (told === null) return <p class="empty">{engine.busy.value ?? 'Asking …'}</p>;
@@ -52,7 +54,7 @@ function Nothing({ engine, chosen }: { engine: Engine; chosen: Selection }) {
       <ul class="rev-offers">
         {frames?.map(({ pfn: frame, title, says: what }) => (
           <li key={title}>
-            <button type="button" onClick={() => selectFrame(frame)}>
+            <button type="button" onClick={() => selectFrame(engine, frame)}>
               {title}
             </button>{' '}
             <span>
@@ -67,10 +69,9 @@ function Nothing({ engine, chosen }: { engine: Engine; chosen: Selection }) {
 
 function Found({ engine, answer, chosen }: { engine: Engine; answer: ReverseAnswer; chosen: Selection }) {
   const { visits, nodes } = answer;
-  /** Visits that were made; null: the whole picture at once. */
-  const made = useSignal<number | null>(null);
+  const made = visitsMade(walk.value, answer.pfn);
   const focused = useSignal(0);
-  const count = made.value === null ? null : Math.min(made.value, visits.length);
+  const count = made === null ? null : Math.min(made, visits.length);
   const stateOf = useMemo(() => statesAt(answer, count), [answer, count]);
   const chosenNodes = useMemo(() => new Set(chosenPath(answer, chosen)), [answer, chosen]);
   const current = count === null || count === 0 ? null : visits[count - 1]!;
@@ -98,6 +99,11 @@ function Found({ engine, answer, chosen }: { engine: Engine; answer: ReverseAnsw
       <CompareKernels engine={engine} answer={answer} chosen={chosen} />
     </div>
   );
+}
+
+/** Visits that were made of the walk of this frame; null: the whole picture at once. */
+function visitsMade(of: typeof walk.value, pfn: number): number | null {
+  return of?.[0] === pfn ? of[1] : null;
 }
 
 /** How each node stands when so many visits were made. */
@@ -132,7 +138,7 @@ function costText(
 
 interface StepsProps {
   readonly answer: ReverseAnswer;
-  readonly made: Signal<number | null>;
+  readonly made: number | null;
   readonly current: Visit | null;
 }
 
@@ -143,11 +149,13 @@ function Steps({ answer, made, current }: StepsProps) {
   // Keys are registered once, and the walk is another one after each step of the machine.
   const most = useRef(0);
   most.current = visits.length;
+  const { pfn } = answer;
   const next = (): void => {
-    made.value = Math.min((made.peek() ?? 0) + 1, most.current);
+    walk.value = [pfn, Math.min((visitsMade(walk.peek(), pfn) ?? 0) + 1, most.current)];
   };
   const previous = (): void => {
-    made.value = Math.max(Math.min(made.peek() ?? most.current, most.current) - 1, 0);
+    const last = visitsMade(walk.peek(), pfn) ?? most.current;
+    walk.value = [pfn, Math.max(Math.min(last, most.current) - 1, 0)];
   };
   useKeys('Reverse map', [
     { key: 'r', says: 'next visit of the walk', run: next },
@@ -163,29 +171,29 @@ function Steps({ answer, made, current }: StepsProps) {
   return (
     <div class="rev-steps" ref={box}>
       <div class="rev-buttons">
-        <button type="button" onClick={previous} disabled={made.value === 0} aria-label="Visit before">
+        <button type="button" onClick={previous} disabled={made === 0} aria-label="Visit before">
           ◀
         </button>
-        <button type="button" onClick={next} disabled={made.value === visits.length}>
+        <button type="button" onClick={next} disabled={made === visits.length}>
           ▶ next visit
         </button>
         <button
           type="button"
-          aria-pressed={made.value === null}
+          aria-pressed={made === null}
           onClick={() => {
-            made.value = made.value === null ? 0 : null;
+            walk.value = made === null ? [pfn, 0] : null;
           }}
         >
           whole walk
         </button>
         <span class="rev-at">
-          {made.value === null
+          {made === null
             ? `${plural(all, 'visit')} in all`
-            : `visit ${Math.min(made.value, visits.length)} of ${grouped(all)}`}
+            : `visit ${Math.min(made, visits.length)} of ${grouped(all)}`}
         </span>
       </div>
       <p class="rev-now" role="status">
-        {made.value === null ? '' : current === null ? 'The walk has not begun.' : visitText(current)}
+        {made === null ? '' : current === null ? 'The walk has not begun.' : visitText(current)}
       </p>
     </div>
   );

@@ -5,7 +5,7 @@ import { machineText, parseLimits } from '../../../src/lab/options.ts';
 import { KERNELS, type MachineChoice } from '../../../src/view/choice.ts';
 import type { SizingAsked } from '../../../src/view/sizing.ts';
 import type { Engine } from '../../app/engine.ts';
-import { opened } from '../../app/state.ts';
+import { kept, opened } from '../../app/state.ts';
 import { endSizing, failed, startSizing, under } from './job.ts';
 import { measuredNameOf, measuredOf } from './measured.ts';
 
@@ -15,27 +15,31 @@ export interface Table {
   readonly text: string;
 }
 
+const { limits: limitsText, withAdvice, withCaches, withMeasured, otherKernels } = kept;
+
 export function Form({ engine, table }: { engine: Engine; table: { value: Table | null } }) {
   const wrong = useSignal<string | null>(null);
   const file = useRef<HTMLInputElement>(null);
+  const hasKernels = useRef(otherKernels.peek().length > 0);
   const choice = engine.choice.value;
+  const others = KERNELS.map(({ version }) => version).filter((version) => version !== choice.kernel);
   const bundled = measuredNameOf(opened.value);
+  const isMeasured = bundled !== null && (withMeasured.value ?? choice.kernel.startsWith('6.'));
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
-    const fields = new FormData(event.currentTarget as HTMLFormElement);
-    const limits = parseLimits(String(fields.get('limits') ?? '').trim() || '8');
+    const limits = parseLimits(limitsText.value.trim() || '8');
     wrong.value = typeof limits === 'string' ? limits : null;
     const source = engine.source.peek();
     if (typeof limits === 'string' || source === null) return;
     const asked = {
       machine: machineOf(choice),
       limits,
-      limitsOnly: fields.get('advice') === null,
-      missRatio: fields.get('caches') !== null,
-      kernels: fields.getAll('kernel').map(String),
+      limitsOnly: !withAdvice.value,
+      missRatio: withCaches.value,
+      kernels: others.filter((version) => otherKernels.value.includes(version)),
     };
     try {
-      const measured = fields.get('measured') === null ? null : await measuredOf(opened.peek());
+      const measured = isMeasured ? await measuredOf(opened.peek()) : null;
       await startSizing(source, { ...asked, truth: table.value ?? measured } satisfies SizingAsked);
     } catch (error) {
       wrong.value = (error as Error).message;
@@ -49,24 +53,24 @@ export function Form({ engine, table }: { engine: Engine; table: { value: Table 
       </p>
       <div class="controls">
         <label>
-          Limits <input name="limits" defaultValue="8" size={18} aria-describedby="sizing-limits" spellcheck={false} />
+          Limits{' '}
+          <input
+            value={limitsText.value}
+            onInput={({ currentTarget }) => (limitsText.value = currentTarget.value)}
+            size={18}
+            aria-describedby="sizing-limits"
+            spellcheck={false}
+          />
         </label>
         <span class="hint" id="sizing-limits">
           a number: so many, from the peak down; or 64M,48M,32M; or 64M..16M
         </span>
       </div>
       <div class="controls">
-        <label class="check">
-          <input type="checkbox" name="advice" defaultChecked /> look for the smallest, and try other settings
-        </label>
-        <label class="check">
-          <input type="checkbox" name="caches" /> LRU and OPT caches beside it
-        </label>
+        <Check of={withAdvice} isOn={withAdvice.value} says="look for the smallest, and try other settings" />
+        <Check of={withCaches} isOn={withCaches.value} says="LRU and OPT caches beside it" />
         {bundled !== null && table.value === null && (
-          <label class="check">
-            <input type="checkbox" name="measured" defaultChecked={choice.kernel.startsWith('6.')} /> what a real kernel
-            did ({bundled})
-          </label>
+          <Check of={withMeasured} isOn={isMeasured} says={`what a real kernel did (${bundled})`} />
         )}
         <button type="button" onClick={() => file.current?.click()}>
           {table.value === null ? 'Measurements from a file …' : `Measurements: ${table.value.name}`}
@@ -93,12 +97,17 @@ export function Form({ engine, table }: { engine: Engine; table: { value: Table 
           }}
         />
       </div>
-      <details>
+      <details open={hasKernels.current}>
         <summary>Other kernels under the same limits</summary>
         <div class="controls">
-          {KERNELS.filter(({ version }) => version !== choice.kernel).map(({ version }) => (
+          {others.map((version) => (
             <label class="check" key={version}>
-              <input type="checkbox" name="kernel" value={version} /> {version}
+              <input
+                type="checkbox"
+                checked={otherKernels.value.includes(version)}
+                onChange={() => toggleKernel(version)}
+              />{' '}
+              {version}
             </label>
           ))}
         </div>
@@ -114,6 +123,20 @@ export function Form({ engine, table }: { engine: Engine; table: { value: Table 
       </p>
     </form>
   );
+}
+
+function Check({ of, isOn, says }: { of: { value: boolean | null }; isOn: boolean; says: string }) {
+  return (
+    <label class="check">
+      <input type="checkbox" checked={isOn} onChange={({ currentTarget }) => (of.value = currentTarget.checked)} />{' '}
+      {says}
+    </label>
+  );
+}
+
+function toggleKernel(version: (typeof otherKernels.value)[number]): void {
+  const rest = otherKernels.value.filter((one) => one !== version);
+  otherKernels.value = rest.length < otherKernels.value.length ? rest : [...rest, version];
 }
 
 export async function takeTable(file: File, table: { value: Table | null }): Promise<void> {

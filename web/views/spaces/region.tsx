@@ -7,7 +7,7 @@ import { useMemo } from 'preact/hooks';
 import type { Answer } from '../../../src/view/queries.ts';
 import { PAGE_SWAPPED, PAGE_WHERE, type SpaceVma } from '../../../src/view/spaces_form.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selectFrame, selection, selectPage } from '../../app/state.ts';
+import { engine as first, selectFrame, selectPage } from '../../app/state.ts';
 import { Canvas } from '../../ui/canvas.tsx';
 import { grouped, hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -57,7 +57,18 @@ export function RegionPages({ engine, pid, chosen, width, shown }: RegionProps) 
         </span>
       </h2>
       <p class="note">{regionText(vma)}</p>
-      {isHere && <Window pid={pid} vma={vma} pages={pages} page={page} width={width} shown={shown} chosen={chosen} />}
+      {isHere && (
+        <Window
+          engine={engine}
+          pid={pid}
+          vma={vma}
+          pages={pages}
+          page={page}
+          width={width}
+          shown={shown}
+          chosen={chosen}
+        />
+      )}
     </section>
   );
 }
@@ -81,6 +92,7 @@ function countText(state: number, mapcount: number): string {
 }
 
 interface WindowProps {
+  readonly engine: Engine;
   readonly pid: number;
   readonly vma: SpaceVma;
   readonly pages: NonNullable<Answer<'spacePages'>>;
@@ -91,7 +103,7 @@ interface WindowProps {
   readonly chosen: Chosen | null;
 }
 
-function Window({ pid, vma, pages, page, width, shown, chosen }: WindowProps) {
+function Window({ engine, pid, vma, pages, page, width, shown, chosen }: WindowProps) {
   const { from, states, values, mapcounts, knows } = pages;
   const count = states.length;
   const columns = width >= 900 ? 64 : width >= 480 ? 32 : 16;
@@ -106,7 +118,7 @@ function Window({ pid, vma, pages, page, width, shown, chosen }: WindowProps) {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     // What was chosen last: the answer about it may be still to come.
-    const last = selection.peek();
+    const last = engine.selection.peek();
     const isHere = last.pid === pid && last.address !== null && vma.start <= last.address && last.address < vma.end;
     const at = isHere ? (last.address! - vma.start) / 4096 : page;
     const by = {
@@ -188,9 +200,9 @@ function Window({ pid, vma, pages, page, width, shown, chosen }: WindowProps) {
           {others.length > 24 && <li>and {others.length - 24} more</li>}
         </ul>
       )}
-      {chosen?.pfn !== null && chosen?.pfn !== undefined && chosen.by === 'page' && (
+      {engine === first && chosen?.pfn !== null && chosen?.pfn !== undefined && chosen.by === 'page' && (
         <p>
-          <button type="button" class="link" onClick={() => selectFrame(chosen.pfn!)}>
+          <button type="button" class="link" onClick={() => selectFrame(engine, chosen.pfn!)}>
             Follow the frame instead of the page
           </button>
         </p>

@@ -5,9 +5,10 @@
  */
 import { useMemo } from 'preact/hooks';
 import type { Answer } from '../../../src/view/queries.ts';
+import type { Selection } from '../../../src/view/selection.ts';
 import type { RibbonGroup } from '../../../src/view/spaces_ribbons.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selection, selectPage } from '../../app/state.ts';
+import { selectPage } from '../../app/state.ts';
 import { Canvas } from '../../ui/canvas.tsx';
 import { hex, plural } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
@@ -42,6 +43,7 @@ export function Ribbons({ engine, pids, relatives, current, chosen, width, shown
         <Group
           // The first stays, whoever comes to stand in it: it has the focus of who walks there.
           key={i === 0 ? 'own' : group.ribbons.map(({ pid }) => pid).join()}
+          engine={engine}
           group={group}
           current={current}
           chosen={chosen}
@@ -95,13 +97,14 @@ function Backings({ groups }: { groups: readonly RibbonGroup[] }) {
 }
 
 interface GroupProps {
+  readonly engine: Engine;
   readonly group: RibbonGroup;
   readonly current: number;
   readonly chosen: Chosen | null;
   readonly shown: Shown;
 }
 
-function Group({ group, current, chosen, shown }: GroupProps) {
+function Group({ engine, group, current, chosen, shown }: GroupProps) {
   const marks = marksOf(chosen);
   const key = JSON.stringify(marks);
   const draw = useMemo(
@@ -119,7 +122,7 @@ function Group({ group, current, chosen, shown }: GroupProps) {
   const last = (own.vmas.at(-1)?.endPage ?? 1) - 1;
   const names = ribbons.map(({ pid }) => pid).join(', ');
   const onKeyDown = (event: KeyboardEvent): void => {
-    const from = lastChosen(group) ?? { pid: own.pid, page: region === null ? null : page };
+    const from = lastChosen(group, engine.selection.peek()) ?? { pid: own.pid, page: region === null ? null : page };
     const to = moved(group, from.pid, from.page, event.key);
     if (to === undefined) return;
     event.preventDefault();
@@ -165,8 +168,10 @@ function marksOf(chosen: Chosen | null): Mark[] {
 }
 
 /** What was chosen last, of which the answer may be still to come; null: nobody of this picture. */
-function lastChosen({ ribbons }: RibbonGroup): { pid: number; page: number | null } | null {
-  const { pid, address } = selection.peek();
+function lastChosen(
+  { ribbons }: RibbonGroup,
+  { pid, address }: Selection,
+): { pid: number; page: number | null } | null {
   const ribbon = ribbons.find((one) => one.pid === pid);
   if (ribbon === undefined) return null;
   const page = address === null ? null : address / 4096;

@@ -3,12 +3,11 @@
  *
  * Owns      which process is shown where nobody chose one, and which others stand beside it.
  */
-import { type Signal, signal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import type { SpaceProcess } from '../../../src/view/spaces_form.ts';
 import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
-import { selection } from '../../app/state.ts';
+import { kept } from '../../app/state.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import { RegionPages } from './region.tsx';
 import { Ribbons } from './ribbons.tsx';
@@ -21,8 +20,7 @@ import { useWidth } from './use_width.ts';
 /** More ribbons are no picture: the chosen process, its family and whoever maps the chosen frame are. */
 const MOST_RIBBONS = 8;
 
-/** What of pages is shown; for all address spaces of the page. */
-const shown: Signal<Shown> = signal({ sharing: true, young: true, dirty: true });
+const { hidden } = kept;
 
 export function SpacesView({ engine }: ViewProps) {
   const main = useRef<HTMLDivElement>(null);
@@ -33,9 +31,10 @@ export function SpacesView({ engine }: ViewProps) {
       run: () => main.current?.querySelector<HTMLElement>('[role=slider]')?.focus(),
     },
   ]);
+  const shown = useMemo(() => shownBut(hidden.value), [hidden.value]);
   const width = useWidth(main).value;
   const processes = useAnswer(engine, 'spaceProcesses').value ?? [];
-  const { by, pfn, pid, address } = selection.value;
+  const { by, pfn, pid, address } = engine.selection.value;
   const chosen = useAnswer(engine, 'spaceChosen', { by, pfn, pid, address }).value;
   const places = chosen?.places ?? [];
   const wanted = chosen?.pid ?? engine.now.value?.pid ?? null;
@@ -52,7 +51,7 @@ export function SpacesView({ engine }: ViewProps) {
           </p>
         ) : (
           <>
-            <Legend />
+            <Legend shown={shown} />
             {width > 0 && (
               <Ribbons
                 engine={engine}
@@ -60,11 +59,11 @@ export function SpacesView({ engine }: ViewProps) {
                 current={current.pid}
                 chosen={chosen}
                 width={width}
-                shown={shown.value}
+                shown={shown}
                 of={processes.length}
               />
             )}
-            <RegionPages engine={engine} pid={current.pid} chosen={chosen} width={width} shown={shown.value} />
+            <RegionPages engine={engine} pid={current.pid} chosen={chosen} width={width} shown={shown} />
             <SpaceTables engine={engine} pid={current.pid} processes={processes} chosen={chosen} />
           </>
         )}
@@ -86,9 +85,14 @@ function ribbonsFor(
   return { pids, relatives: relatives.slice(0, MOST_RIBBONS - pids.length) };
 }
 
-function Legend() {
+function shownBut(names: readonly (keyof Shown)[]): Shown {
+  return { sharing: !names.includes('sharing'), young: !names.includes('young'), dirty: !names.includes('dirty') };
+}
+
+function Legend({ shown }: { shown: Shown }) {
   const toggle = (name: keyof Shown) => () => {
-    shown.value = { ...shown.value, [name]: !shown.value[name] };
+    const others = hidden.value.filter((one) => one !== name);
+    hidden.value = shown[name] ? [...others, name] : others;
   };
   return (
     <div class="spaces-legend">
@@ -98,18 +102,18 @@ function Legend() {
           <i class="swatch own" /> its own
         </span>
         <label>
-          <input type="checkbox" checked={shown.value.sharing} onChange={toggle('sharing')} />
+          <input type="checkbox" checked={shown.sharing} onChange={toggle('sharing')} />
           <i class="swatch shared" /> shared: others map the same frame
         </label>
         <span>
           <i class="swatch swapped" /> swapped out
         </span>
         <label title="Used since the kernel looked last: the young (accessed) bit">
-          <input type="checkbox" checked={shown.value.young} onChange={toggle('young')} />
+          <input type="checkbox" checked={shown.young} onChange={toggle('young')} />
           <i class="swatch young" /> young
         </label>
         <label title="Written since it was last cleaned">
-          <input type="checkbox" checked={shown.value.dirty} onChange={toggle('dirty')} />
+          <input type="checkbox" checked={shown.dirty} onChange={toggle('dirty')} />
           <i class="swatch dirty" /> dirty
         </label>
         <span>0 zeros, never written</span>

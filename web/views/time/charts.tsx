@@ -6,10 +6,11 @@ import { useMemo } from 'preact/hooks';
 import type { SeriesAnswer } from '../../../src/view/time.ts';
 import type { Group } from '../../../src/view/time_series.ts';
 import type { Engine } from '../../app/engine.ts';
+import { kept } from '../../app/state.ts';
 import { grouped, plural } from '../../ui/format.ts';
 import { oneAtATime } from '../../ui/one_at_a_time.ts';
 import { colours } from '../../ui/palette.ts';
-import { type Axis, type Curve, curvesOf, placeOf, summaryOf, TITLES } from './curves.ts';
+import { type Curve, curvesOf, placeOf, summaryOf, TITLES } from './curves.ts';
 import { Plot } from './plot.tsx';
 import { SeriesTable } from './series_table.tsx';
 
@@ -35,9 +36,9 @@ function useSeries(engine: Engine): Signal<SeriesAnswer | null> {
   return answer;
 }
 
+const { axis, curveZone: zone } = kept;
+
 export function Charts({ engine }: { engine: Engine }) {
-  const axis = useSignal<Axis | null>(null);
-  const zone = useSignal<string | null>(null);
   const hover = useSignal<number | null>(null);
   const series = useSeries(engine).value;
   // A program's lines take next to no time, but for those that fault.
@@ -77,7 +78,7 @@ export function Charts({ engine }: { engine: Engine }) {
           <section class="curve" key={group}>
             <div class="time-head">
               <h2 title={TITLES[group].why}>{TITLES[group].says(by)}</h2>
-              {group === 'free' && <ZoneChoice series={series} zone={zone} />}
+              {group === 'free' && <ZoneChoice series={series} />}
               {isQuiet(curves) ? <p class="soft">none</p> : <Legend curves={curves} row={hover.value ?? at} />}
             </div>
             {!isQuiet(curves) && (
@@ -107,10 +108,10 @@ function isQuiet(curves: readonly Curve[]): boolean {
   return curves.every(({ values, isLine }) => !isLine && values.every((value) => value === 0 || value === null));
 }
 
-function ZoneChoice({ series, zone }: { series: SeriesAnswer; zone: Signal<string | null> }) {
+function ZoneChoice({ series }: { series: SeriesAnswer }) {
   const zones = series.columns.filter(({ group }) => group === 'free');
   if (zones.length < 2) return null;
-  const shown = zone.value ?? curvesOf(series, 'free', 'step', null)[0]?.id;
+  const shown = curvesOf(series, 'free', 'step', zone.value)[0]?.id;
   return (
     <label>
       <span class="said">Zone</span>

@@ -57,12 +57,13 @@ const LINE_DASHES: Readonly<Record<string, readonly number[]>> = {
 
 const BENDS = 160;
 
-/** `zone`: of the free pages, whose; null: of the zone that has the most. */
-export function curvesOf(series: SeriesAnswer, group: Group, axis: Axis, zone: string | null): Curve[] {
+/** `zone`: of the free pages, whose; '', or none of this machine: of the zone that has the most. */
+export function curvesOf(series: SeriesAnswer, group: Group, axis: Axis, zone: string): Curve[] {
   let columns = series.columns.filter((column) => column.group === group);
   if (group === 'free') {
-    const most = columns.toSorted((a, b) => Math.max(...b.values) - Math.max(...a.values))[0]?.id;
-    columns = columns.filter(({ id }) => id === (zone ?? most));
+    const [most] = columns.toSorted((a, b) => Math.max(...b.values) - Math.max(...a.values));
+    const shown = columns.find(({ id }) => id === zone) ?? most;
+    columns = shown === undefined ? [] : [shown];
   }
   const x = axis === 'clock' ? series.clockNs : series.step;
   const unit = axis === 'clock' ? 1e6 : 1000;

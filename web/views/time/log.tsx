@@ -22,7 +22,7 @@ export function Log({ engine }: { engine: Engine }) {
   const now = engine.now.value!;
   const pick = ({ step, pfn, pid, address }: LogRow): void => {
     void engine.seek(step).then(() => {
-      if (pfn !== null) selectFrame(pfn);
+      if (pfn !== null) selectFrame(engine, pfn);
       else if (pid !== null && address !== null) selectPage(pid, address - (address % PAGE_SIZE));
     });
   };

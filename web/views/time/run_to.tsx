@@ -1,5 +1,4 @@
 /** Runs to a condition, forward or back. */
-import { useSignal } from '@preact/signals';
 import {
   type Condition,
   FRAME_CHANGES,
@@ -13,9 +12,10 @@ import {
 } from '../../../src/view/conditions.ts';
 import type { Selection } from '../../../src/view/selection.ts';
 import type { ZoneMarks } from '../../../src/view/time.ts';
-import { kind } from '../../app/clock.ts';
+import { kind, kindCondition } from '../../app/clock.ts';
 import type { Engine } from '../../app/engine.ts';
-import { selection } from '../../app/state.ts';
+import { UNTILS, type Until } from '../../app/moves.ts';
+import { kept } from '../../app/state.ts';
 import { grouped, hex } from '../../ui/format.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 
@@ -26,27 +26,22 @@ const WHATS = {
   frame: 'the chosen frame',
   free: 'free memory falls below',
   limit: 'the limit is reached',
-} as const;
-type What = keyof typeof WHATS;
+} as const satisfies Record<Until['what'], string>;
+
+const { until: chosenUntil } = kept;
+
+/** Where one begins who says how many pages. */
+const FIRST_PAGES = 1000;
 
 export function RunTo({ engine }: { engine: Engine }) {
-  const what = useSignal<What>('happens');
-  const pid = useSignal<string>('');
-  const change = useSignal<FrameChange>('evicted');
-  const zone = useSignal<number | null>(null);
-  const below = useSignal<Mark | 'pages'>('low');
-  const pages = useSignal('1000');
   const zones = useAnswer(engine, 'zoneMarks').value ?? [];
+  const until = untilIn(zones);
   const facts = engine.facts.value!;
   const busy = engine.busy.value !== null;
-  const chosen = selection.value;
-  const condition = conditionOf(what.value, chosen, {
-    pid: pid.value === '' ? String(engine.now.value?.pid ?? 1) : pid.value,
-    change: change.value,
-    zone: zone.value,
-    below: below.value === 'pages' ? Number(pages.value) : below.value,
-  });
-  const isTold = what.value !== 'happens' || isKnown(kind.value, facts.family);
+  const chosen = engine.selection.value;
+  const next = engine.now.value?.pid ?? 1;
+  const condition = conditionOf(until, chosen, next);
+  const isTold = until.what !== 'happens' || isKnown(kind.value, facts.family);
   const run = (way: 'next' | 'previous'): void => {
     if (condition !== null) void engine[way](condition);
   };
@@ -61,7 +56,10 @@ export function RunTo({ engine }: { engine: Engine }) {
     >
       <label>
         Run until{' '}
-        <select value={what.value} onChange={({ currentTarget }) => (what.value = currentTarget.value as What)}>
+        <select
+          value={until.what}
+          onChange={({ currentTarget }) => (chosenUntil.value = UNTILS[currentTarget.value as Until['what']])}
+        >
           {Object.entries(WHATS).map(([name, says]) => (
             <option key={name} value={name}>
               {says}
@@ -69,7 +67,7 @@ export function RunTo({ engine }: { engine: Engine }) {
           ))}
         </select>
       </label>
-      {what.value === 'happens' && (
+      {until.what === 'happens' && (
         <label>
           <span class="said">Kind</span>
           <select value={kind.value} onChange={({ currentTarget }) => (kind.value = currentTarget.value as KindName)}>
@@ -81,24 +79,28 @@ export function RunTo({ engine }: { engine: Engine }) {
           </select>
         </label>
       )}
-      {what.value === 'process' && (
+      {until.what === 'process' && (
         <label>
           number{' '}
           <input
             inputMode="numeric"
             size={6}
-            value={pid.value}
-            placeholder={String(engine.now.value?.pid ?? 1)}
-            onInput={({ currentTarget }) => (pid.value = currentTarget.value.replace(/\D/g, ''))}
+            value={until.pid ?? ''}
+            placeholder={String(next)}
+            onInput={({ currentTarget: { value } }) => {
+              chosenUntil.value = { ...until, pid: numberIn(value) };
+            }}
           />
         </label>
       )}
-      {what.value === 'frame' && (
+      {until.what === 'frame' && (
         <label>
           <span class="said">What becomes of it</span>
           <select
-            value={change.value}
-            onChange={({ currentTarget }) => (change.value = currentTarget.value as FrameChange)}
+            value={until.change}
+            onChange={({ currentTarget: { value } }) => {
+              chosenUntil.value = { ...until, change: value as FrameChange };
+            }}
           >
             {Object.entries(FRAME_CHANGES).map(([name, says]) => (
               <option key={name} value={name}>
@@ -108,8 +110,8 @@ export function RunTo({ engine }: { engine: Engine }) {
           </select>
         </label>
       )}
-      {what.value === 'free' && <FreeFields zones={zones} zone={zone} below={below} pages={pages} />}
-      <p class="soft why">{whyOf(what.value, chosen)}</p>
+      {until.what === 'free' && <FreeFields zones={zones} until={until} />}
+      <p class="soft why">{whyOf(until.what, chosen)}</p>
       <div class="controls">
         <button type="button" disabled={busy || condition === null || !isTold} onClick={() => run('previous')}>
           ◀ back to it
@@ -122,20 +124,28 @@ export function RunTo({ engine }: { engine: Engine }) {
   );
 }
 
-function FreeFields(props: {
-  zones: readonly ZoneMarks[];
-  zone: { value: number | null };
-  below: { value: Mark | 'pages' };
-  pages: { value: string };
-}) {
-  const { zones, zone, below, pages } = props;
+/** A zone of another machine is none here. */
+function untilIn(zones: readonly ZoneMarks[]): Until {
+  const until = chosenUntil.value;
+  const isKnownZone = until.what !== 'free' || zones.some(({ index }) => index === until.zone);
+  return isKnownZone ? until : { ...until, zone: null };
+}
+
+function FreeFields({ zones, until }: { zones: readonly ZoneMarks[]; until: Extract<Until, { what: 'free' }> }) {
+  const { zone, below } = until;
+  const isPages = typeof below === 'number';
   const markOf = (mark: Mark): number =>
-    zones.filter(({ index }) => zone.value === null || index === zone.value).reduce((sum, one) => sum + one[mark], 0);
+    zones.filter(({ index }) => zone === null || index === zone).reduce((sum, one) => sum + one[mark], 0);
   return (
     <>
       <label>
         <span class="said">Below</span>
-        <select value={below.value} onChange={({ currentTarget }) => (below.value = currentTarget.value as Mark)}>
+        <select
+          value={isPages ? 'pages' : below}
+          onChange={({ currentTarget: { value } }) => {
+            chosenUntil.value = { ...until, below: value === 'pages' ? FIRST_PAGES : (value as Mark) };
+          }}
+        >
           {MARKS.map((mark) => (
             <option key={mark} value={mark}>
               {mark} ({grouped(markOf(mark))} pages)
@@ -144,22 +154,26 @@ function FreeFields(props: {
           <option value="pages">so many pages</option>
         </select>
       </label>
-      {below.value === 'pages' && (
+      {isPages && (
         <label>
           <span class="said">Pages</span>
           <input
             inputMode="numeric"
             size={8}
-            value={pages.value}
-            onInput={({ currentTarget }) => (pages.value = currentTarget.value.replace(/\D/g, ''))}
+            value={below === 0 ? '' : below}
+            onInput={({ currentTarget: { value } }) => {
+              chosenUntil.value = { ...until, below: numberIn(value) ?? 0 };
+            }}
           />
         </label>
       )}
       <label>
         in{' '}
         <select
-          value={String(zone.value)}
-          onChange={({ currentTarget: { value } }) => (zone.value = value === 'null' ? null : Number(value))}
+          value={String(zone)}
+          onChange={({ currentTarget: { value } }) => {
+            chosenUntil.value = { ...until, zone: value === 'null' ? null : Number(value) };
+          }}
         >
           <option value="null">all zones</option>
           {zones.map(({ index, name }) => (
@@ -173,28 +187,29 @@ function FreeFields(props: {
   );
 }
 
-function conditionOf(
-  what: What,
-  { pfn, pid, address }: Selection,
-  fields: { pid: string; change: FrameChange; zone: number | null; below: Mark | number },
-): Condition | null {
-  switch (what) {
+function conditionOf(until: Until, { pfn, pid, address }: Selection, next: number): Condition | null {
+  switch (until.what) {
     case 'happens':
-      return { kind: 'happens', what: kind.value };
+      return kindCondition();
     case 'process':
-      return { kind: 'process', pid: Number(fields.pid) };
+      return { kind: 'process', pid: until.pid ?? next };
     case 'page':
       return pid === null || address === null ? null : { kind: 'page', pid, address };
     case 'frame':
-      return pfn === null ? null : { kind: 'frame', pfn, change: fields.change };
+      return pfn === null ? null : { kind: 'frame', pfn, change: until.change };
     case 'free':
-      return { kind: 'free', zone: fields.zone, below: fields.below };
+      return { kind: 'free', zone: until.zone, below: until.below };
     case 'limit':
       return { kind: 'limit' };
   }
 }
 
-function whyOf(what: What, { pfn, pid, address }: Selection): string {
+function numberIn(text: string): number | null {
+  const digits = text.replace(/\D/g, '').slice(0, 9);
+  return digits === '' ? null : Number(digits);
+}
+
+function whyOf(what: Until['what'], { pfn, pid, address }: Selection): string {
   switch (what) {
     case 'happens':
       return KINDS[kind.value].why;
