@@ -4,6 +4,7 @@
  *   dist/cli.js      the command                 src/cli/main.ts, and dist/command*.js: what each of its commands needs
  *   dist/worker.js   a worker of a sweep         src/lab/worker.ts
  *   dist/check_worker.js   one of a check        src/lab/check/worker.ts
+ *   dist/snapshot_worker.js   what takes a snapshot for the server   src/server/snapshot_worker.ts
  *   dist/index.js    the library `revmap`        src/index.ts
  *   dist/mm.js       the engine `revmap/mm`      src/mm/index.ts
  *   dist/host.js     a live host `revmap/host`   src/host/index.ts
@@ -133,6 +134,7 @@ export async function buildAll({ types = false } = {}) {
     });
     await bundle({ entryPoints: { worker: 'src/lab/worker.ts' } });
     await bundle({ entryPoints: { check_worker: 'src/lab/check/worker.ts' } });
+    await bundle({ entryPoints: { snapshot_worker: 'src/server/snapshot_worker.ts' } });
     await bundle({
       entryPoints: { index: 'src/index.ts', mm: 'src/mm/index.ts', host: 'src/host/index.ts' },
       splitting: true,

@@ -78,6 +78,7 @@ test('pack: it brings what it needs and nothing of the workshop', () => {
     'dist/cli.js',
     'dist/worker.js',
     'dist/check_worker.js',
+    'dist/snapshot_worker.js',
     'dist/types/index.d.ts',
     'dist/web/index.html',
     'oracle/guest/guest.c',

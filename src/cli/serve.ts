@@ -79,10 +79,9 @@ function minutes(text: string): number {
 
 function liveAsked({ live, frames }: ServeFlags): LiveSnapshots | null {
   if (live !== true) return null;
-  const host = new LiveHost();
-  if (frames === true && !canReadFrameNumbers(host))
+  if (frames === true && !canReadFrameNumbers(new LiveHost()))
     throw new InputError('--frames', 0, 'this process cannot read frame numbers (it needs CAP_SYS_ADMIN: sudo)');
-  return new LiveSnapshots(host, frames === true);
+  return new LiveSnapshots(frames === true);
 }
 
 /** Elsewhere than on Linux nobody says whose a connection is; there the token alone decides. */

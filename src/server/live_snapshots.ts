@@ -1,34 +1,41 @@
 /**
  * This host at a moment, whenever the page asks.
  *
+ * Owns      the thread in which one is taken (snapshot_worker.ts): reading /proc waits for the kernel, and this thread has others to
+ *           answer. It ends with its snapshot, and with the server.
  * Promises  1. One is taken at a time, and none within KEPT_MS of the last: who asks meanwhile gets that one.
- *           2. What the page gets is the bytes of a snapshot file (`revmap snapshot -o` writes the same): no contents of pages, no
- *              environments, no command lines.
- *           3. Without `frames`, no number of a frame is in it (frame_numbers.ts).
+ *           2. A thread has no more rights than we have, and without `frames` no number of a frame leaves it.
  */
-import { Readable } from 'node:stream';
-import { createGzip } from 'node:zlib';
-import { encodeSnapshot } from '../host/file/snapshot_file.ts';
-import type { LiveHost } from '../host/live_host.ts';
+import { Worker } from 'node:worker_threads';
+import type { LiveHost, LiveHostOptions } from '../host/live_host.ts';
 import { isMapped } from '../host/snapshot.ts';
-import { withoutFrameNumbers } from './frame_numbers.ts';
 
 export const KEPT_MS = 1000;
-/** As of snapshot files. */
-const LEVEL = 4;
+
+/** What the thread is told. It answers with the bytes. */
+export interface SnapshotTask {
+  readonly host: LiveHostOptions;
+  readonly frames: boolean;
+}
+
+/** Beside us, among the bundles as among the sources. */
+const SCRIPT = new URL('./snapshot_worker.js', import.meta.url);
 
 export class LiveSnapshots {
   readonly frames: boolean;
-  private readonly host: LiveHost;
+  private readonly host: LiveHostOptions;
+  private readonly script: URL;
   /** The last one, or the one that is being taken. */
-  private last: Promise<Buffer> | null = null;
+  private last: Promise<Uint8Array> | null = null;
+  private worker: Worker | null = null;
 
-  constructor(host: LiveHost, frames: boolean) {
-    this.host = host;
+  constructor(frames: boolean, host: LiveHostOptions = {}, script: URL = SCRIPT) {
     this.frames = frames;
+    this.host = host;
+    this.script = script;
   }
 
-  bytes(): Promise<Buffer> {
+  bytes(): Promise<Uint8Array> {
     if (this.last !== null) return this.last;
     const taken = this.take();
     this.last = taken;
@@ -40,15 +47,22 @@ export class LiveSnapshots {
     return taken;
   }
 
-  private async take(): Promise<Buffer> {
+  /** Who still waits for one is not told: his connection is closed, too. */
+  async close(): Promise<void> {
+    this.worker?.removeAllListeners('exit');
+    await this.worker?.terminate();
+  }
+
+  private take(): Promise<Uint8Array> {
     const { host, frames } = this;
-    const snapshot = host.snapshot({ frames: frames ? 'all' : 'none' });
-    const { files, cache, missing } = await host.cachedFiles(snapshot);
-    const whole = { ...snapshot, files, cache, missing: [...snapshot.missing, ...missing] };
-    const parts = encodeSnapshot(frames ? whole : withoutFrameNumbers(whole));
-    const packed: Uint8Array[] = [];
-    for await (const piece of Readable.from(parts).pipe(createGzip({ level: LEVEL }))) packed.push(piece);
-    return Buffer.concat(packed);
+    const worker = new Worker(this.script, { workerData: { host, frames } satisfies SnapshotTask });
+    this.worker = worker;
+    return new Promise((resolve, reject) => {
+      worker.on('message', resolve);
+      worker.on('error', reject);
+      // Comes after these two, and alone if the thread ended itself.
+      worker.on('exit', (code) => reject(new Error(`the thread of the snapshot ended with exit code ${code}`)));
+    });
   }
 }
 

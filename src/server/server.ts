@@ -66,7 +66,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     idle: running.idle,
     close: async () => {
       running.close();
-      await Promise.all(servers.map((server) => promisify(server.close.bind(server))()));
+      await Promise.all([options.live?.close(), ...servers.map((server) => promisify(server.close.bind(server))())]);
     },
   };
 }

@@ -164,6 +164,19 @@ describe('--live', () => {
     expect(JSON.parse((await fetched(serving, '/files')).body.toString())).toMatchObject({ live: true, frames: true });
   });
 
+  test('the end of the server is the end of a snapshot that is being taken', async () => {
+    const worker = 'dist/snapshot_worker.js';
+    const own = readFileSync(join(installed.folder, worker));
+    installed.file(worker, "import { writeSync } from 'node:fs'; writeSync(2, 'it begins\\n'); for (;;);");
+    const serving = await installed.serve(['--live']);
+    const asked = fetched(serving, '/live');
+    while (!serving.stderr.includes('it begins')) await once(serving.child.stderr!, 'data');
+    expect(await serving.end()).toBe(0);
+    expect(serving.stderr).toMatch(/it begins\nrevmap: ended\n$/);
+    await asked;
+    installed.file(worker, own);
+  });
+
   test.skipIf(!canBeOthers)('--frames is refused to who cannot read them (skipped: not root)', () => {
     const [command, ...words] = [...OTHER, process.execPath, installed.cli, 'serve', '--live', '--frames'];
     const { status, stdout, stderr } = spawnSync(command!, words, { encoding: 'utf8', cwd: installed.folder });

@@ -1,13 +1,16 @@
 /** How much of everything `revmap serve` bears, and for how long. The server runs in this process, with less patience than usual. */
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { LiveSnapshots } from '../../src/server/live_snapshots.ts';
 import { readPage } from '../../src/server/page.ts';
 import { openFiles } from '../../src/server/served_files.ts';
 import { type RunningServer, type ServeOptions, startServer } from '../../src/server/server.ts';
+import { fakeProc } from '../host/fake_proc.ts';
 import { entered, FETCH, PAGE, rawAnswer, requestText, statusesOf } from './serving.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'revmap-limits-'));
@@ -201,4 +204,27 @@ test('idle: requests keep it awake, refused ones do not', async () => {
   await asleep.idle;
   expect(isAwake).toBe(true);
   clearInterval(ask);
+});
+
+test('while a snapshot is taken, others are answered', async () => {
+  const { proc, sys, remove } = fakeProc();
+  const uptime = join(proc, 'uptime');
+  rmSync(uptime, { force: true });
+  execFileSync('mkfifo', [uptime]);
+  // A host that is as slow as we like: who reads this file waits until we have said what is in it (or 20 s, where we are kept from it).
+  const slow = spawn('timeout', ['20', 'tee', uptime], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const server = await started({ live: new LiveSnapshots(true, { proc, sys }) });
+  const { api, cookie } = await entered(server);
+  const answered: string[] = [];
+  const ask = async (what: string) => {
+    const { statuses } = await rawAnswer(server.port, fetching(server.port, `${api}/${what}`, cookie));
+    answered.push(what);
+    return statuses;
+  };
+  const live = ask('live');
+  expect(await ask('files')).toEqual([200]);
+  expect(answered).toEqual(['files']);
+  slow.stdin.end('1.00 1.00\n');
+  expect(await live).toEqual([200]);
+  remove();
 });
