@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { RW, Space } from '../../test/space.ts';
 import { newBdevInode, openInode } from './file.ts';
 import { filemapGetPage, filemapRead } from './filemap.ts';
+import { GENERATIONS } from './generations/index.ts';
 import { __GFP_COMP, GFP_KERNEL } from './gfp.ts';
 import { kindOfPage } from './kinds.ts';
+import { doMadvise } from './madvise.ts';
 import { allocPages } from './page_alloc.ts';
 import {
   PG_dirty,
@@ -16,7 +18,8 @@ import {
   PG_unevictable,
   PG_writeback,
 } from './page_flags.ts';
-import { MAP_SHARED } from './uapi.ts';
+import { stateHash } from './snapshot.ts';
+import { MADV_HUGEPAGE, MAP_SHARED } from './uapi.ts';
 import type { Pfn, Pgoff } from './units.ts';
 
 /** Each makes a page and says which. */
@@ -77,7 +80,7 @@ for (const { of, kind, reason } of [
   {
     of: (s: Space) => (allocPages(s.machine, GFP_KERNEL | __GFP_COMP, 1) + 1) as Pfn,
     kind: 'unreclaimable',
-    reason: 'block of several pages',
+    reason: 'its head: allocated by the kernel',
   },
   {
     of: (s: Space) => {
@@ -131,3 +134,30 @@ test('every frame of a busy machine is of one kind', () => {
   expect([...kinds.keys()].toSorted()).toEqual(['discardable', 'swappable', 'syncable', 'unreclaimable']);
   expect([...kinds.values()].reduce((sum, n) => sum + n, 0)).toBe(4096);
 });
+
+for (const kernel of ['6.18', '6.1', '3.16'])
+  test(`${kernel}: the pages of a huge page are what its head is`, () => {
+    const s = new Space({ kernel, ramBytes: 64 * 2 ** 20 });
+    s.map(0, 512);
+    doMadvise(s.machine, s.mm, s.vpn(0) * 4096, 512 * 4096, MADV_HUGEPAGE);
+    s.store(0);
+    const head = s.pfn(0);
+    const own = { kind: 'swappable', reason: 'anonymous: its content goes to the swap area' };
+    expect(kindOfPage(s.machine, head)).toEqual(own);
+    for (const tail of [head + 1, head + 511])
+      expect(kindOfPage(s.machine, tail as Pfn)).toEqual({
+        ...own,
+        reason: `as frame ${head}, its head: ${own.reason}`,
+      });
+  });
+
+for (const { version } of GENERATIONS)
+  test(`${version}: asking changes nothing, no count either`, () => {
+    const s = new Space({ kernel: version });
+    s.map(0, 4);
+    s.storeAll(0, 4);
+    s.fork();
+    const before = stateHash(s.machine);
+    for (let pfn = 0; pfn < s.machine.frames.frames; pfn++) kindOfPage(s.machine, pfn as Pfn);
+    expect(stateHash(s.machine)).toBe(before);
+  });

@@ -1,11 +1,13 @@
 /**
  * The four kinds of pages that page frame reclaim knows, as a question about any frame.
  *
- * Promises  Every frame is of exactly one kind, with the reason.
+ * Promises  1. Every frame is of exactly one kind, with the reason; a page of a block, of that of its head.
+ *           2. Asking changes nothing, no count either.
  * Linux     Understanding the Linux Kernel, table 17-1: unreclaimable, swappable, syncable, discardable
  */
 import type { AddressSpace } from './fs.ts';
 import type { Machine } from './machine.ts';
+import { compoundHead } from './page_alloc.ts';
 import {
   PAGE_MAPPING_ANON,
   PG_buddy,
@@ -37,12 +39,15 @@ function lockedSomewhere(machine: Machine, pfn: Pfn): boolean {
   const { pageTables, frames } = machine;
   if (machine.generation.switches.unevictableList || frames.mapcount(pfn) === 0) return false;
   let locked = false;
+  const before = { ...machine.work };
   machine.rmap.walk(pfn, (vma, vpn) => {
     const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
     const maps = slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
     locked ||= maps && (vma.vmFlags & VM_LOCKED) !== 0;
     return !locked;
   });
+  // Who asks from outside is no work of the kernel's.
+  Object.assign(machine.work, before);
   return locked;
 }
 
@@ -50,7 +55,11 @@ function lockedSomewhere(machine: Machine, pfn: Pfn): boolean {
 export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
   const { frames } = machine;
   const is = (kind: PageKind, reason: string): KindOfPage => ({ kind, reason });
-  if (frames.has(pfn, PG_tail)) return is('unreclaimable', 'allocated by the kernel, in a block of several pages');
+  if (frames.has(pfn, PG_tail)) {
+    const head = compoundHead(machine, pfn);
+    const { kind, reason } = kindOfPage(machine, head);
+    return is(kind, `as frame ${head}, its head: ${reason}`);
+  }
   if (frames.has(pfn, PG_buddy) || frames.refcount(pfn) === 0) return is('unreclaimable', 'free: nothing to reclaim');
   if (frames.has(pfn, PG_reserved)) return is('unreclaimable', 'reserved for the kernel (PG_reserved)');
   if (frames.has(pfn, PG_slab)) {
