@@ -20,6 +20,7 @@ export class ReverseMap {
   private readonly rows: Uint32Array;
   /** Rows of frames behind the last of memory: a device's, or whatever a file claims. */
   private readonly far = new Map<number, number[]>();
+  private processes: Uint32Array | null = null;
 
   constructor(snapshot: HostSnapshot) {
     this.snapshot = snapshot;
@@ -39,6 +40,12 @@ export class ReverseMap {
   /** One more than the highest frame of memory that is known. */
   get frameCount(): number {
     return this.mapped.count;
+  }
+
+  /** The process (its row) of each row of `entries`. */
+  get processOf(): Uint32Array {
+    this.processes ??= processColumn(this.snapshot);
+    return this.processes;
   }
 
   countOf(pfn: number): number {
@@ -101,6 +108,14 @@ function sortRows({ value, bits, count }: EntryTable, mapped: FrameSet, ends: Ui
     rows[at] = row;
   }
   return rows;
+}
+
+function processColumn({ processes, vmas, entries }: HostSnapshot): Uint32Array {
+  const column = new Uint32Array(entries.count);
+  processes.forEach(({ firstVma, endVma }, row) => {
+    column.fill(row, vmas.firstEntry[firstVma], vmas.firstEntry[endVma]);
+  });
+  return column;
 }
 
 /** The VMA of a row of `entries`. */

@@ -84,10 +84,10 @@ function hostFacts(subject: Subject): HostFacts | null {
 /** Counted once for all questions about one snapshot. */
 const counted = new WeakMap<HostSnapshot, ProcessCosts>();
 
-function costsOf({ snapshot }: HostSubject): ProcessCosts {
+function costsOf({ snapshot, reverse }: HostSubject): ProcessCosts {
   let costs = counted.get(snapshot);
   if (costs === undefined) {
-    costs = new ProcessCosts(snapshot);
+    costs = new ProcessCosts(snapshot, reverse);
     counted.set(snapshot, costs);
   }
   return costs;

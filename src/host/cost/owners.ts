@@ -16,7 +16,7 @@
  *           3. `complete` is false where the kernel counts mappers that the snapshot does not show.
  */
 
-import { ReverseMap } from '../reverse.ts';
+import type { ReverseMap } from '../reverse.ts';
 import {
   ENTRY_EXCLUSIVE,
   ENTRY_FILE,
@@ -73,8 +73,8 @@ export interface Ownership {
 
 const PAGE = 4096;
 
-export function ownershipOf(snapshot: HostSnapshot): Ownership {
-  return new OwnerCounter(snapshot).count();
+export function ownershipOf(reverse: ReverseMap): Ownership {
+  return new OwnerCounter(reverse).count();
 }
 
 class OwnerCounter {
@@ -96,20 +96,16 @@ class OwnerCounter {
   private readonly slots = new Map<string, OwnedSlots>();
   private hasHidden = false;
 
-  constructor(snapshot: HostSnapshot) {
+  constructor(reverse: ReverseMap) {
+    const { snapshot } = reverse;
     this.snapshot = snapshot;
-    this.reverse = new ReverseMap(snapshot);
+    this.reverse = reverse;
     this.wordKinds = bitsOfWords(snapshot.frames);
     this.users = usersOf(snapshot);
     const { processes, vmas, entries } = snapshot;
-    this.processOf = new Uint32Array(entries.count);
+    this.processOf = reverse.processOf;
     this.vmaOf = new Uint32Array(entries.count);
-    processes.forEach((process, row) => {
-      for (let vma = process.firstVma; vma < process.endVma; vma++) {
-        this.processOf.fill(row, vmas.firstEntry[vma], vmas.firstEntry[vma + 1]);
-        this.vmaOf.fill(vma, vmas.firstEntry[vma], vmas.firstEntry[vma + 1]);
-      }
-    });
+    for (let vma = 0; vma < vmas.count; vma++) this.vmaOf.fill(vma, vmas.firstEntry[vma], vmas.firstEntry[vma + 1]);
     this.fileHolders = holdersOfDeleted(snapshot, this.users);
     const seen = seenOf(snapshot);
     this.sawAll = processes.every((p, row) => seen[row] || p.isKernelThread || !p.status.has('VmRSS'));

@@ -8,6 +8,7 @@
  * Linux     6.18 fs/proc/task_mmu.c, fs/proc/array.c (what the fields of smaps_rollup and status mean)
  */
 
+import { ReverseMap } from '../reverse.ts';
 import type { HostProcess, HostSnapshot, Missing } from '../snapshot.ts';
 import { costsOfGroups, costsOfProcesses, type GroupCost, sharersOf } from './group_costs.ts';
 import { type Ownership, ownershipOf } from './owners.ts';
@@ -132,12 +133,12 @@ export class ProcessCosts {
   /** Whether the page map of each was read. */
   readonly seen: readonly boolean[];
 
-  constructor(snapshot: HostSnapshot) {
+  constructor(snapshot: HostSnapshot, reverse: ReverseMap = new ReverseMap(snapshot)) {
     this.snapshot = snapshot;
-    this.ownership = ownershipOf(snapshot);
+    this.ownership = ownershipOf(reverse);
     const { processes, changes } = snapshot;
     for (const [row, { pid }] of processes.entries()) this.rowOfPid.set(pid, row);
-    const sizes = sizesOf(snapshot);
+    const sizes = sizesOf(reverse);
     const owners = mmOwners(snapshot);
     this.seen = seenOf(snapshot);
     const costs = costsOfProcesses(this.ownership, processes.length);

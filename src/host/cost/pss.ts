@@ -15,7 +15,7 @@
  * later. A page of NO_PAGE_MAPCOUNT kernels has the average of its folio as mapcount, in /proc/kpagecount as in smaps.
  */
 
-import { ReverseMap } from '../reverse.ts';
+import type { ReverseMap } from '../reverse.ts';
 import {
   ENTRY_FILE,
   ENTRY_NO_FRAME,
@@ -49,8 +49,9 @@ export interface Sizes {
 }
 
 /** Of each process, by its row; null where its pages were not read, or the kernel hid the frames' numbers. */
-export function sizesOf(snapshot: HostSnapshot): (Sizes | null)[] {
-  const counter = new SizeCounter(snapshot);
+export function sizesOf(reverse: ReverseMap): (Sizes | null)[] {
+  const { snapshot } = reverse;
+  const counter = new SizeCounter(reverse);
   const sizes = snapshot.processes.map((process) => (wasSeen(snapshot, process) ? counter.sizes(process) : null));
   return Array.from(mmOwners(snapshot), (owner) => sizes[owner]!);
 }
@@ -79,13 +80,14 @@ class SizeCounter {
   private readonly snapshot: HostSnapshot;
   private readonly slots: ReadonlyMap<number, number>;
   /** For snapshots without frames, whose mapcounts are those of the entries seen. */
-  private readonly reverse: ReverseMap | null;
+  private readonly reverse: ReverseMap;
   private readonly wordKinds: Uint8Array;
 
-  constructor(snapshot: HostSnapshot) {
+  constructor(reverse: ReverseMap) {
+    const { snapshot } = reverse;
     this.snapshot = snapshot;
     this.slots = slotCounts(snapshot);
-    this.reverse = snapshot.frames === null ? new ReverseMap(snapshot) : null;
+    this.reverse = reverse;
     this.wordKinds = bitsOfWords(snapshot.frames);
   }
 
@@ -138,7 +140,7 @@ class SizeCounter {
 
   private mapcount(pfn: number): number {
     const { frames } = this.snapshot;
-    if (frames === null) return this.reverse!.entriesOf(pfn).length;
+    if (frames === null) return this.reverse.countOf(pfn);
     return pfn < frames.count ? frames.mapcount[pfn]! : 0;
   }
 

@@ -7,7 +7,7 @@
  *           3. Lists are whole, the largest change first; what did not change is not in them.
  */
 
-import { type BlockClass, fragmentationOf } from '../frames/fragmentation.ts';
+import { type BlockClass, fragmentationOf, pageblocksOf } from '../frames/fragmentation.ts';
 import { wordOf } from '../frames/frame_filter.ts';
 import { FRAME_KINDS, type FrameKind, type FrameKinds } from '../frames/frame_kinds.ts';
 import { expandedFlags, flagNames } from '../frames/frame_words.ts';
@@ -314,7 +314,8 @@ function diffFragmentation(
   b: HostSnapshot,
   kindsB: FrameKinds | null,
 ): Pick<SnapshotDiff, 'zones' | 'pageblocks'> {
-  const [was, is] = [fragmentationOf(a, kindsA), fragmentationOf(b, kindsB)];
+  // The kernel's own counts of blocks are enough.
+  const [was, is] = [fragmentationOf(a, null), fragmentationOf(b, null)];
   const zones: ZoneDiff[] = [];
   for (const now of is.zones) {
     const then = was.zones.find(({ node, zone }) => node === now.node && zone === now.zone);
@@ -326,8 +327,8 @@ function diffFragmentation(
       huge: { before: then.hugeFrames, after: now.hugeFrames },
     });
   }
-  if (was.pageblocks === null || is.pageblocks === null) return { zones, pageblocks: [] };
-  const counts = ({ classes }: typeof was.pageblocks) => new Map<string, number>(Object.entries(classes));
-  const pageblocks = diffCounts(counts(was.pageblocks), counts(is.pageblocks));
+  if (kindsA === null || kindsB === null) return { zones, pageblocks: [] };
+  const counts = (kinds: FrameKinds) => new Map<string, number>(Object.entries(pageblocksOf(kinds).classes));
+  const pageblocks = diffCounts(counts(kindsA), counts(kindsB));
   return { zones, pageblocks: pageblocks as (Pair & { name: BlockClass })[] };
 }

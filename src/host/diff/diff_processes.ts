@@ -138,8 +138,8 @@ interface Mapping {
 
 function mappingsOf(a: HostSnapshot, rowA: number, b: HostSnapshot, rowB: number): MappingChange[] {
   const { pid, comm } = b.processes[rowB]!;
-  const was = mappingList(a, rowA);
-  const is = mappingList(b, rowB);
+  const was = new Set(mappingList(a, rowA));
+  const is = new Set(mappingList(b, rowB));
   const changes: MappingChange[] = [];
   const note = (x: Mapping | null, y: Mapping | null) => {
     const pages = { before: x === null ? 0 : x.end - x.start, after: y === null ? 0 : y.end - y.start };
@@ -150,12 +150,12 @@ function mappingsOf(a: HostSnapshot, rowA: number, b: HostSnapshot, rowB: number
     changes.push({ change: changeOf(pages), pid, comm, name, startPage: start, pages, present });
   };
   for (const edge of ['start', 'end'] as const) {
-    const known = new Map(is.map((mapping) => [`${mapping.thing} ${mapping[edge]}`, mapping]));
-    for (const mapping of [...was]) {
+    const known = new Map([...is].map((mapping) => [`${mapping.thing} ${mapping[edge]}`, mapping]));
+    for (const mapping of was) {
       const twin = known.get(`${mapping.thing} ${mapping[edge]}`);
-      if (twin === undefined || !is.includes(twin)) continue;
-      was.splice(was.indexOf(mapping), 1);
-      is.splice(is.indexOf(twin), 1);
+      if (twin === undefined || !is.has(twin)) continue;
+      was.delete(mapping);
+      is.delete(twin);
       note(mapping, twin);
     }
   }

@@ -299,5 +299,11 @@ function* rangesOf({ frames, kind }: FrameKinds, chosen: Uint8Array | null): Gen
 
 /** The frames of a snapshot by kind; null where kpageflags was not read. */
 export function frameKinds(snapshot: HostSnapshot): FrameKinds | null {
-  return snapshot.frames === null ? null : new FrameKinds(snapshot, snapshot.frames);
+  if (snapshot.frames === null) return null;
+  const known = kindsOf.get(snapshot) ?? new FrameKinds(snapshot, snapshot.frames);
+  kindsOf.set(snapshot, known);
+  return known;
 }
+
+/** A snapshot does not change: its frames are looked through once. */
+const kindsOf = new WeakMap<HostSnapshot, FrameKinds>();

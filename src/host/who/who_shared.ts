@@ -5,13 +5,22 @@
  *           2. private + shared are all frames of the process whose number is known; `hiddenPages` are the others.
  *           3. Pure: no Node.
  */
-import { hasKpf, KPF_KSM, KPF_SWAPBACKED, KPF_ZERO_PAGE } from '../../proc/kpage_flags.ts';
-import { processOfVma, type ReverseMap, vmaOfEntry } from '../reverse.ts';
-import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot, isMapped } from '../snapshot.ts';
-import { PAGE, type Region, regionOf, wordOfFrame } from './who.ts';
+import { LOW_KSM, LOW_SWAPBACKED, LOW_ZERO_PAGE } from '../frames/kpf_masks.ts';
+import type { ReverseMap } from '../reverse.ts';
+import { ENTRY_FILE, ENTRY_NO_FRAME, ENTRY_PRESENT, type HostSnapshot, isMapped, KPF_NOT_READ } from '../snapshot.ts';
+import { PAGE, type Region, regionOf } from './who.ts';
 
 /** How two processes come to have one frame. */
-export type SharedBy = 'fork' | 'file' | 'shared memory' | 'ksm';
+const SHARED_BY = ['fork', 'file', 'shared memory', 'ksm'] as const;
+export type SharedBy = (typeof SHARED_BY)[number];
+const [FORK, FILE, SHARED_MEMORY, KSM] = [0, 1, 2, 3] as const;
+
+/** Of a region of the process asked about, what another has. */
+interface RegionShare {
+  readonly vma: number;
+  readonly by: SharedBy;
+  pages: number;
+}
 
 export interface SharedRegion extends Region {
   readonly by: SharedBy;
@@ -50,30 +59,42 @@ export function sharedWith(snapshot: HostSnapshot, reverse: ReverseMap, pid: num
   const ownPid = asked.sharesMmWith ?? pid;
   const ownRow = processes.findIndex((process) => process.pid === ownPid);
   const own = processes[ownRow]!;
-  const others = new Map<number, Map<string, { vma: number; by: SharedBy; pages: number }>>();
+  const regionsOf = new Map<number, RegionShare[]>();
   const seen = new Set<number>();
   let shared = 0;
   let hiddenPages = 0;
   for (let vma = own.firstVma; vma < own.endVma; vma++) {
+    /** What each of the others has of this region, by its row and how. */
+    const here = new Map<number, RegionShare>();
     for (let row = vmas.firstEntry[vma]!; row < vmas.firstEntry[vma + 1]!; row++) {
       const bits = entries.bits[row]!;
       if ((bits & (ENTRY_PRESENT | ENTRY_NO_FRAME)) === (ENTRY_PRESENT | ENTRY_NO_FRAME)) hiddenPages += 1;
       const pfn = entries.value[row]!;
-      const word = wordOfFrame(snapshot, pfn) ?? 0;
-      if (!isMapped(bits) || seen.has(pfn) || hasKpf(word, KPF_ZERO_PAGE)) continue;
+      const flags = flagsOf(snapshot, pfn);
+      if (!isMapped(bits) || seen.has(pfn) || (flags & LOW_ZERO_PAGE) !== 0) continue;
       seen.add(pfn);
-      const by = sharedBy(bits, word);
+      if (reverse.countOf(pfn) === 1) continue;
+      const by = sharedBy(bits, flags);
+      let last = ownRow;
       let isShared = false;
-      for (const other of othersOf(snapshot, reverse, pfn, ownRow)) {
+      // Rows are sorted by process.
+      for (const sharing of reverse.entriesOf(pfn)) {
+        const other = reverse.processOf[sharing]!;
+        if (other === last || other === ownRow) continue;
+        last = other;
         isShared = true;
-        const regions = others.get(other) ?? new Map();
-        others.set(other, regions);
-        const key = `${vma} ${by}`;
-        const region = regions.get(key) ?? { vma, by, pages: 0 };
-        region.pages += 1;
-        regions.set(key, region);
+        const key = other * SHARED_BY.length + by;
+        const region = here.get(key);
+        if (region !== undefined) region.pages += 1;
+        else here.set(key, { vma, by: SHARED_BY[by]!, pages: 1 });
       }
       if (isShared) shared += 1;
+    }
+    for (const [key, region] of here) {
+      const other = Math.floor(key / SHARED_BY.length);
+      const regions = regionsOf.get(other);
+      if (regions === undefined) regionsOf.set(other, [region]);
+      else regions.push(region);
     }
   }
   return {
@@ -86,32 +107,26 @@ export function sharedWith(snapshot: HostSnapshot, reverse: ReverseMap, pid: num
     sameAddressSpace: processes
       .filter((process) => process.pid !== pid && (process.sharesMmWith ?? process.pid) === ownPid)
       .map(({ pid, comm }) => ({ pid, comm })),
-    with: [...others]
-      .map(([row, regions]) => withOne(snapshot, row, [...regions.values()]))
+    with: [...regionsOf]
+      .map(([row, regions]) => withOne(snapshot, row, regions))
       .sort((a, b) => b.bytes - a.bytes || a.pid - b.pid),
   };
 }
 
-function sharedBy(bits: number, word: number): SharedBy {
-  if ((bits & ENTRY_FILE) === 0) return hasKpf(word, KPF_KSM) ? 'ksm' : 'fork';
-  return hasKpf(word, KPF_SWAPBACKED) ? 'shared memory' : 'file';
+/** Place in SHARED_BY. */
+function sharedBy(bits: number, flags: number): number {
+  if ((bits & ENTRY_FILE) === 0) return (flags & LOW_KSM) !== 0 ? KSM : FORK;
+  return (flags & LOW_SWAPBACKED) !== 0 ? SHARED_MEMORY : FILE;
 }
 
-/** Rows of other processes that map the frame, each once. */
-function othersOf(snapshot: HostSnapshot, reverse: ReverseMap, pfn: number, own: number): Set<number> {
-  const rows = new Set<number>();
-  for (const row of reverse.entriesOf(pfn)) {
-    const process = processOfVma(snapshot, vmaOfEntry(snapshot, row));
-    if (process !== own) rows.add(process);
-  }
-  return rows;
+/** The low half of a frame's word; 0 if it is not known. */
+function flagsOf({ frames }: HostSnapshot, pfn: number): number {
+  if (frames === null || pfn >= frames.count) return 0;
+  const row = frames.word[pfn]!;
+  return frames.wordsHigh[row] === KPF_NOT_READ ? 0 : frames.wordsLow[row]!;
 }
 
-function withOne(
-  snapshot: HostSnapshot,
-  row: number,
-  regions: readonly { vma: number; by: SharedBy; pages: number }[],
-): SharedWith {
+function withOne(snapshot: HostSnapshot, row: number, regions: readonly RegionShare[]): SharedWith {
   const { pid, comm } = snapshot.processes[row]!;
   const by = { fork: 0, file: 0, 'shared memory': 0, ksm: 0 };
   for (const region of regions) by[region.by] += region.pages * PAGE;
