@@ -63,9 +63,9 @@ function pictureHeight({ rows, blocks }: Pick<Layout, 'rows' | 'blocks'>, scale:
   return Math.ceil(rows * scale) + blocks.length * HEADER;
 }
 
-/** Of the window, which may be `most` pixels high. */
-export function heightOf(layout: Layout, camera: Camera, most: number): number {
-  return Math.min(pictureHeight(layout, scaleOf(camera)), most);
+/** Of the window. */
+export function heightOf(layout: Layout, camera: Camera, mostHeight: number): number {
+  return Math.min(pictureHeight(layout, scaleOf(camera)), mostHeight);
 }
 
 export function scaleOf({ zoom }: Camera): number {
