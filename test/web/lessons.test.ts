@@ -106,6 +106,13 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await keepShot(page, 'lesson-question');
     await page.getByRole('button', { name: /Look: Time/ }).click();
     expect(await page.evaluate(() => document.activeElement?.className)).toContain('view-time');
+    // Another part is read from its beginning, also where the page scrolls and not the view.
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.keyboard.press('[');
+    await page.waitForFunction(() => document.querySelector('.lesson h2')!.textContent !== 'Your turn');
+    const heading = (await page.locator('.lesson h2').boundingBox())!;
+    expect(heading.y).toBeGreaterThan(0);
+    expect(heading.y).toBeLessThan(300);
     await page.close();
   });
 
