@@ -33,6 +33,11 @@ describe.skipIf(CHROMIUM === undefined)('the view of frames (skipped: there is n
     const page = await site.open(`${state}&step=2&page=1%3A0x100000100000`);
     await drawn(page);
     const chosen = await chosenFrame(page);
+    // The picture ends where its frames do.
+    const last = Number((await page.locator('.frames-side h2').first().innerText()).replace(/\D/g, '')) - 1;
+    const end = await placeIn(page, last);
+    const high = await page.getByRole('application').evaluate(({ clientHeight }) => clientHeight);
+    expect(Math.ceil(end.y + end.size / 2)).toBe(high);
     const ofProcess = await colourAt(page, chosen);
     expect(ofProcess).toBe(await variable(page, '--p1'));
     // Ten cells to the right, so that the new ring does not cover the old cell.

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CHROMIUM, holdLooks, keepShot, LAST_LOOK, openSite, type Site, settled } from './site.ts';
 
 const VIEW = '.view-lessons';
+/** Half a program: it never ran, so no address has it. */
+const OWN = '%mmp 1\n1 mmap(';
 
 describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)', () => {
   let site: Site;
@@ -39,8 +41,11 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.close();
   });
 
-  test('a whole lesson by keyboard: parts, a wrong answer, a right one', async () => {
-    const page = await site.open('view=lessons');
+  test('a whole lesson by keyboard: parts, a wrong answer, a right one; and what the reader wrote before is kept', async () => {
+    const page = await site.open('view=editor');
+    const field = page.getByLabel('Memory program');
+    await field.fill(OWN);
+    await page.getByRole('button', { name: 'Lessons', exact: true }).click();
     await page.getByRole('button', { name: /Private pages and fork/ }).focus();
     await page.keyboard.press('Enter');
     await standsAt(page, 'An object for pages without one', 'step 2 ');
@@ -59,7 +64,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.locator('.lesson-verdict', { hasText: 'They share 8 frames' }).waitFor();
     expect(await page.locator('.lesson-hint').innerText()).toContain('Hint');
     // At the end of the program, and it runs while one types.
-    await page.getByLabel('Memory program').focus();
+    await field.focus();
     await page.keyboard.press('Control+End');
     await page.keyboard.type('2 store(0x100000000000, 16384, 2)');
     await page.locator('.where', { hasText: 'step 4 of 4' }).waitFor();
@@ -68,12 +73,20 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.locator('.lesson-verdict.right', { hasText: 'Four frames' }).waitFor();
     await page.getByRole('button', { name: 'All lessons' }).press('Enter');
     await page.getByText('1 of 10 done').waitFor();
+    await page.keyboard.press('0');
+    expect(await field.inputValue()).toBe(OWN);
+    await page.keyboard.press('9');
     // The address follows a moment later.
     await page.waitForFunction(() => !location.hash.includes('lesson='));
     await page.reload();
     await page.getByText('1 of 10 done').waitFor();
     await page.getByRole('button', { name: 'Forget my progress' }).click();
     await page.getByText('0 of 10 done').waitFor();
+    // The address has the program that ran last.
+    await page.keyboard.press('0');
+    expect(await field.inputValue()).toContain('2 store(0x100000000000, 16384, 2)');
+    await page.getByRole('button', { name: 'Back to your program' }).click();
+    expect(await field.inputValue()).toBe(OWN);
     await page.close();
   });
 
@@ -93,6 +106,13 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await keepShot(page, 'lesson-question');
     await page.getByRole('button', { name: /Look: Time/ }).click();
     expect(await page.evaluate(() => document.activeElement?.className)).toContain('view-time');
+    // Another part is read from its beginning, also where the page scrolls and not the view.
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.keyboard.press('[');
+    await page.waitForFunction(() => document.querySelector('.lesson h2')!.textContent !== 'Your turn');
+    const heading = (await page.locator('.lesson h2').boundingBox())!;
+    expect(heading.y).toBeGreaterThan(0);
+    expect(heading.y).toBeLessThan(300);
     await page.close();
   });
 

@@ -1,4 +1,5 @@
 /** Lists as queues in a real browser: scans, verdicts, the walk by keyboard, generations, swap. */
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packText } from '../../web/app/url.ts';
 import { CHROMIUM, holdLooks, keepShot, LAST_LOOK, openSite, type Site, settled } from './site.ts';
@@ -46,8 +47,10 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
     await walk.focus();
     const told = (): Promise<string | null> => walk.getAttribute('aria-valuetext');
     expect(await told()).toContain('place 1 of');
+    const paints = await countPaints(page);
     await page.keyboard.press('ArrowRight');
     expect(await told()).toContain('place 2 of');
+    expect(await paints()).toBe(1);
     await page.keyboard.press('End');
     expect(await told()).toContain('next to be scanned');
     await page.keyboard.press('Home');
@@ -105,3 +108,22 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
 
   test('no page said an error', () => expect(site.errors).toEqual([]));
 });
+
+/** How often canvases are painted from now on, a few frames behind the question. */
+async function countPaints(page: Page): Promise<() => Promise<number>> {
+  const counted = await page.evaluateHandle(() => {
+    const count = { paints: 0 };
+    const { prototype } = CanvasRenderingContext2D;
+    const { setTransform } = prototype;
+    prototype.setTransform = function (...args: unknown[]) {
+      count.paints += 1;
+      Reflect.apply(setTransform, this, args);
+    };
+    return count;
+  });
+  return () =>
+    counted.evaluate(async (count) => {
+      for (let frame = 0; frame < 5; frame++) await new Promise(requestAnimationFrame);
+      return count.paints;
+    });
+}

@@ -33,11 +33,18 @@ export function Head() {
       )}
       {facts !== null && facts.kind !== 'host' && <MachineForm />}
       <span class="space" />
-      <button type="button" onClick={nextTheme} title="Light, dark, or as the system">
-        {theme.value === 'auto' ? 'Theme: auto' : `Theme: ${theme.value}`}
+      <button
+        type="button"
+        aria-label={`Theme: ${theme.value}`}
+        title="Light, dark, or as the system"
+        onClick={nextTheme}
+      >
+        <span class="word">Theme: </span>
+        {theme.value}
       </button>
-      <button type="button" onClick={showKeys}>
-        Keys <kbd>?</kbd>
+      <button type="button" aria-label="Keys ?" onClick={showKeys}>
+        <span class="word">Keys </span>
+        <kbd>?</kbd>
       </button>
     </header>
   );

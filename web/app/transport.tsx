@@ -2,9 +2,13 @@
  * The clock of the page: where the machine is, and how it goes on.
  *
  * Owns      the bar at the foot: step forward and back, jump, play, to the next event of a kind.
+ * Promises  1. One row, in a narrow window two; what is rarer stands there behind “More”.
+ *           2. A move that is quick moves nothing in the bar.
  */
+import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { isKnown, KIND_NAMES, KINDS, type KindName } from '../../src/view/conditions.ts';
+import type { Now } from '../../src/view/now.ts';
 import { duration, grouped, plural } from '../ui/format.ts';
 import { useAnswer } from '../ui/use_answer.ts';
 import { kind, kindCondition, speed, stepBack, stepOn, togglePlay, unit } from './clock.ts';
@@ -36,29 +40,50 @@ export function Transport({ engine }: { engine: Engine }) {
     document.addEventListener('visibilitychange', pause);
     return () => document.removeEventListener('visibilitychange', pause);
   }, [engine]);
-  const busy = engine.busy.value;
+  const busy = useSlow(engine.busy.value);
+  const hasClock = facts !== null && facts.kind !== 'host' && now !== null;
   return (
     <footer class="transport" data-playing={engine.playing.value}>
-      {facts !== null && facts.kind !== 'host' && now !== null && (
+      {hasClock && (
         <>
+          <Steps engine={engine} />
           <Slider engine={engine} />
-          <Buttons engine={engine} />
-          <KindButtons engine={engine} family={facts.family} />
         </>
       )}
-      <p class="status" role="status">
-        {busy ?? engine.said.value ?? ''}
-      </p>
+      <div class="says">
+        <p class="status" role="status">
+          {busy ?? engine.said.value ?? ''}
+        </p>
+        {hasClock && busy === null && <p class="where">{whereOf(now)}</p>}
+      </div>
       {busy !== null && (
         <button type="button" onClick={() => engine.cancel()}>
           Cancel <kbd>Esc</kbd>
         </button>
       )}
+      {hasClock && <More engine={engine} family={facts.family} />}
       <p class="wrong" role="alert">
         {engine.error.value}
       </p>
     </footer>
   );
+}
+
+/** Sooner than this nobody reads what is under way. */
+const QUICK_MS = 300;
+
+function useSlow(busy: string | null): string | null {
+  const isSlow = useSignal(false);
+  const isBusy = busy !== null;
+  useEffect(() => {
+    if (!isBusy) return;
+    const timer = setTimeout(() => (isSlow.value = true), QUICK_MS);
+    return () => {
+      clearTimeout(timer);
+      isSlow.value = false;
+    };
+  }, [isBusy]);
+  return isSlow.value ? busy : null;
 }
 
 /** Ends a search before it means anything else. */
@@ -75,74 +100,90 @@ function useEscape(engine: Engine): void {
   }, [engine]);
 }
 
-function Buttons({ engine }: { engine: Engine }) {
+function Steps({ engine }: { engine: Engine }) {
   const by = unit.value === 'kind' ? KINDS[kind.value].says : plural(unit.value, 'step');
   const playing = engine.playing.value;
   return (
     <div class="controls">
-      <IconButton sign="|◀" says="To the beginning" run={() => void engine.seek(0)} />
       <IconButton sign="◀" says={`Back by one ${by}`.replace('one 1 step', 'one step')} run={() => stepBack(engine)} />
       <button type="button" class="play" aria-pressed={playing} onClick={() => togglePlay(engine)} title="Space">
         {playing ? 'Pause' : 'Play'}
       </button>
       <IconButton sign="▶" says={`On by one ${by}`.replace('one 1 step', 'one step')} run={() => stepOn(engine)} />
-      <IconButton sign="▶|" says="To the end" run={() => void engine.seek(Number.POSITIVE_INFINITY)} />
-      <label>
-        <span class="said">One press is</span>
-        <select
-          value={String(unit.value)}
-          onChange={({ currentTarget: { value } }) => {
-            unit.value = value === 'kind' ? value : (Number(value) as Unit);
-          }}
-        >
-          {UNITS.map((one) => (
-            <option key={one} value={String(one)}>
-              {one === 'kind' ? 'by kind' : plural(one, 'step')}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        <span class="said">Speed</span>
-        <select
-          value={String(speed.value)}
-          onChange={({ currentTarget: { value } }) => {
-            speed.value = SPEEDS.find((one) => String(one) === value)!;
-          }}
-        >
-          {SPEEDS.map((one) => (
-            <option key={one} value={String(one)}>
-              {grouped(one)}/s
-            </option>
-          ))}
-        </select>
-      </label>
     </div>
   );
 }
 
-function IconButton({ sign, says, run }: { sign: string; says: string; run: () => void }) {
+function More({ engine, family }: { engine: Engine; family: string }) {
+  const isOpen = useSignal(false);
   return (
-    <button type="button" onClick={run} aria-label={says} title={says}>
+    <>
+      <button
+        type="button"
+        class="to-more"
+        aria-expanded={isOpen.value}
+        aria-controls="more"
+        onClick={() => (isOpen.value = !isOpen.value)}
+      >
+        More
+      </button>
+      <div class="more" id="more" data-open={isOpen.value}>
+        <div class="controls">
+          <IconButton sign="|◀" says="To the beginning" run={() => void engine.seek(0)} />
+          <IconButton sign="▶|" says="To the end" run={() => void engine.seek(Number.POSITIVE_INFINITY)} />
+        </div>
+        <label>
+          <span class="said">One press is</span>
+          <select
+            value={String(unit.value)}
+            onChange={({ currentTarget: { value } }) => {
+              unit.value = value === 'kind' ? value : (Number(value) as Unit);
+            }}
+          >
+            {UNITS.map((one) => (
+              <option key={one} value={String(one)}>
+                {one === 'kind' ? 'one event' : plural(one, 'step')}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span class="said">Speed</span>
+          <select
+            value={String(speed.value)}
+            onChange={({ currentTarget: { value } }) => {
+              speed.value = SPEEDS.find((one) => String(one) === value)!;
+            }}
+          >
+            {SPEEDS.map((one) => (
+              <option key={one} value={String(one)}>
+                {grouped(one)}/s
+              </option>
+            ))}
+          </select>
+        </label>
+        <Events engine={engine} family={family} />
+      </div>
+    </>
+  );
+}
+
+function IconButton(props: { sign: string; says: string; disabled?: boolean; run: () => void }) {
+  const { sign, says, disabled = false, run } = props;
+  return (
+    <button type="button" disabled={disabled} onClick={run} aria-label={says} title={says}>
       {sign}
     </button>
   );
 }
 
-function KindButtons({ engine, family }: { engine: Engine; family: string }) {
+function Events({ engine, family }: { engine: Engine; family: string }) {
   const { says, why } = KINDS[kind.value];
   const unknown = !isKnown(kind.value, family);
+  const go = (way: 'next' | 'previous') => () => void engine[way](kindCondition());
   return (
     <div class="controls">
-      <button
-        type="button"
-        aria-label={`Previous ${says}`}
-        title={`Previous ${says} (p)`}
-        disabled={unknown}
-        onClick={() => void engine.previous(kindCondition())}
-      >
-        ◀◀
-      </button>
+      <IconButton sign="◀◀" says={`Previous ${says} (p)`} disabled={unknown} run={go('previous')} />
       <label>
         <span class="said">Kind of event</span>
         <select
@@ -161,17 +202,14 @@ function KindButtons({ engine, family }: { engine: Engine; family: string }) {
           ))}
         </select>
       </label>
-      <button
-        type="button"
-        aria-label={`Next ${says}`}
-        title={`Next ${says} (n)`}
-        disabled={unknown}
-        onClick={() => void engine.next(kindCondition())}
-      >
-        ▶▶
-      </button>
+      <IconButton sign="▶▶" says={`Next ${says} (n)`} disabled={unknown} run={go('next')} />
     </div>
   );
+}
+
+function whereOf({ step, length, most, ended, clockNs }: Now): string {
+  const of = most === null ? '' : ` of ${length === null ? 'at most ' : ''}${grouped(length ?? most)}`;
+  return `step ${grouped(step)}${of}${ended ? ' · ended' : ''} · ${duration(clockNs)}`;
 }
 
 function Slider({ engine }: { engine: Engine }) {
@@ -189,27 +227,19 @@ function Slider({ engine }: { engine: Engine }) {
       if (wish.current === to) wish.current = null;
     }
   };
-  const of = now.most === null ? '' : ` of ${now.length === null ? 'at most ' : ''}${grouped(most)}`;
-  const where = `step ${grouped(now.step)}${of}`;
   return (
-    <div class="slider">
-      <div class="track">
-        <Marks engine={engine} most={most} />
-        <input
-          type="range"
-          aria-label="Step"
-          aria-valuetext={`${where}, ${duration(now.clockNs)}`}
-          min={0}
-          max={most}
-          step={1}
-          value={now.step}
-          onInput={({ currentTarget }) => void follow(Number(currentTarget.value))}
-        />
-      </div>
-      <span class="where">
-        {where}
-        {now.ended ? ' · ended' : ''} · {duration(now.clockNs)}
-      </span>
+    <div class="track">
+      <Marks engine={engine} most={most} />
+      <input
+        type="range"
+        aria-label="Step"
+        aria-valuetext={whereOf(now)}
+        min={0}
+        max={most}
+        step={1}
+        value={now.step}
+        onInput={({ currentTarget }) => void follow(Number(currentTarget.value))}
+      />
     </div>
   );
 }

@@ -24,9 +24,7 @@ export function Canvas({ label, height, draw, onPick, onHover, onLeave }: Canvas
   const colour = colours.value;
   useEffect(() => {
     const element = canvas.current!;
-    let frame = 0;
     const paint = (): void => {
-      frame = 0;
       const width = element.clientWidth;
       const ratio = devicePixelRatio;
       element.width = Math.max(1, Math.round(width * ratio));
@@ -35,16 +33,10 @@ export function Canvas({ label, height, draw, onPick, onHover, onLeave }: Canvas
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       draw(context, width, height);
     };
-    const soon = (): void => {
-      if (frame === 0) frame = requestAnimationFrame(paint);
-    };
-    soon();
-    const size = new ResizeObserver(soon);
+    // It tells the size once at the beginning, too: in the next frame, before that is shown.
+    const size = new ResizeObserver(paint);
     size.observe(element);
-    return () => {
-      size.disconnect();
-      cancelAnimationFrame(frame);
-    };
+    return () => size.disconnect();
   }, [draw, height, colour]);
   const at = (event: MouseEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();

@@ -10,7 +10,7 @@ import { opened, pageState, program } from '../../app/state.ts';
 import { writeState } from '../../app/url.ts';
 import { plural } from '../../ui/format.ts';
 import { CALL_GROUPS, type CallHelp, DIRECTIVES } from './calls.ts';
-import { draft, followProgram, isLive, isTyped, runDraft } from './draft.ts';
+import { draft, followProgram, isLive, isTyped, own, runDraft, takeBack, write } from './draft.ts';
 import { EXAMPLES } from './examples.ts';
 import { sameLines } from './fault.ts';
 import { caretLine, Field, typeInto } from './field.tsx';
@@ -92,6 +92,11 @@ export function EditorView({ engine }: ViewProps) {
           run while I type
         </label>
         <Begin onBegin={begin} />
+        {own.value !== null && own.value !== text && (
+          <button type="button" title="What you wrote before this program was opened" onClick={takeBack}>
+            Back to your program
+          </button>
+        )}
         <Share engine={engine} />
         <button type="button" onClick={() => download(text)}>
           Download .mmp
@@ -112,10 +117,7 @@ export function EditorView({ engine }: ViewProps) {
         <Field
           field={field}
           text={text}
-          onText={(written) => {
-            isTyped.value = true;
-            draft.value = written;
-          }}
+          onText={write}
           next={isOpen ? (engine.now.value?.line ?? null) : null}
           canGo={(line) => steps.value.has(line)}
           onGo={(line) => void go(line)}

@@ -6,6 +6,7 @@ import {
   frameAt,
   frameBeside,
   HEADER,
+  heightOf,
   layoutOf,
   nearOf,
   placeOf,
@@ -33,6 +34,16 @@ for (const { why, width, height } of [
       expect(x + scale).toBeLessThanOrEqual(width);
       expect(y + scale).toBeLessThanOrEqual(height);
       expect(frameAt(layout, whole, x + scale / 2, y + scale / 2), `frame ${pfn}`).toBe(pfn);
+    }
+  });
+
+  test(`layout: nothing is left empty below the frames, whatever the zoom: ${why}`, () => {
+    for (let zoom = layout.fit; zoom < SCALES.length; zoom++) {
+      const camera = clamped(layout, { zoom, x: 0, y: 1e9 }, width, height);
+      const scale = SCALES[zoom]!;
+      const end = Math.ceil(placeOf(layout, camera, 99_999)!.y + scale);
+      expect(heightOf(layout, camera, height), `a frame is ${scale} pixels`).toBe(end);
+      expect(end).toBeLessThanOrEqual(height);
     }
   });
 

@@ -6,6 +6,7 @@
  *
  * Promises  1. Each frame of a zone has one cell, and each cell at most one frame.
  *           2. The smallest zoom shows everything, as large as it fits.
+ *           3. The window is as high as what there is to see, and no higher than it may be.
  */
 import type { ZoneSpan } from '../../../src/view/frames_source.ts';
 
@@ -41,7 +42,7 @@ export interface Camera {
   readonly y: number;
 }
 
-export function layoutOf(zones: readonly ZoneSpan[], width: number, height: number): Layout {
+export function layoutOf(zones: readonly ZoneSpan[], width: number, mostHeight: number): Layout {
   for (let fit = SCALES.length - 1; ; fit--) {
     const scale = SCALES[fit]!;
     const columns = Math.max(LEAST_COLUMNS, Math.floor(width / scale / LEAST_COLUMNS) * LEAST_COLUMNS);
@@ -52,9 +53,19 @@ export function layoutOf(zones: readonly ZoneSpan[], width: number, height: numb
       blocks.push({ ...zone, rowsAbove: rows, rows: mine });
       rows += mine;
     }
-    const isSeen = columns * scale <= width && rows * scale + zones.length * HEADER <= height;
+    const isSeen = columns * scale <= width && pictureHeight({ rows, blocks }, scale) <= mostHeight;
     if (isSeen || fit === 0) return { columns, blocks, rows, fit };
   }
+}
+
+/** Of the whole picture at a zoom. */
+function pictureHeight({ rows, blocks }: Pick<Layout, 'rows' | 'blocks'>, scale: number): number {
+  return Math.ceil(rows * scale) + blocks.length * HEADER;
+}
+
+/** Of the window. */
+export function heightOf(layout: Layout, camera: Camera, mostHeight: number): number {
+  return Math.min(pictureHeight(layout, scaleOf(camera)), mostHeight);
 }
 
 export function scaleOf({ zoom }: Camera): number {
@@ -101,11 +112,11 @@ export function frameBeside({ columns, blocks }: Layout, pfn: number, right: num
 }
 
 /** As near as the picture allows: it never leaves the window while it is larger, and never moves while it is smaller. */
-export function clamped(layout: Layout, camera: Camera, width: number, height: number): Camera {
+export function clamped(layout: Layout, camera: Camera, width: number, mostHeight: number): Camera {
   const zoom = Math.min(Math.max(camera.zoom, layout.fit), SCALES.length - 1);
   const scale = SCALES[zoom]!;
   const mostX = Math.max(0, layout.columns * scale - width);
-  const mostY = Math.max(0, layout.rows * scale + layout.blocks.length * HEADER - height);
+  const mostY = Math.max(0, pictureHeight(layout, scale) - mostHeight);
   return {
     zoom,
     x: Math.round(Math.min(Math.max(camera.x, 0), mostX)),

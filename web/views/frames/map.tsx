@@ -18,6 +18,7 @@ import {
   clamped,
   frameAt,
   frameBeside,
+  heightOf,
   layoutOf,
   nearOf,
   SCALES,
@@ -36,7 +37,8 @@ export interface MapProps {
   readonly lit: Uint8Array | null;
   readonly zones: readonly ZoneFacts[];
   readonly chosen: number | null;
-  readonly height: number;
+  /** In pixels. */
+  readonly mostHeight: number;
   readonly onChoose: (pfn: number) => void;
   /** The frame below the pointer or the cursor; null: none. */
   readonly onLook: (pfn: number | null, by: 'pointer' | 'keyboard') => void;
@@ -59,7 +61,8 @@ const PINCH = 1.3;
 
 const { near } = kept;
 
-export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, onLook, controls }: MapProps) {
+export function FrameMap(props: MapProps) {
+  const { answer, label, lit, zones, chosen, mostHeight, onChoose, onLook, controls } = props;
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const painter = useRef<FramePainter | null>(null);
@@ -68,24 +71,25 @@ export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, 
   const cursor = useSignal<number | null>(null);
   const isFocused = useSignal(false);
   const colour = colours.value;
-  const layout = layoutOf(answer.zones, width.value, height);
+  const layout = layoutOf(answer.zones, width.value, mostHeight);
   /** What the camera looks at. Where the address says otherwise (a link, the other picture in Compare), that counts. */
   const own = useRef<typeof near.value>(null);
   const isOwn = near.value === own.current;
   const here = isOwn
-    ? clamped(layout, camera.value, width.value, height)
-    : cameraNear(layout, near.value, width.value, height);
+    ? clamped(layout, camera.value, width.value, mostHeight)
+    : cameraNear(layout, near.value, width.value, mostHeight);
+  const height = heightOf(layout, here, mostHeight);
   /** What listeners that were set once see. */
-  const now = useRef({ layout, here, chosen, width: 0 });
-  now.current = { layout, here, chosen, width: width.value };
+  const now = useRef({ layout, here, chosen, width: 0, height });
+  now.current = { layout, here, chosen, width: width.value, height };
 
   const look = (next: Camera): void => {
     const { layout: all, width: wide } = now.current;
-    camera.value = clamped(all, next, wide, height);
-    own.current = nearOf(all, camera.value, wide, height);
+    camera.value = clamped(all, next, wide, mostHeight);
+    own.current = nearOf(all, camera.value, wide, heightOf(all, camera.value, mostHeight));
     near.value = own.current;
   };
-  const zoom = (by: number, x = now.current.width / 2, y = height / 2): void => {
+  const zoom = (by: number, x = now.current.width / 2, y = now.current.height / 2): void => {
     look(zoomed(now.current.layout, now.current.here, by, x, y));
   };
   const aim = (): number | null => now.current.chosen ?? cursor.value;
@@ -93,15 +97,15 @@ export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, 
     const pfn = aim();
     if (pfn === null) return;
     const closer = { ...now.current.here, zoom: Math.max(now.current.here.zoom, SCALES.indexOf(14)) };
-    look(centred(now.current.layout, closer, pfn, now.current.width / 2, height / 2));
+    look(centred(now.current.layout, closer, pfn, now.current.width / 2, mostHeight / 2));
   };
   const moveCursor = (right: number, down: number): void => {
-    const { layout: all, here: at, width: wide } = now.current;
+    const { layout: all, here: at, width: wide, height: high } = now.current;
     const from =
-      cursor.value ?? now.current.chosen ?? frameAt(all, at, wide / 2, height / 2) ?? all.blocks[0]?.first ?? 0;
+      cursor.value ?? now.current.chosen ?? frameAt(all, at, wide / 2, high / 2) ?? all.blocks[0]?.first ?? 0;
     const to = cursor.value === null ? from : frameBeside(all, from, right, down);
     cursor.value = to;
-    look(showing(all, at, to, wide, height));
+    look(showing(all, at, to, wide, high));
     onLook(to, 'keyboard');
   };
 
@@ -159,9 +163,9 @@ export function FrameMap({ answer, label, lit, zones, chosen, height, onChoose, 
   const zoomAtCursor = (by: number): void => {
     zoom(by);
     const pfn = cursor.value;
-    if (pfn !== null) look(centred(now.current.layout, clampedNow(), pfn, now.current.width / 2, height / 2));
+    if (pfn !== null) look(centred(now.current.layout, clampedNow(), pfn, now.current.width / 2, mostHeight / 2));
   };
-  const clampedNow = (): Camera => clamped(now.current.layout, camera.value, now.current.width, height);
+  const clampedNow = (): Camera => clamped(now.current.layout, camera.value, now.current.width, mostHeight);
 
   return (
     <div

@@ -19,9 +19,9 @@ import { FrameMap, type MapControls } from './map.tsx';
 import { StructPage } from './struct_page.tsx';
 import { Zones } from './zones.tsx';
 
-/** Of the picture; a smaller window has a smaller one. */
-const HEIGHT = 430;
-const NARROW_HEIGHT = 300;
+/** Of the picture, at most; a smaller window has a smaller one. */
+const HEIGHT = 560;
+const NARROW_HEIGHT = 360;
 
 const { colouring, onlyProcess, onlyChanges } = kept;
 
@@ -60,7 +60,7 @@ export function FramesView({ engine }: ViewProps) {
               lit={lit}
               zones={zones?.zones ?? []}
               chosen={pfn}
-              height={innerWidth < 500 ? NARROW_HEIGHT : HEIGHT}
+              mostHeight={innerWidth < 500 ? NARROW_HEIGHT : HEIGHT}
               onChoose={choose}
               onLook={(at, by) => {
                 looked.value = at;

@@ -10,15 +10,14 @@ import { openText } from '../../app/sources.ts';
 import { beside, opened, program, selectFrame, selectNothing, selectPage, view } from '../../app/state.ts';
 import type { ViewId } from '../../app/views.ts';
 import type { Stand } from '../../lessons/lesson.ts';
-import { replaceDraft } from '../editor/draft.ts';
+import { lendDraft } from '../editor/draft.ts';
 
 let wishes = 0;
 
 export async function setStand(engine: Engine, stand: Stand, select: PageName | null, next: ViewId): Promise<void> {
   const mine = ++wishes;
   showBeside(next);
-  // Whatever was written there: the lesson begins with its own text.
-  replaceDraft(stand.program);
+  lendDraft(stand.program);
   await still(engine);
   if (mine === wishes && !isProgramOf(engine, stand)) await openText(stand.program, choiceOf(stand));
   await still(engine);

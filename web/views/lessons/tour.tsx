@@ -50,7 +50,10 @@ export function Heading({ children }: { children: string }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     const element = heading.current!;
-    element.closest('.view')?.scrollTo({ top: 0 });
+    const view = element.closest('.view')!;
+    view.scrollTo({ top: 0 });
+    // In a narrow window the page scrolls, and not the view.
+    if (view.getBoundingClientRect().top < 0) view.scrollIntoView();
     // Who is typing, or opened the page just now, stays where he is.
     if (document.activeElement?.closest('.lesson, .lessons') != null || document.activeElement === document.body) {
       element.focus({ preventScroll: true });

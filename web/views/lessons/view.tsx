@@ -9,6 +9,7 @@ import { useKeys } from '../../app/keys.ts';
 import type { ViewProps } from '../../app/page.tsx';
 import { beside, lesson, opened, part, program, selectNothing, view } from '../../app/state.ts';
 import { LESSONS } from '../../lessons/index.ts';
+import { takeBack } from '../editor/draft.ts';
 import { done, forgetProgress } from './progress.ts';
 import { Question } from './question.tsx';
 import { setStand } from './stand.ts';
@@ -25,6 +26,7 @@ export function LessonsView({ engine }: ViewProps) {
     lesson.value = wanted === undefined ? 0 : n;
     part.value = wanted === undefined ? 0 : to;
     if (wanted === undefined) {
+      takeBack();
       if (view.value === 'lessons') beside.value = null;
       return;
     }
