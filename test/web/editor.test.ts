@@ -38,6 +38,7 @@ describe.skipIf(CHROMIUM === undefined)('the editor (skipped: there is no Chromi
   test('an error is marked at its line, the machine stays; mended it runs, and undo takes it back', async () => {
     const page = await open(TEXT, '&step=4');
     const field = page.getByLabel('Memory program');
+    await page.locator('.outcome').nth(3).waitFor();
     await field.focus();
     await page.keyboard.press('Control+End');
     await page.keyboard.type('1 load(0x100000000000, 4096');

@@ -121,9 +121,7 @@ describe.skipIf(CHROMIUM === undefined)('a host (skipped: there is no Chromium)'
     await page.evaluate(() => {
       location.hash = location.hash.replace('view=host', 'view=spaces');
     });
-    const tree = page.getByRole('treeitem', { selected: true });
-    await tree.waitFor();
-    expect(await tree.getAttribute('data-pid')).toBe(String(process.pid));
+    await page.locator(`[role=treeitem][aria-selected=true][data-pid="${process.pid}"]`).waitFor();
     await page
       .getByRole('slider', { name: /^Pages of/ })
       .first()

@@ -84,7 +84,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     await page.getByText('0 of 10 done').waitFor();
     // The address has the program that ran last.
     await page.keyboard.press('0');
-    expect(await field.inputValue()).toContain('2 store(0x100000000000, 16384, 2)');
+    await expect.poll(() => field.inputValue(), { timeout: 60_000 }).toContain('2 store(0x100000000000, 16384, 2)');
     await page.getByRole('button', { name: 'Back to your program' }).click();
     expect(await field.inputValue()).toBe(OWN);
     await page.close();

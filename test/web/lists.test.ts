@@ -111,7 +111,9 @@ describe.skipIf(CHROMIUM === undefined)('the view of lists (skipped: there is no
 
 /** How often canvases are painted from now on, a few frames behind the question. */
 async function countPaints(page: Page): Promise<() => Promise<number>> {
-  const counted = await page.evaluateHandle(() => {
+  const counted = await page.evaluateHandle(async () => {
+    // What the focus has changed is painted by then.
+    for (let frame = 0; frame < 5; frame++) await new Promise(requestAnimationFrame);
     const count = { paints: 0 };
     const { prototype } = CanvasRenderingContext2D;
     const { setTransform } = prototype;

@@ -50,9 +50,9 @@ export class Trial {
       for (let next = this.waiting; next !== null; next = this.waiting) {
         this.waiting = null;
         const tried = await this.tryOut(next.text, next.choice);
-        if (this.waiting !== null || this.isClosed) continue;
+        if (this.isClosed) continue;
         if (tried.fault === null || tried.lines.length > 0) this.lastRun.value = tried;
-        this.tried.value = tried;
+        if (this.waiting === null) this.tried.value = tried;
       }
     } finally {
       this.isRunning = false;
