@@ -5,13 +5,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { MACHINE_DEFAULTS } from '../lab/options.ts';
-import { findPage, mostSharedPage } from '../lab/page.ts';
+import { findPage, mostSharedPage, whoOfRecording } from '../lab/page.ts';
 import { reportHtml } from '../lab/report/report.ts';
 import { startReplay } from '../lab/run.ts';
 import { sweepRecording } from '../lab/sweep.ts';
 import { truthFor } from '../lab/truth.ts';
 import { InputError } from '../mm/bug.ts';
-import { whoMaps } from '../mm/who.ts';
 import { closeRecording, openRecording, type Recording } from '../trace/source.ts';
 import { type Survey, surveyRecording } from '../trace/survey.ts';
 import { parseTruth } from '../trace/truth.ts';
@@ -70,5 +69,5 @@ function showSharedPage(recording: Recording, survey: Survey): void {
   const named = `${page.path}:0x${page.offset.toString(16)}`;
   const pfn = findPage(replay, { kind: 'file', ...page }, 0);
   print(`\n${pc.bold(`Who maps a page that it shares?`)}  revmap who examples/sqlite.rvm.gz --page ${named}`);
-  if (typeof pfn === 'number') print(describeWho(replay, whoMaps(replay.machine, pfn)));
+  if (typeof pfn === 'number') print(describeWho(replay, whoOfRecording(replay, pfn)));
 }

@@ -1,9 +1,9 @@
 /** `revmap who RECORDING --page …`: who maps a page of a simulated machine, with the whole way from the frame to each entry. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { findPage, type PageQuestion, parsePage } from '../lab/page.ts';
+import { findPage, type PageQuestion, parsePage, whoOfRecording } from '../lab/page.ts';
 import type { Replay } from '../lab/replay.ts';
 import { InputError } from '../mm/bug.ts';
-import { type WhoMaps, type WhoVma, whoMaps } from '../mm/who.ts';
+import type { WhoMaps, WhoVma } from '../mm/who.ts';
 import { addMachineAt, type MachineAtFlags, machineAt } from './machine_at.ts';
 import { grouped, plural, print, printJson } from './output.ts';
 import { pc } from './terminal.ts';
@@ -28,7 +28,7 @@ export async function askRecording(file: string, page: PageQuestion, flags: Reco
   const pfn = findPage(replay, page, flags.pid ?? 0);
   if (typeof pfn === 'string')
     throw new InputError('--page', 0, `${pfn} (after ${plural(replay.events, 'page event')})`);
-  const who = whoMaps(replay.machine, pfn);
+  const who = whoOfRecording(replay, pfn);
   if (flags.json === true) printJson({ at: replay.events, ...who });
   else print(describeWho(replay, who));
 }
@@ -36,14 +36,13 @@ export async function askRecording(file: string, page: PageQuestion, flags: Reco
 const hex = (n: number) => `0x${n.toString(16)}`;
 
 export function describeWho(replay: Replay, who: WhoMaps): string {
-  const { mapping } = who;
   const lines = [
     `${pc.bold(`frame ${hex(who.pfn)}`)} in zone ${who.zone}, after ${plural(replay.events, 'page event')}`,
-    `  flags      ${who.flags.join(' ') || 'none'}; list ${who.lru}; cgroup ${who.memcg}`,
+    `  flags      ${who.flags.join(' ') || 'none'}; list ${who.lru}${cgroupText(replay, who)}`,
     `  counts     refcount ${who.refcount}, mapcount ${who.mapcount} (_mapcount ${who.mapcount - 1})`,
     `  reclaim    ${who.reclaim.kind}: ${who.reclaim.reason}`,
     `  mapping    ${mappingText(who)}`,
-    `  index      ${hex(who.index)}${mapping.kind === 'inode' ? `: byte ${grouped(who.index * 4096)} of the file` : ''}`,
+    `  index      ${indexText(who)}`,
   ];
   if (who.structPage !== undefined) lines.push(`  its page   ${who.structPage}`);
   if (who.parents.length > 0) lines.push(`  above it   anon_vma ${who.parents.join(', then ')}`);
@@ -61,6 +60,15 @@ export function describeWho(replay: Replay, who: WhoMaps): string {
     );
   }
   return lines.join('\n');
+}
+
+function cgroupText({ machine }: Replay, { memcg }: WhoMaps): string {
+  return machine.generation.cgroups ? `; cgroup ${memcg || 'none'}` : '';
+}
+
+function indexText({ index, mapping }: WhoMaps): string {
+  if (index === null) return 'of an anonymous page it says nothing';
+  return `${hex(index)}${mapping.kind === 'inode' ? `: byte ${grouped(index * 4096)} of the file` : ''}`;
 }
 
 function mappingText({ mapping, object, mappers, searched }: WhoMaps): string {

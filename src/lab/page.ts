@@ -1,13 +1,13 @@
 /**
  * Which frame does the user mean?
  *
- * Owns      the three ways to name a page: an address of a process, a frame, a file and an offset.
+ * Owns      the three ways to name a page: an address of a process, a frame, a file and an offset; processes as the recording numbers them.
  */
 
 import { filemapGetPage } from '../mm/filemap.ts';
 import { TASK_SIZE } from '../mm/mm.ts';
 import { NO_PFN, PAGE_SIZE, type Pfn, type Pgoff, vpnOf } from '../mm/units.ts';
-import { frameAt } from '../mm/who.ts';
+import { frameAt, type WhoMaps, type WhoVma, whoMaps } from '../mm/who.ts';
 import type { Replay } from './replay.ts';
 
 export type PageQuestion =
@@ -55,6 +55,14 @@ export function findPage(replay: Replay, question: PageQuestion, pid: number): P
   if (question.offset >= inode.size) return `'${question.path}' has ${inode.size} bytes`;
   const pfn = filemapGetPage(machine, inode.mapping, Math.floor(question.offset / PAGE_SIZE) as Pgoff);
   return pfn === NO_PFN ? `that page of '${question.path}' is not in memory` : pfn;
+}
+
+/** Who maps it, with processes by their numbers in the recording, as the question has them. */
+export function whoOfRecording(replay: Replay, pfn: Pfn): WhoMaps {
+  const who = whoMaps(replay.machine, pfn);
+  const pids = new Map(replay.living().map(({ pid, process }) => [process.mm.id, pid]));
+  const known = (vma: WhoVma): WhoVma => ({ ...vma, pid: pids.get(vma.mm) ?? vma.pid });
+  return { ...who, mappers: who.mappers.map(known), inVain: who.inVain.map(known) };
 }
 
 /** The page of a file that most page tables map; of equals the one of the largest file. null if none is mapped. */

@@ -18,6 +18,7 @@ import {
   PG_unevictable,
   PG_writeback,
 } from './page_flags.ts';
+import { PTE_DIRTY } from './page_table.ts';
 import { stateHash } from './snapshot.ts';
 import { MADV_HUGEPAGE, MAP_SHARED } from './uapi.ts';
 import type { Pfn, Pgoff } from './units.ts';
@@ -103,7 +104,6 @@ for (const { of, kind, reason } of [
   { of: (s: Space) => allocPages(s.machine, GFP_KERNEL, 0), kind: 'unreclaimable', reason: 'allocated by the kernel' },
   { of: withFlags(anon, 0, PG_swapbacked), kind: 'discardable', reason: 'MADV_FREE' },
   { of: anon, kind: 'swappable', reason: 'anonymous: its content goes to the swap area' },
-  { of: withFlags(anon, PG_swapcache, PG_dirty), kind: 'swappable', reason: 'goes without a write' },
   { of: withFlags(anon, PG_swapcache | PG_dirty), kind: 'swappable', reason: 'its content goes to the swap area' },
   { of: withFlags(anon, PG_swapcache | PG_writeback), kind: 'swappable', reason: 'its content goes to the swap area' },
   { of: shared, kind: 'swappable', reason: 'shared memory or tmpfs' },
@@ -117,6 +117,26 @@ for (const { of, kind, reason } of [
     const s = new Space();
     const got = kindOfPage(s.machine, of(s));
     expect([got.kind, got.reason]).toEqual([kind, expect.stringContaining(reason)]);
+  });
+}
+
+// Where the kernel is told of no first store (2.4 and 2.5), and where it is.
+for (const kernel of ['6.18', '3.16', '2.6.24', '2.5.59', '2.4.19']) {
+  test(`${kernel}: what a dirty entry knows alone is known here, too`, () => {
+    const s = new Space({ kernel, swap: 'disk' });
+    const { machine } = s;
+    s.map(100, 2, MAP_SHARED, RW, s.file('disk', 2));
+    const ends = (page: number) => kindOfPage(machine, s.pfn(page)).reason.split(': ').at(-1);
+    s.load(100);
+    s.store(101);
+    expect([ends(100), ends(101)]).toEqual(['clean, equal to the disk', 'dirty, must be written first']);
+    const pfn = anon(s);
+    machine.frames.set(pfn, PG_swapcache);
+    machine.frames.clear(pfn, PG_dirty);
+    expect(s.pte(0, PTE_DIRTY)).toBe(true);
+    expect(ends(0)).toBe('its content goes to the swap area');
+    machine.pageTables.clear(s.slot(0), PTE_DIRTY);
+    expect(ends(0)).toBe('it goes without a write');
   });
 }
 

@@ -2,7 +2,8 @@
  * The four kinds of pages that page frame reclaim knows, as a question about any frame.
  *
  * Promises  1. Every frame is of exactly one kind, with the reason; a page of a block, of that of its head.
- *           2. Asking changes nothing, no count either.
+ *           2. Dirty is what its flags or an entry say.
+ *           3. Asking changes nothing, no count either.
  * Linux     Understanding the Linux Kernel, table 17-1: unreclaimable, swappable, syncable, discardable
  */
 import type { AddressSpace } from './fs.ts';
@@ -23,9 +24,10 @@ import {
   PG_unevictable,
   PG_writeback,
 } from './page_flags.ts';
-import { NO_SLOT } from './page_table.ts';
+import { NO_SLOT, PTE_DIRTY } from './page_table.ts';
 import type { Pfn } from './units.ts';
 import { VM_LOCKED } from './vm_flags.ts';
+import type { Vma } from './vma.ts';
 
 export type PageKind = 'unreclaimable' | 'swappable' | 'syncable' | 'discardable';
 
@@ -34,21 +36,34 @@ export interface KindOfPage {
   reason: string;
 }
 
-/** Before 2.6.28 a page does not know that it is locked: reclaim finds out from the regions that map it. */
-function lockedSomewhere(machine: Machine, pfn: Pfn): boolean {
+/** Some entry that maps the frame is as `asked`. */
+function someEntry(machine: Machine, pfn: Pfn, asked: (vma: Vma, slot: number) => boolean): boolean {
   const { pageTables, frames } = machine;
-  if (machine.generation.switches.unevictableList || frames.mapcount(pfn) === 0) return false;
-  let locked = false;
+  if (frames.mapcount(pfn) === 0) return false;
+  let found = false;
   const before = { ...machine.work };
   machine.rmap.walk(pfn, (vma, vpn) => {
     const slot = pageTables.slotOf(vma.vmMm.pageTables, vpn);
     const maps = slot !== NO_SLOT && pageTables.isPresent(slot) && pageTables.pfn(slot) === pfn;
-    locked ||= maps && (vma.vmFlags & VM_LOCKED) !== 0;
-    return !locked;
+    found ||= maps && asked(vma, slot);
+    return !found;
   });
   // Who asks from outside is no work of the kernel's.
   Object.assign(machine.work, before);
-  return locked;
+  return found;
+}
+
+/** Before 2.6.28 a page does not know that it is locked: reclaim finds out from the regions that map it. */
+function lockedSomewhere(machine: Machine, pfn: Pfn): boolean {
+  return (
+    !machine.generation.switches.unevictableList && someEntry(machine, pfn, (vma) => (vma.vmFlags & VM_LOCKED) !== 0)
+  );
+}
+
+/** A store through an entry is known to the entry alone until somebody looks at it: tryToUnmap does, before it gives up the page. */
+function isDirty(machine: Machine, pfn: Pfn): boolean {
+  const { frames, pageTables } = machine;
+  return frames.has(pfn, PG_dirty) || someEntry(machine, pfn, (_vma, slot) => pageTables.has(slot, PTE_DIRTY));
 }
 
 /** What reclaim could do with the frame. */
@@ -77,7 +92,7 @@ export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
   if (word === 0) return is('unreclaimable', 'allocated by the kernel');
   if ((word & PAGE_MAPPING_ANON) !== 0) {
     if (!frames.has(pfn, PG_swapbacked)) return is('discardable', 'anonymous, given up with MADV_FREE');
-    if (frames.has(pfn, PG_swapcache) && !frames.has(pfn, PG_dirty | PG_writeback)) {
+    if (frames.has(pfn, PG_swapcache) && !frames.has(pfn, PG_writeback) && !isDirty(machine, pfn)) {
       return is('swappable', 'anonymous, and its copy in the swap area is good: it goes without a write');
     }
     return is('swappable', 'anonymous: its content goes to the swap area');
@@ -85,7 +100,7 @@ export function kindOfPage(machine: Machine, pfn: Pfn): KindOfPage {
   const { host } = machine.mappings[word / 4] as AddressSpace;
   if (host.kind === 'tmpfs') return is('swappable', 'shared memory or tmpfs: its content goes to the swap area');
   const what = host.kind === 'bdev' ? 'a buffer page of a block device' : 'a page of a file on disk';
-  if (frames.has(pfn, PG_dirty)) return is('syncable', `${what}: dirty, must be written first`);
+  if (isDirty(machine, pfn)) return is('syncable', `${what}: dirty, must be written first`);
   if (frames.has(pfn, PG_writeback)) return is('syncable', `${what}: being written`);
   return is('syncable', `${what}: clean, equal to the disk`);
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { PAGE, RW, Space } from '../../test/space.ts';
 import { filemapGetPage, filemapRead } from './filemap.ts';
 import { doMadvise } from './madvise.ts';
+import { PG_dirty, PG_swapcache } from './page_flags.ts';
 import { MADV_DONTNEED, MADV_GUARD_INSTALL, MAP_PRIVATE, MAP_SHARED, PROT_READ } from './uapi.ts';
 import type { Pgoff } from './units.ts';
 import { frameAt, whoMaps } from './who.ts';
@@ -27,7 +28,7 @@ test('a page of its own: frame, anon_vma, one entry', () => {
     parents: [],
     inVain: [],
   });
-  expect(who.flags).toEqual(['uptodate', 'lru', 'swapbacked', 'anon_exclusive']);
+  expect(who.flags).toEqual(['uptodate', 'lru', 'anon_exclusive', 'swapbacked']);
   expect(who.mappers).toEqual([
     {
       pid: 100,
@@ -169,3 +170,24 @@ test('the frame at an address, or none', () => {
     frameAt(s.machine, s.mm, s.vpn(5000)),
   ]).toEqual([s.pfn(0), null, null]);
 });
+
+for (const { kernel, flags, index } of [
+  { kernel: '6.18', flags: ['uptodate', 'dirty', 'lru', 'swapcache', 'anon_exclusive', 'swapbacked'], index: PAGE },
+  { kernel: '2.6.24', flags: ['uptodate', 'dirty', 'lru', 'active', 'swapcache'], index: PAGE },
+  { kernel: '2.5.59', flags: ['uptodate', 'dirty', 'lru', 'active', 'direct'], index: 0x123 },
+  { kernel: '2.4.19', flags: ['referenced', 'uptodate', 'dirty', 'lru'], index: 0x123 },
+]) {
+  test(`${kernel}: flags and index are those of its own struct page`, () => {
+    const s = new Space({ kernel });
+    s.map(0, 1);
+    s.store(0);
+    s.machine.lru.drain();
+    const pfn = s.pfn(0);
+    const { frames } = s.machine;
+    const old = kernel < '2.6';
+    expect(whoMaps(s.machine, pfn).index).toBe(old ? null : index);
+    frames.set(pfn, PG_swapcache | PG_dirty);
+    frames.setPrivate(pfn, 0x123);
+    expect(whoMaps(s.machine, pfn)).toMatchObject({ flags, index });
+  });
+}

@@ -9,10 +9,11 @@ import { AddressSpace } from './fs.ts';
 import { type KindOfPage, kindOfPage } from './kinds.ts';
 import { StableNode } from './ksm_page.ts';
 import type { Machine, MappingOwner } from './machine.ts';
-import { PAGE_MAPPING_FLAGS, PG_lru, pageFlagNames } from './page_flags.ts';
+import { PAGE_MAPPING_ANON, PAGE_MAPPING_FLAGS, PG_lru, PG_swapcache } from './page_flags.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from './page_table.ts';
 import { AnonVma } from './rmap/anon_vma.ts';
 import { isNonlinear } from './rmap/nonlinear.ts';
+import { flagWords } from './struct_page_flags.ts';
 import { addrOf, NO_VPN, type Pfn, type Vpn } from './units.ts';
 import { type Vma, vmaAddress } from './vma.ts';
 
@@ -42,6 +43,7 @@ export interface WhoVma {
 export interface WhoMaps {
   pfn: number;
   zone: string;
+  /** As this kernel names them. */
   flags: string[];
   refcount: number;
   mapcount: number;
@@ -49,9 +51,11 @@ export interface WhoMaps {
   mapping: { word: number; anonBit: number; kind: 'none' | 'anon_vma' | 'inode' | 'ksm'; id: number; name: string };
   /** What the object is made of, in kernels where that is not a tree. */
   object?: string;
-  index: number;
+  /** Null: this kernel has none for such a page. */
+  index: number | null;
   token: number;
   lru: string;
+  /** '': nobody is charged. */
   memcg: string;
   reclaim: KindOfPage;
   /** anon_vmas up to the root, or nothing. */
@@ -92,7 +96,7 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
   return {
     pfn,
     zone: machine.zones[frames.zoneIndex(pfn)]!.name,
-    flags: pageFlagNames(frames.allFlags(pfn)),
+    flags: flagWords(machine, pfn),
     refcount: frames.refcount(pfn),
     mapcount: frames.mapcount(pfn),
     mapping: {
@@ -103,10 +107,10 @@ export function whoMaps(machine: Machine, pfn: Pfn): WhoMaps {
       name: owner instanceof AddressSpace ? owner.host.name : '',
     },
     ...(owner === null || machine.rmap.objectOf === undefined ? {} : { object: machine.rmap.objectOf(pfn) }),
-    index: frames.index(pfn),
+    index: indexOf(machine, pfn),
     token: frames.token(pfn),
     lru: frames.has(pfn, PG_lru) ? machine.generation.lruNames[machine.lru.listOf(pfn)]! : 'none',
-    memcg: machine.memcgs[frames.memcg(pfn)]?.name ?? '',
+    memcg: frames.memcg(pfn) === 0 ? '' : machine.memcgs[frames.memcg(pfn)]!.name,
     reclaim,
     parents: owner instanceof AnonVma ? parentsOf(owner) : [],
     mappers,
@@ -129,6 +133,13 @@ export function frameAt(machine: Machine, pageTables: Vma['vmMm'], vpn: Vpn): Pf
   const slot = machine.pageTables.slotOf(pageTables.pageTables, vpn);
   if (slot === NO_SLOT || !machine.pageTables.isPresent(slot)) return null;
   return machine.pageTables.pfn(slot);
+}
+
+/** page->index. Before anonymous pages had one, it was the slot of a page in the swap cache. */
+function indexOf({ frames, generation }: Machine, pfn: Pfn): number | null {
+  const isAnon = (frames.mapping(pfn) & PAGE_MAPPING_ANON) !== 0;
+  if (!isAnon || generation.switches.indexesAnon) return frames.index(pfn);
+  return frames.has(pfn, PG_swapcache) ? frames.private_(pfn) : null;
 }
 
 /** What a page->mapping word names; null: nothing that is there any more. */

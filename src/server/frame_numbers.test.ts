@@ -26,5 +26,5 @@ test('no frame, slot or range of memory is in it; what is present, swapped, shar
   expect(hidden.frames).toBe(null);
   expect(hidden.texts.has('iomem')).toBe(false);
   expect(hidden.texts.has('meminfo')).toBe(known.texts.has('meminfo'));
-  expect(hidden.missing).toContainEqual({ what: 'frame numbers', why: 'not asked for', count: 1 });
+  expect(hidden.missing).toContainEqual({ what: 'frame numbers', why: 'serve was started without --frames', count: 1 });
 });

@@ -18,6 +18,6 @@ export function withoutFrameNumbers(snapshot: HostSnapshot): HostSnapshot {
     frames: null,
     entries: { ...entries, value: new Uint32Array(entries.value.length), bits: entries.bits.map(hidden) },
     texts: new Map([...texts].filter(([name]) => name !== 'iomem')),
-    missing: [...missing, { what: 'frame numbers', why: 'not asked for', count: 1 }],
+    missing: [...missing, { what: 'frame numbers', why: 'serve was started without --frames', count: 1 }],
   };
 }

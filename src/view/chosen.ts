@@ -3,12 +3,12 @@
  */
 import { placeIn, whoMapsFrame } from '../host/who/who.ts';
 import { NO_SLOT, PTE_DIRTY, PTE_FILE, PTE_RW, PTE_YOUNG } from '../mm/page_table.ts';
+import { flagWords } from '../mm/struct_page_flags.ts';
 import { addrOf, type Pfn, swpOffset, swpType, type Vpn, vpnOf } from '../mm/units.ts';
 import type { Vma } from '../mm/vma.ts';
 import { whoMaps } from '../mm/who.ts';
 import { permsText, vmaName } from '../proc/maps.ts';
 import type { Selection } from './selection.ts';
-import { flagWords } from './struct_page_flags.ts';
 import type { HostSubject, MachineSubject, Subject } from './subject.ts';
 
 export interface ChosenFrame {
@@ -61,7 +61,7 @@ function frameOfMachine({ machine }: MachineSubject, pfn: number): ChosenFrame |
       ? `page ${index} of ${mapping.name}`
       : mapping.kind === 'none'
         ? null
-        : `${mapping.kind} ${mapping.id}, index 0x${index.toString(16)}`;
+        : `${mapping.kind} ${mapping.id}${index === null ? '' : `, index 0x${index.toString(16)}`}`;
   const { kind, reason } = reclaim;
   const flags = flagWords(machine, pfn as Pfn);
   return { pfn, zone, flags, refcount, mapcount, list: lru === 'none' ? null : lru, kind, reason, owner };

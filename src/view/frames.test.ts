@@ -268,6 +268,15 @@ test('a host that hid its frames says so, and has zones all the same', () => {
   const snapshot = { ...hostOfFrames([], [zone]), frames: null };
   const host = new HostSubject(snapshot);
   expect(frames(host, 'kind')).toMatchObject({ frames: 0, missing: expect.stringContaining('kpageflags') });
+  // As serve gives it (server/frame_numbers.ts).
+  const why = 'serve was started without --frames';
+  const missing = [
+    { what: 'frames', why: 'not asked for', count: 1 },
+    { what: 'frame numbers', why, count: 1 },
+  ];
+  expect(frames(new HostSubject({ ...snapshot, missing }), 'kind').missing).toBe(
+    `This snapshot has no frames: ${why}.`,
+  );
   expect(zones(host).zones).toMatchObject([{ name: 'Normal', spanned: 1000, boost: null, blocks: null, types: null }]);
   expect([structPage(host, 0), frameLine(host, 0)]).toEqual([null, null]);
 });

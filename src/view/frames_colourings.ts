@@ -27,7 +27,7 @@ import {
 } from './frames_legend.ts';
 import { framesOfMachine } from './frames_machine.ts';
 import type { FrameSource, Painting, ZoneSpan } from './frames_source.ts';
-import type { Subject } from './subject.ts';
+import type { HostSubject, Subject } from './subject.ts';
 
 export interface FramesAnswer {
   readonly colouring: Colouring;
@@ -50,12 +50,19 @@ function sourceOf(subject: Subject): FrameSource | null {
 export function frames(subject: Subject, colouring: Colouring): FramesAnswer {
   const source = sourceOf(subject);
   if (source === null) {
-    const missing = 'This snapshot has no frames: whoever took it could not read /proc/kpageflags (it needs root).';
+    const missing = whyNone(subject as HostSubject);
     return { colouring, says: '', missing, frames: 0, zones: [], categories: new Uint8Array(0), legend: [] };
   }
   const { says, categories, legend } = PAINTERS[colouring](source);
   const { frames: count, zones } = source;
   return { colouring, says, missing: null, frames: count, zones, categories, legend: counted(legend, categories) };
+}
+
+function whyNone({ snapshot: { missing } }: HostSubject): string {
+  const why = (file: string) => missing.find(({ what }) => what === file)?.why;
+  const notGiven = why('frame numbers') ?? why('frames');
+  if (notGiven !== undefined) return `This snapshot has no frames: ${notGiven}.`;
+  return 'This snapshot has no frames: whoever took it could not read /proc/kpageflags (it needs root).';
 }
 
 /** 1 for each frame that a process maps, alone or with others; null: there is no such process, or no frames. */

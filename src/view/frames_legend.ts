@@ -85,7 +85,13 @@ export type ViewKind = FrameKind | 'swap_cache' | 'cpu_free';
 export const VIEW_KINDS: readonly (Uncounted & { readonly key: ViewKind })[] = (
   [
     ['free', 'free', '·', 'free', 'In a block of the buddy system.'],
-    ['cpu_free', 'free, on a CPU’s list', ',', 'cpu', 'Free, and in no block: a CPU keeps it for its next allocation.'],
+    [
+      'cpu_free',
+      'free, on a CPU’s list',
+      ',',
+      'cpu',
+      'Free, and in no block: a CPU (in 2.4 a task that reclaims) keeps it for its next allocation.',
+    ],
     ['anon', 'anonymous', 'a', 'p0', 'Memory of processes without a file behind it: heap, stack, private copies.'],
     ['anon_huge', 'anonymous, large folio', 'A', 'p5', 'The same in a block of several pages (transparent huge page).'],
     ['swap_cache', 'in the swap cache', 'w', 'p4', 'It has a slot in the swap area: on its way out, or just back.'],
@@ -142,7 +148,7 @@ export const BASE: readonly Uncounted[] = [
     'free, on a CPU’s list',
     ',',
     'cpu',
-    'Free, and in no block: a CPU keeps it for its next allocation.',
+    'Free, and in no block: a CPU (in 2.4 a task that reclaims) keeps it for its next allocation.',
   ),
 ];
 

@@ -242,7 +242,7 @@ function ageOf(machine: Machine, bits: Uint8Array): Painting {
     };
   }
   return {
-    says: `Linux ${generation.version} keeps no age: only whether a page was used since the last look, by three bits. Looking clears them.`,
+    says: `Linux ${generation.version} keeps no age: only whether a page was used since the last look: accessed and PG_referenced, which a look clears, and PG_active.`,
     legend: [
       USED,
       category('referenced', 'PG_referenced', 'r', 'p5', 'Its first use was noted; the next one makes it active.'),

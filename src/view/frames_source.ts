@@ -73,7 +73,7 @@ export const SYNCABLE = 2;
 export const DISCARDABLE = 3;
 export const FOUR_KINDS: readonly Uncounted[] = [
   category('unreclaimable', 'unreclaimable', 'U', 'p7', 'Must stay: locked, under I/O, or pinned by the kernel.'),
-  category('swappable', 'swappable', 'w', 'p0', 'Its content goes to the swap area first.'),
+  category('swappable', 'swappable', 'w', 'p0', 'Its content goes to the swap area first, unless it is there already.'),
   category('syncable', 'syncable', 'y', 'p2', 'A page of a file on disk: written if it is dirty, then free.'),
   category(
     'discardable',

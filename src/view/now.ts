@@ -1,6 +1,7 @@
 /**
  * Where a subject stands: what the page shows at all times.
  */
+import { ProgramPlayer } from '../lab/program_player.ts';
 import { Replay } from '../lab/replay.ts';
 import type { Subject } from './subject.ts';
 
@@ -13,6 +14,8 @@ export interface Now {
   readonly most: number | null;
   /** The program has ended, too. */
   readonly ended: boolean;
+  /** A process was killed, for its memory could not be had (OOM). */
+  readonly killed: boolean;
   /** Share of the recording that is behind us, 0 to 1; null where length says it. */
   readonly share: number | null;
   /** The machine's clock; of a host, when it was looked at (since 1970). */
@@ -52,6 +55,7 @@ export function nowOf(subject: Subject): Now {
       length: 0,
       most: 0,
       ended: true,
+      killed: false,
       share: null,
       clockNs: snapshot.takenAtMs * 1e6,
       frames: snapshot.frames?.count ?? 0,
@@ -70,6 +74,7 @@ export function nowOf(subject: Subject): Now {
     length: isReplay ? length : subject.stepsOfProgram,
     most: isReplay ? (length ?? subject.recordedEvents) : subject.stepsOfProgram,
     ended: timeline.ended,
+    killed: isReplay ? player.oomKilled : player instanceof ProgramPlayer && player.results.some((one) => one?.died),
     share: isReplay ? player.progress : null,
     clockNs: machine.clock.now,
     frames: machine.frames.frames,

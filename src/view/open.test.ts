@@ -71,6 +71,21 @@ describe('open: what it is taken for', () => {
     expect(new TextDecoder().decode(unpacked(Buffer.concat(parts), 'x'))).toBe('one, two, three');
   });
 
+  const TOO_LARGE = 2 ** 46;
+  for (const { name, bytes, choice } of [
+    { name: 'ram', bytes: zipf, choice: { ramBytes: TOO_LARGE } },
+    { name: 'swap', bytes: zipf, choice: { swapBytes: TOO_LARGE } },
+    { name: 'limit', bytes: zipf, choice: { kernel: '2.4.19', limitBytes: TOO_LARGE } },
+    { name: 'memory', bytes: bytesOf(PROGRAM), choice: { programRamBytes: TOO_LARGE } },
+  ]) {
+    test(`more memory than a page can hold the frames of is refused in words: ${name}`, async () => {
+      const opened = await open({ name: 'x.mmp', bytes });
+      expect(() => begin(opened, { ...MACHINE_CHOICE, ...choice })).toThrow(
+        `${name}: 65536.0 GiB cannot be had here: 64.0 GiB is the most`,
+      );
+    });
+  }
+
   test('a program is refused at its line, when a machine is made for it', async () => {
     const opened = await open({ name: 'a.mmp', bytes: bytesOf('%mmp 1\n1 mmap(') });
     expect(() => begin(opened, MACHINE_CHOICE)).toThrow(/^a\.mmp:2: /);
@@ -86,6 +101,24 @@ describe('a session', () => {
     expect(session.seek(2)).toMatchObject({ step: 2, line: 5, minorFaults: 2 });
     expect(session.seek(3)).toMatchObject({ step: 3, line: null });
     expect(session.seek(1)).toMatchObject({ step: 1, line: 3, minorFaults: 0 });
+  });
+
+  test('a recording that is killed at once says so', async () => {
+    const session = new Session();
+    await session.open({ name: 'zipf', bytes: zipf }, { ...MACHINE_CHOICE, limitBytes: 4096 });
+    expect(session.seek(Number.POSITIVE_INFINITY)).toMatchObject({ step: 0, ended: true, killed: true });
+    await session.open({ name: 'zipf', bytes: zipf }, MACHINE_CHOICE);
+    expect(session.seek(100)).toMatchObject({ ended: false, killed: false });
+  });
+
+  test('a program that takes more than there is was killed, and before that was not', async () => {
+    const program = PROGRAM.replaceAll('8192', String(15 * 2 ** 20));
+    const session = new Session();
+    await session.open(
+      { name: 'a.mmp', bytes: bytesOf(program) },
+      { ...MACHINE_CHOICE, programRamBytes: 16 * 2 ** 20 },
+    );
+    expect([1, 2, 1].map((step) => session.seek(step).killed)).toEqual([false, true, false]);
   });
 
   test('what cannot be opened leaves what was open', async () => {

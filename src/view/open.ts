@@ -10,9 +10,13 @@ import { Gunzip } from 'fflate';
 import { Decompress } from 'fzstd';
 import { readSnapshotBytes } from '../host/file/snapshot_unpack.ts';
 import type { HostSnapshot } from '../host/snapshot.ts';
+import { limitKind } from '../lab/limit.ts';
+import { formatSize } from '../lab/options.ts';
 import { ProgramPlayer } from '../lab/program_player.ts';
 import { replayTimeline } from '../lab/run.ts';
 import { type Player, Timeline } from '../lab/timeline.ts';
+import { InputError } from '../mm/bug.ts';
+import { generationNamed } from '../mm/generations/index.ts';
 import { parseMmp } from '../syscalls/mmp.ts';
 import type { Recording } from '../trace/bodies.ts';
 import { RecordingError } from '../trace/error.ts';
@@ -62,9 +66,22 @@ export async function open({ name, bytes }: Source, before: HostSnapshot | null 
   throw new RecordingError(name, '', plain.length === 0 ? 'is empty' : `is none of what this page reads: ${known}`);
 }
 
+/** A frame costs 46 bytes here (mm/memmap.ts), and a page of a browser has some GiB. */
+const MOST_MEMORY = 2 ** 36;
+
+function refuseTooLarge({ kernel, ramBytes, swapBytes, programRamBytes, limitBytes }: MachineChoice): void {
+  const isMachine = limitBytes !== null && limitKind(generationNamed(kernel)) === 'mem=';
+  const sizes = { ram: ramBytes, swap: swapBytes, memory: programRamBytes ?? 0, limit: isMachine ? limitBytes : 0 };
+  for (const [name, bytes] of Object.entries(sizes)) {
+    if (bytes <= MOST_MEMORY) continue;
+    throw new InputError(name, 0, `${formatSize(bytes)} cannot be had here: ${formatSize(MOST_MEMORY)} is the most`);
+  }
+}
+
 /** A machine at its first step, or the host. Throws InputError for a program that is none, and for a machine that cannot be. */
 export function begin(opened: Opened, choice: MachineChoice): Subject {
   if (opened.kind === 'snapshot') return opened.subject;
+  refuseTooLarge(choice);
   if (opened.kind === 'recording') {
     const settings = { budgetBytes: CHECKPOINT_BYTES };
     const timeline = replayTimeline(opened.recording, opened.survey, choice, settings);

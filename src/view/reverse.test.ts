@@ -295,6 +295,8 @@ test.each([
       words,
     );
     expect(Object.keys(said).includes('cgroup')).toBe(subject.machine.generation.cgroups);
+    const charged = page.fields.find(({ name }) => name === 'memcg_data')?.value;
+    if (charged !== undefined) expect(charged).toBe(`charged to ${said['cgroup']}`);
     expect(answer.nodes.find(({ kind }) => kind === 'slot')?.lines[1]).toBe(`swap_map ${swapMap}`);
   },
 );

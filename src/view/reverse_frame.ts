@@ -26,10 +26,10 @@ import { AnonVma } from '../mm/rmap/anon_vma.ts';
 import { AnonVmaList } from '../mm/rmap/anon_vma_list.ts';
 import { NonlinearFileVmas, nonlinearVmas } from '../mm/rmap/nonlinear.ts';
 import { PteChainRmap } from '../mm/rmap/pte_chain.ts';
+import { flagWords } from '../mm/struct_page_flags.ts';
 import { type Pfn, type SwapEntry, swpOffset, swpType } from '../mm/units.ts';
 import { ownerOf, type WhoMaps } from '../mm/who.ts';
 import { counted, type Field, field, hex, type NewNode, type TaggedWord } from './reverse_graph.ts';
-import { flagWords } from './struct_page_flags.ts';
 
 const HUGE_ZERO_PAGES = 512;
 
@@ -70,7 +70,7 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
   const count = isSince(version, '4.6') ? '_refcount' : hasMapcount ? '_count' : 'count';
   const lines = [
     `${count} ${who.refcount}${hasMapcount ? ` · mapcount ${who.mapcount}` : ''}`,
-    ...(known && (hasMapcount || !isAnon) ? [`index ${isAnon ? hex(who.index) : who.index}`] : []),
+    ...(known && (hasMapcount || !isAnon) ? [`index ${isAnon ? hex(frames.index(pfn)) : frames.index(pfn)}`] : []),
     ...(frames.has(pfn, PG_anon_exclusive) ? ['anon_exclusive'] : []),
     ...(large === undefined ? [] : [`folio of ${folioPages(machine, compoundHead(machine, pfn))} pages`]),
   ];
@@ -83,10 +83,10 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
     field(count, who.refcount, 'whoever holds it: entries, the page cache, somebody who works on it'),
     field(hasMapcount ? '_mapcount + 1' : '(mapcount)', who.mapcount, mapcountSays),
     field('mapping', mappingWord(machine, pfn).pointer, mappingWord(machine, pfn).says),
-    indexField(machine, pfn, who.index, isAnon, known),
+    indexField(machine, pfn, frames.index(pfn), isAnon, known),
     field('list', who.lru, 'the queue of reclaim on which it waits'),
     field('reclaim', who.reclaim.kind, who.reclaim.reason),
-    ...(machine.generation.cgroups && known ? [field('cgroup', who.memcg, 'who is charged for it')] : []),
+    ...(machine.generation.cgroups && known ? [field('cgroup', who.memcg || 'nobody', 'who is charged for it')] : []),
     ...(large === undefined
       ? []
       : [

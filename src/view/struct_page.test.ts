@@ -115,3 +115,15 @@ test('a host shows the words of its files, and no bytes', () => {
   );
   expect(structPage(host, 10 ** 9)).toBeNull();
 });
+
+test('2.5.59: PG_direct is a bit of the word while one entry maps the page, and none of a chain', () => {
+  const subject = subjectOf('2.5.59');
+  const seen = new Set<string>();
+  for (let n = 0; n < subject.machine.frames.frames; n++) {
+    const page = structPage(subject, n)!;
+    const direct = fieldOf(page, 'flags').bits!.some(({ bit, name }) => bit === 16 && name === 'PG_direct');
+    expect([n, direct]).toEqual([n, fieldOf(page, 'pte').raw === 'direct']);
+    seen.add(fieldOf(page, 'pte').raw);
+  }
+  expect([...seen].toSorted()).toEqual(['&pte_chain', 'NULL', 'direct']);
+});

@@ -5,9 +5,10 @@
  * Promises  1. Fields stand in the order of the struct; offsets and sizes are those of x86.
  *           2. Only looks.
  */
+
+import type { ShownBit } from '../mm/struct_page_flags.ts';
 import type { Pfn } from '../mm/units.ts';
 import { structPage_2_4 } from './struct_page_2_4.ts';
-import type { ShownBit } from './struct_page_flags.ts';
 import { structPageOfHost } from './struct_page_host.ts';
 import { LAYOUT_2_5, LAYOUT_2_6, LAYOUT_3, LAYOUT_6_1, LAYOUT_6_18, type Layout } from './struct_page_layouts.ts';
 import type { FieldValue } from './struct_page_values.ts';

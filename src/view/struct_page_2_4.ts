@@ -6,10 +6,10 @@
 import type { Machine } from '../mm/machine.ts';
 import { hasZoneBits, zoneBits } from '../mm/page_flags_2_4.ts';
 import { structPage, structPageBytes, structPageFields } from '../mm/struct_page_2_4.ts';
+import { flagTable } from '../mm/struct_page_flags.ts';
 import type { Pfn, SwapEntry } from '../mm/units.ts';
 import { swpOffset, swpType } from '../mm/units.ts';
 import type { StructField, StructPageAnswer } from './struct_page.ts';
-import { flagTable } from './struct_page_flags.ts';
 import { type FieldValue, lruField, refcountField } from './struct_page_values.ts';
 
 const TYPES: Readonly<Record<string, readonly [type: string, says: string]>> = {

@@ -61,7 +61,7 @@ export const LAYOUT_2_5: Layout = {
       'struct list_head',
       8,
       8,
-      () => ({ raw: '–', value: 'on its mapping’s list of clean, dirty or locked pages; not kept here' }),
+      () => ({ raw: '–', value: 'on its mapping’s list of clean, dirty, locked or io pages; not kept here' }),
       'Its place among the pages of its file.',
     ),
     field(

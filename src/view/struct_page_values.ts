@@ -23,9 +23,9 @@ import {
   PG_table,
   PG_tail,
 } from '../mm/page_flags.ts';
+import { isDirect, type ShownBit, shownBits, wordOf } from '../mm/struct_page_flags.ts';
 import { NO_PFN, type Pfn, type SwapEntry, swpOffset, swpType } from '../mm/units.ts';
 import { migrateTypes } from './frames_zones.ts';
-import { type ShownBit, shownBits, wordOf } from './struct_page_flags.ts';
 
 /** A field's content. */
 export interface FieldValue {
@@ -44,7 +44,7 @@ const hex = (n: number): string => `0x${n.toString(16)}`;
 const ZERO: FieldValue = { raw: '0', value: 'not used now' };
 
 export function flagsField(machine: Machine, pfn: Pfn): FieldValue {
-  const shown = shownBits(machine, machine.frames.allFlags(pfn));
+  const shown = shownBits(machine, pfn);
   const zone = machine.zones[machine.frames.zoneIndex(pfn)]!;
   const top = `zone ${zone.name}, node ${zone.pgdat.nid} in its top bits`;
   const { multiGen } = machine;
@@ -211,15 +211,14 @@ function listName(machine: Machine, pfn: Pfn): string {
 
 export function memcgField({ frames, memcgs }: Machine, pfn: Pfn): FieldValue {
   const id = frames.memcg(pfn);
-  if (id === 0) return { raw: '0', value: 'charged to nobody' };
-  return { raw: `&mem_cgroup ${id}`, value: `charged to ${memcgs[id]!.name}` };
+  return { raw: id === 0 ? '0' : `&mem_cgroup ${id}`, value: `charged to ${id === 0 ? 'nobody' : memcgs[id]!.name}` };
 }
 
 /** 2.5: the entries that map the page. */
-export function pteField({ frames }: Machine, pfn: Pfn): FieldValue {
-  const count = frames.mapcount(pfn);
+export function pteField(machine: Machine, pfn: Pfn): FieldValue {
+  const count = machine.frames.mapcount(pfn);
   if (count === 0) return { raw: 'NULL', value: 'no entry maps it' };
-  if (count === 1)
-    return { raw: 'direct', value: 'PG_direct: the one entry that maps it, or a chain that has shrunk to one' };
-  return { raw: '&pte_chain', value: `a chain with ${count} entries: reclaim meets these and no others` };
+  if (isDirect(machine, pfn)) return { raw: 'direct', value: 'PG_direct: the one entry that maps it' };
+  const entries = count === 1 ? 'one entry' : `${count} entries`;
+  return { raw: '&pte_chain', value: `a chain with ${entries}: reclaim meets no others` };
 }

@@ -2,7 +2,8 @@
  * What a run counts on its way from beginning to end: the curves of the Time view.
  *
  * Owns      the samples, at most MOST_ROWS of them, one for each so many steps. When there are more, every second goes.
- * Promises  1. Counters stand as they are at the sample, since the run began: what happened between two samples is their difference.
+ * Promises  1. Counters stand as they are at the sample, since the machine began, the program's start with it (as
+ *              `revmap run` counts): what happened between two samples is their difference.
  *           2. What a kernel does not count has no column.
  *
  *   step      clock      minor  major  scanned  …  free of Normal  RSS of process 1
@@ -130,8 +131,7 @@ export class Series {
     const gauges: (() => number)[] = [];
     const add = (group: Group, id: string, says: string, counts: boolean, gauge: () => number): void => {
       this.columns.push({ id, says, group, counts });
-      const start = counts ? gauge() : 0;
-      gauges.push(() => gauge() - start);
+      gauges.push(gauge);
     };
     add('faults', 'minor_fault', 'minor faults', true, () => player.faults.minor);
     add('faults', 'major_fault', 'major faults', true, () => player.faults.major);

@@ -207,9 +207,10 @@ function Events({ engine, family }: { engine: Engine; family: string }) {
   );
 }
 
-function whereOf({ step, length, most, ended, clockNs }: Now): string {
+function whereOf({ step, length, most, ended, killed, clockNs }: Now): string {
   const of = most === null ? '' : ` of ${length === null ? 'at most ' : ''}${grouped(length ?? most)}`;
-  return `step ${grouped(step)}${of}${ended ? ' · ended' : ''} · ${duration(clockNs)}`;
+  const end = killed ? ' · out of memory: killed' : ended ? ' · ended' : '';
+  return `step ${grouped(step)}${of}${end} · ${duration(clockNs)}`;
 }
 
 function Slider({ engine }: { engine: Engine }) {

@@ -80,7 +80,7 @@ export const kinds: Lesson = {
       title: 'A file without a disk',
       text: [
         'Notes is a file, too, but of tmpfs: it lives in memory only. Mapped or not, its pages can go to the swap area and nowhere else.',
-        'So the pages of tmpfs, and with them all shared memory, are *swappable* like private ones.',
+        'So the pages of tmpfs are *swappable* like private ones, and with them shared memory without a file, which the kernel keeps in a tmpfs of its own.',
       ],
       stand: at(9),
       select: [1, S],

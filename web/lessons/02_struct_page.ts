@@ -88,7 +88,7 @@ export const structPage: Lesson = {
       title: 'The same in 2.4',
       text: [
         'In Linux 2.4 struct page has no `_mapcount`, and the `mapping` of a private page is empty: nobody can say who maps it.',
-        'Only `count` is there, {0} for the page that process 1 still has. To find the entry, the kernel has to look through all page tables: {1} entries in this tiny machine.',
+        'Only `count` is there, {0} for the page that process 1 still has. Who wants to find the entry has to look through all page tables: {1} entries in this tiny machine.',
       ],
       stand: at(7, '2.4.19'),
       select: FIRST,

@@ -83,8 +83,8 @@ export const chains: Lesson = {
     {
       title: 'An entry for each entry',
       text: [
-        'Linux 2.5 remembered it: each page had a list of its page-table entries, `pte_chain`. The walk visits {0}, and never one in vain.',
-        'But every fork and every exit had to write to the list of every page. That was too dear, and 2.6 went over to objects.',
+        'Linux 2.5 remembered it, and 2.6 up to 2.6.6: each page had a list of its page-table entries, `pte_chain`. The walk visits {0}, and never one in vain.',
+        'But every fork and every exit had to write to the list of every page. That was too dear: 2.6.7 went over to objects.',
       ],
       stand: at(10, '2.5.59'),
       select: LAST,

@@ -69,7 +69,7 @@ export const secondChance: Lesson = {
       title: 'Evicted',
       text: [
         'The stream goes on, and nobody used the book meanwhile. At its second visit the scan finds it old, takes it out of the page table, and frees it.',
-        'In the page cache a *shadow* stays in its place. It says when this was, counted in evictions.',
+        'In the page cache a *shadow* stays in its place. It says when this was, on a clock that moves with every page that is evicted or made active.',
       ],
       stand: at(7),
       select: [1, A],
@@ -83,7 +83,7 @@ export const secondChance: Lesson = {
     {
       title: 'A refault',
       text: [
-        'At the end the program reads the book again. The fault finds the shadow, and counts how many pages were evicted since. If they are no more than the active pages of files, the book could have stayed in their place. (What other programs use counts, too: here a gibibyte, as on the machine where such programs are recorded.)',
+        'At the end the program reads the book again. The fault finds the shadow, and counts how many pages were evicted or made active since. If they are no more than the active pages of files, the book could have stayed in their place. (What other programs use counts, too: here a gibibyte, as on the machine where such programs are recorded.)',
         'So it is a *refault*: {0} pages came back, and they go to `active_file` at once, {1} of them. There the stream cannot reach them.',
       ],
       stand: at(12),

@@ -75,8 +75,8 @@ export const nonlinear: Lesson = {
     {
       title: 'No formula, no way back',
       text: [
-        'The region is marked nonlinear, and is in the file’s tree no more. It stands on a list of its own. To find who maps a page, the kernel has to look at *every entry* of every region on that list.',
-        'The child has such a region, too, and has put another page to its first place. Page 7 may be in {0} regions, {1} of them in vain.',
+        'The region is marked nonlinear, and is in the file’s tree no more. It stands on a list of its own, and where a page is in it, only its entries say. To see who maps page 7 we look at *every entry* of {0} regions, {1} of them in vain: the child has one, too, with another page at its first place.',
+        'The kernel does not go to such lengths. `page_referenced` does not ask these regions at all: that a page was used through them, it does not learn. `try_to_unmap` goes through them in clusters of `32` pages, and takes out *whatever* is there and was not used lately, until the page that it wanted was among it.',
       ],
       stand: at(7, '2.6.24'),
       select: FIRST,
@@ -90,7 +90,7 @@ export const nonlinear: Lesson = {
     {
       title: 'The same in 3.16',
       text: [
-        'Ten years later all of this was there still, in every function that walks: the region count is {0}, the first address shows page {1}. Hardly anybody used it.',
+        'The call came in 2002; in 3.16, of 2014, all of this was there still, in every function that walks: the region count is {0}, the first address shows page {1}. Hardly anybody used it.',
       ],
       stand: at(7, '3.16'),
       select: FIRST,
@@ -104,7 +104,7 @@ export const nonlinear: Lesson = {
     {
       title: 'Emulated',
       text: [
-        'Linux 4.0 removed it. The call is there still, but makes a new mapping each time: now there are {0} regions, and for each of them the formula holds. The first address shows page {1}, and the formula says so.',
+        'Linux 4.0, of 2015, removed it. The call is there still, but makes a new mapping each time: now there are {0} regions, and for each of them the formula holds. The first address shows page {1}, and the formula says so.',
       ],
       stand: at(5, '6.18'),
       select: FIRST,

@@ -55,7 +55,7 @@ export const pressure: Lesson = {
     {
       title: '2.4: no way from page to entry',
       text: [
-        'The same in 2.4.19. Its scan meets pages that are mapped, and can do nothing with them: it does not know by whom. When it has met enough of them, `swap_out` goes through *address spaces* instead, and takes out whatever it finds there.',
+        'The same in 2.4.19. Its scan meets pages that are mapped, and can do nothing with them: it does not know by whom. When it has met enough of them, `swap_out` goes through *address spaces* instead, and takes out what it finds there and was not used since it last came by.',
         'It looked at {0} entries on {1} such tours, to free {2} pages.',
       ],
       stand: at(9, '2.4.19'),
@@ -84,7 +84,7 @@ export const pressure: Lesson = {
     {
       title: 'In between',
       text: [
-        'Linux 2.6.24 has a reverse map, but one pair of lists for all pages. It wrote {0} pages to swap, and read back {1}. With the lists of 3.16, files apart from private memory, it is {2} again.',
+        'Linux 2.6.24 has a reverse map, but in each zone one pair of lists for pages of all kinds. It wrote {0} pages to swap, and read back {1}. With the lists of 3.16, files apart from private memory, it is {2} again.',
         'Here you see 2.6.24. Choose another kernel under “Machine”, and compare.',
       ],
       stand: at(9, '2.6.24'),

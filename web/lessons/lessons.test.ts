@@ -38,9 +38,9 @@ function answer(lesson: Lesson, subject: MachineSubject): LessonInput {
   return { numbers, selection };
 }
 
-/** Names of things have numbers, too: those are no claims. */
+/** Names of things have numbers, too, and years: those are no claims about a machine. */
 const NAMES =
-  /`[^`]*`|\{\d+\}|\b\d\.\d+(\.\d+)?\b|\b[26]\.x\b|\b([Pp]ages?|[Pp]rocess(es)?|[Ll]esson|numbers) \d+(( and | to | to page )\d+)?/g;
+  /`[^`]*`|\{\d+\}|\b\d\.\d+(\.\d+)?\b|\b[26]\.x\b|\b20\d\d\b|\b([Pp]ages?|[Pp]rocess(es)?|[Ll]esson|numbers) \d+(( and | to | to page )\d+)?/g;
 
 test('there are ten lessons of four to seven parts each, with a question', () => {
   expect(LESSONS.length).toBe(10);

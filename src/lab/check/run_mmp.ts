@@ -437,19 +437,23 @@ export class MmpRunner {
   // accesses
 
   private load(p: Process, addr: number, length: number): Outcome {
-    return this.touch(addr, length, (at) => this.system.load(p, at));
+    return this.touch(p, addr, length, (at) => this.system.load(p, at));
   }
 
   private store(p: Process, addr: number, length: number, byte: number): Outcome {
-    return this.touch(addr, length, (at) => this.system.store(p, at, byte));
+    return this.touch(p, addr, length, (at) => this.system.store(p, at, byte));
   }
 
-  /** One access to each page of the range: at `addr` itself, then at the start of each page behind. */
-  private touch(addr: number, length: number, access: (at: number) => number): Outcome {
+  /**
+   * One access to each page of the range: at `addr` itself, then at the start of each page behind. Whom the OOM killer chose meanwhile may
+   * have got its page, and is gone all the same.
+   */
+  private touch(p: Process, addr: number, length: number, access: (at: number) => number): Outcome {
     let done = 0;
     for (let at = addr; at < addr + length; at = (vpnOf(at) + 1) * PAGE_SIZE) {
       const signal = access(at);
       if (signal !== 0) return { ret: done, extra: signalOf(signal, at) };
+      if (p.exited) break;
       done += 1;
     }
     return { ret: done };
@@ -462,6 +466,7 @@ export class MmpRunner {
       const vpn: Vpn = vpnOf(at);
       const signal = this.system.load(p, at);
       if (signal !== 0) return { ret: at - addr, extra: signalOf(signal, at) };
+      if (p.exited) break;
       const from = at % PAGE_SIZE;
       const to = Math.min(PAGE_SIZE, from + end - at);
       hash.add(this.contents.bytes(readToken(this.machine, p.mm, vpn) as Token), from, to);

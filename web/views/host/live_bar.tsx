@@ -62,7 +62,9 @@ export function LiveBar({ engine }: { engine: Engine }) {
           ))}
         </select>
       </label>
-      {!source.frames && <span>Without root there are no numbers of frames: who shares a page is not known.</span>}
+      {!source.frames && (
+        <span>Served without --frames: there are no numbers of frames, and who shares a page is not known.</span>
+      )}
       <span role="status">{watch.isLooking.value ? 'looking …' : ''}</span>
       <span class="wrong" role="alert">
         {watch.error.value}

@@ -27,7 +27,7 @@ export function Memory({ engine }: { engine: Engine }) {
     return (
       <p class="empty">
         This snapshot does not say what every frame is used for. That stands in /proc/kpageflags, which only root may
-        read: <code>sudo revmap snapshot -o host.rvh.gz</code> reads it, for all frames.
+        read: <code>sudo revmap snapshot -o host.rvh.gz</code> and <code>sudo revmap serve --live --frames</code> do.
       </p>
     );
   }

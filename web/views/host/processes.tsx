@@ -57,7 +57,7 @@ export function Processes({ engine }: { engine: Engine }) {
   return (
     <section class="host-part" aria-label="Processes">
       <p class="note">
-        {plural(total.processes, 'process', 'processes')} have memory. Each adds up what it maps to RSS,{' '}
+        {plural(total.processes, 'process has', 'processes have')} memory. Each adds up what it maps to RSS,{' '}
         {bytesText(total.sum_rss_bytes)} in all; each frame once that is {bytesText(total.mapped_bytes)}. PSS shares
         them out, so PSS adds up: {bytesText(total.sum_pss_bytes)}.
         {total.not_seen > 0 && ` The pages of ${plural(total.not_seen, 'process', 'processes')} could not be seen.`}

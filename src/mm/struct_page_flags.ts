@@ -6,7 +6,7 @@
  * Promises  A bit that a kernel does not have is not shown, even where common code of the engine uses it.
  * Linux     2.4.19 include/linux/mm.h; 2.5.59, 2.6.24, 2.6.26, 3.16, 6.1, 6.18 include/linux/page-flags.h (docs/spec)
  */
-import type { Machine } from '../mm/machine.ts';
+import type { Machine } from './machine.ts';
 import {
   PG_active,
   PG_anon_exclusive,
@@ -30,9 +30,10 @@ import {
   PG_uptodate,
   PG_workingset,
   PG_writeback,
-} from '../mm/page_flags.ts';
-import { PAGE_FLAGS_2_4 } from '../mm/page_flags_2_4.ts';
-import type { Pfn } from '../mm/units.ts';
+} from './page_flags.ts';
+import { PAGE_FLAGS_2_4 } from './page_flags_2_4.ts';
+import { PteChainRmap } from './rmap/pte_chain.ts';
+import type { Pfn } from './units.ts';
 
 export interface ShownBit {
   readonly bit: number;
@@ -57,6 +58,7 @@ const SAYS: Readonly<Record<string, string>> = {
   reserved: 'the kernel’s since boot: never swapped, never freed',
   private: 'a file system keeps data with it, in `private`',
   writeback: 'being written to the disk or the swap area',
+  direct: '`pte` is the one entry that maps it, not a chain',
   compound: 'part of a block of several pages',
   head: 'the first page of a block of several',
   tail: 'a further page of a block of several',
@@ -94,6 +96,8 @@ const FLAGS_2_5 = bits([
   [11, 'reserved', PG_reserved],
   [12, 'private', PG_private],
   [13, 'writeback', PG_writeback],
+  // The reverse map knows (isDirect).
+  [16, 'direct', 0],
   [17, 'mappedtodisk', PG_mappedtodisk],
   [18, 'reclaim', PG_reclaim],
   [19, 'compound', PG_head | PG_tail],
@@ -199,10 +203,16 @@ export function flagTable({ generation }: Machine): readonly FlagBit[] {
   return BY_VERSION.get(generation.version) ?? FLAGS_6_18;
 }
 
-/** The bits of the kernel's word that these of the engine's are, lowest first. */
-export function shownBits(machine: Machine, engine: number): ShownBit[] {
+/** PG_direct of 2.5: one entry maps the frame, and page->pte is that entry and no chain. */
+export function isDirect({ rmap, frames }: Machine, pfn: Pfn): boolean {
+  return rmap instanceof PteChainRmap && frames.mapcount(pfn) === 1 && rmap.blocksOf(pfn).length === 0;
+}
+
+/** The bits of the frame's word as this kernel has it, lowest first. */
+export function shownBits(machine: Machine, pfn: Pfn): ShownBit[] {
+  const engine = machine.frames.allFlags(pfn);
   return flagTable(machine)
-    .filter((one) => (engine & one.engine) !== 0)
+    .filter((one) => (engine & one.engine) !== 0 || (one.name === 'PG_direct' && isDirect(machine, pfn)))
     .map(({ bit, name, says }) => ({ bit, name, says }));
 }
 
@@ -215,5 +225,5 @@ export function wordOf(shown: readonly ShownBit[]): number {
 
 /** The same by name, as the kernel that runs has them: `uptodate lru`. */
 export function flagWords(machine: Machine, pfn: Pfn): string[] {
-  return shownBits(machine, machine.frames.allFlags(pfn)).map(({ name }) => name.replace('PG_', ''));
+  return shownBits(machine, pfn).map(({ name }) => name.replace('PG_', ''));
 }
