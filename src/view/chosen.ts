@@ -41,6 +41,10 @@ export interface ChosenPlace {
 }
 
 export interface Chosen {
+  /** What was asked for; null: nothing. */
+  readonly pfn: number | null;
+  readonly pid: number | null;
+  /** null: there is none at this step, or none was asked for. */
   readonly frame: ChosenFrame | null;
   readonly place: ChosenPlace | null;
 }
@@ -48,6 +52,8 @@ export interface Chosen {
 export function chosen(subject: Subject, { pfn, pid, address }: Selection): Chosen {
   const isMachine = subject.kind === 'machine';
   return {
+    pfn,
+    pid,
     frame: pfn === null ? null : isMachine ? frameOfMachine(subject, pfn) : frameOfHost(subject, pfn),
     place: pid === null ? null : isMachine ? placeOfMachine(subject, pid, address) : placeOfHost(subject, pid, address),
   };

@@ -89,8 +89,20 @@ describe.skipIf(CHROMIUM === undefined)('compare (skipped: there is no Chromium)
     await page.waitForFunction((step) => location.hash.includes(`step=${step}`), first.step + 1);
     expect(await page.locator('.compare').getAttribute('data-step')).toBe(String(first.step));
     await page.waitForFunction((step) => location.hash.includes(`b.step=${step}`), first.step);
+    const headings = await page.evaluateHandle(() => {
+      const counts = document.querySelector('.compare-counts')!;
+      const seen: string[] = [];
+      const look = () => seen.push(`${counts.ariaBusy} ${counts.querySelector('h3')?.textContent}`);
+      new MutationObserver(look).observe(counts, { subtree: true, childList: true, characterData: true });
+      return seen;
+    });
     await page.getByLabel('linked: both at the same step').check();
     await bothSettled(page);
+    const [step, next] = [first.step, first.step + 1];
+    expect(await headings.jsonValue()).toContain(
+      `true The right machine is on its way: left at step ${next}, right at ${step}`,
+    );
+    expect(await page.locator('.compare-counts[aria-busy=false] h3', { hasText: 'numbers' }).count()).toBe(1);
 
     // The same page on both sides, in another frame on each.
     const [left, right] = both.map((one) => {

@@ -76,6 +76,9 @@ describe.skipIf(CHROMIUM === undefined)('the view of frames (skipped: there is n
     await settled(page);
     await drawn(page);
     expect(await whereOf()).toBe(where);
+    // Its place is told that it has no width any more.
+    await page.getByRole('button', { name: 'Lists', exact: true }).click();
+    await page.locator('.view-lists').waitFor();
     await page.close();
   });
 

@@ -79,6 +79,7 @@ describe.skipIf(CHROMIUM === undefined)('lessons (skipped: there is no Chromium)
     // The address follows a moment later.
     await page.waitForFunction(() => !location.hash.includes('lesson='));
     await page.reload();
+    await settled(page);
     await page.getByText('1 of 10 done').waitFor();
     await page.getByRole('button', { name: 'Forget my progress' }).click();
     await page.getByText('0 of 10 done').waitFor();

@@ -41,6 +41,11 @@ test.skipIf(CHROMIUM === undefined)(
       await page.reload();
       await settled(page);
       expect(await page.locator('.what').innerText()).toContain('.mmp');
+      const other = await (await browser.newContext()).newPage();
+      await other.goto(serving.url);
+      const used = "This page's link was used already. Run revmap serve again for a new one.";
+      await other.locator('.view', { hasText: used }).waitFor();
+      await other.locator('.transport [role=alert]', { hasText: used }).waitFor();
       expect(errors).toEqual([]);
       expect([...hosts]).toEqual([`127.0.0.1:${serving.port}`]);
     } finally {

@@ -84,6 +84,78 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
     await page.close();
   });
 
+  test('what is not there is said to be not there', async () => {
+    const page = await site.open('view=lessons&frame=999999999');
+    await page.locator('.chosen', { hasText: /^No frame 0x3b9ac9ff\s*This machine has frames 0 to 0x/ }).waitFor();
+    expect(await page.locator('.chosen').innerText()).not.toContain('Mapped nowhere');
+    await page.getByLabel('Go to').fill('77:0x100000100000');
+    await page.getByRole('button', { name: 'Choose', exact: true }).click();
+    await page.locator('.chosen', { hasText: /No process 77\s*None of this number lives at this step/ }).waitFor();
+    await page.close();
+  });
+
+  test('Back leads to the view and the file before, forward again, and steps are no places', async () => {
+    const page = await site.open('view=lists&step=1');
+    const places = () => page.evaluate(() => history.length);
+    const at = (words: string) => page.waitForFunction((part) => location.hash.includes(part), words);
+    await at('open=program');
+    const before = await places();
+    await page.keyboard.press('ArrowRight');
+    await at('step=2');
+    expect(await places()).toBe(before);
+    await page.getByRole('button', { name: 'Reverse map', exact: true }).click();
+    await at('view=reverse');
+    await page.locator('summary', { hasText: 'Open' }).click();
+    await page.getByRole('button', { name: /Zipf/ }).click();
+    await at('open=example%3Azipf');
+    expect(await places()).toBe(before + 2);
+    await page.goBack();
+    await page.locator('.what', { hasText: 'program.mmp' }).waitFor();
+    await settled(page);
+    expect(await page.locator('.where').innerText()).toContain('step 2');
+    await page.goBack();
+    await page.locator('.view-lists').waitFor();
+    await page.goForward();
+    await page.goForward();
+    await page.locator('.what', { hasText: 'zipf' }).waitFor();
+    await at('open=example%3Azipf');
+    expect(await places()).toBe(before + 2);
+    await page.close();
+  });
+
+  for (const { why, fragment, says } of [
+    { why: 'a link that was cut', fragment: 'open=program&program=!!!!', says: 'This link is cut or damaged' },
+    { why: 'a link to a host without one', fragment: 'open=live', says: 'no revmap serve --live is behind this page' },
+    { why: 'a link to a dropped file', fragment: 'open=dropped', says: 'open the file again' },
+  ]) {
+    test(`${why} says so, opens nothing else, and stays in the address`, async () => {
+      const page = await site.browser.newPage();
+      await page.goto(`${site.url}#view=lists&${fragment}`);
+      await page.locator('.view-lists', { hasText: says }).waitFor();
+      await page.locator('.transport [role=alert]', { hasText: says }).waitFor();
+      expect(await page.locator('.what').count()).toBe(0);
+      expect(await page.evaluate(() => location.hash)).toBe(`#view=lists&${fragment}`);
+      await page.close();
+    });
+  }
+
+  test('what cannot be read any more is said, and nothing waits for it', async () => {
+    const page = await site.open('view=reverse&step=7&page=1:0x100000100000');
+    const errors = site.errors.length;
+    await page.route('**/assets/**', (route) => route.abort());
+    const gone = 'the server of this page does not answer any more';
+    await page.getByRole('button', { name: 'Ask the other kernels' }).click();
+    await page.locator('.rev-compare td', { hasText: gone }).first().waitFor();
+    await page.getByRole('button', { name: 'Compare', exact: true }).click();
+    await page.locator('.compare-machines [role=alert]', { hasText: gone }).waitFor();
+    await page.locator('summary', { hasText: 'Open' }).click();
+    await page.getByRole('button', { name: /Zipf/ }).click();
+    await page.locator('.transport [role=alert]', { hasText: gone }).waitFor();
+    // The browser's own words about what it could not load.
+    expect(site.errors.splice(errors).filter((error) => !error.includes('Failed to load resource'))).toEqual([]);
+    await page.close();
+  });
+
   test('? lists the keys, and what is wrong is said in words', async () => {
     const page = await site.open('');
     await page.keyboard.press('?');

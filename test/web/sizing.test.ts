@@ -88,6 +88,15 @@ describe.skipIf(CHROMIUM === undefined)('sizing (skipped: there is no Chromium)'
     await page.getByRole('button', { name: 'End it' }).click();
     await page.getByRole('button', { name: 'End it' }).waitFor({ state: 'detached' });
     expect(await page.locator('.sizing-result').count()).toBe(0);
+    const errors = site.errors.length;
+    await page.route('**/assets/**worker**', (route) => route.abort());
+    await page.getByRole('button', { name: 'Replay', exact: true }).click();
+    await page
+      .locator('.sizing-form .wrong', { hasText: 'the server of this page does not answer any more' })
+      .waitFor();
+    await page.getByRole('button', { name: 'End it' }).waitFor({ state: 'detached' });
+    // The browser's own words about what it could not load.
+    expect(site.errors.splice(errors).filter((error) => !error.includes('Failed to load resource'))).toEqual([]);
     await page.close();
     const program = await site.open('view=sizing');
     await program.locator('.empty', { hasText: 'sizing needs a recording' }).waitFor();

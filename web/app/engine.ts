@@ -59,7 +59,7 @@ export class Engine {
   /** False if it could not be opened: `error` says why, and what was open still is. */
   async open(source: Source, choice: MachineChoice = this.choice.value): Promise<boolean> {
     return this.move(`opening ${source.name}`, async () => {
-      this.facts.value = await this.remote.open(source, choice);
+      this.facts.value = await Promise.race([this.remote.open(source, choice), this.port.broken]);
       this.source.value = source;
       this.choice.value = choice;
       return this.remote.now();

@@ -60,9 +60,19 @@ function ChosenFacts({ engine }: { engine: Engine }) {
   const facts = useAnswer(engine, 'chosen', selection).value;
   const frame = facts?.frame ?? null;
   const place = facts?.place ?? null;
+  const lacksFrame = facts !== null && facts.pfn === pfn && pfn !== null && frame === null;
+  const lacksProcess = facts !== null && facts.pid === pid && pid !== null && place === null;
+  const isHost = engine.facts.value?.kind === 'host';
   return (
     <div class="chosen">
-      <h2>{pfn === null ? 'No frame' : `Frame ${hex(pfn)}`}</h2>
+      <h2>{pfn === null ? 'No frame' : `${lacksFrame ? 'No frame' : 'Frame'} ${hex(pfn)}`}</h2>
+      {lacksFrame && (
+        <p>
+          {isHost
+            ? 'The snapshot says nothing of it.'
+            : `This machine has frames 0 to ${hex((engine.now.value?.frames ?? 1) - 1)}.`}
+        </p>
+      )}
       {frame !== null && (
         <dl>
           <Fact name="number">{frame.pfn}</Fact>
@@ -75,7 +85,10 @@ function ChosenFacts({ engine }: { engine: Engine }) {
           <Fact name="reclaim">{frame.kind === null ? null : `${frame.kind}: ${frame.reason}`}</Fact>
         </dl>
       )}
-      <h2>{pid === null ? 'Mapped nowhere' : `Process ${pid}`}</h2>
+      {!lacksFrame && <h2>{pid === null ? 'Mapped nowhere' : `${lacksProcess ? 'No process' : 'Process'} ${pid}`}</h2>}
+      {lacksProcess && (
+        <p>{isHost ? 'The snapshot has none of this number.' : 'None of this number lives at this step.'}</p>
+      )}
       {place !== null && (
         <dl>
           <Fact name="name">{place.comm}</Fact>

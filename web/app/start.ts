@@ -2,8 +2,11 @@
  * From the address to the page, and back.
  *
  * Owns      the order at the beginning: theme, address, what is open, step, selection; then the address follows the page.
+ * Promises  1. Back leads to the view, the file or the lesson before; steps and choices are no places of their own.
+ *           2. Where nothing could be opened, the address stays as it came.
  */
-import { effect } from '@preact/signals';
+import { effect, type Signal, signal } from '@preact/signals';
+import { oneAtATime } from '../ui/one_at_a_time.ts';
 import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
@@ -20,15 +23,17 @@ import {
   served,
   theme,
 } from './state.ts';
-import { readState, writeState } from './url.ts';
+import { type PageState, readState, writeState } from './url.ts';
 
 const THEME = 'revmap-theme';
 /** On a first visit: a page that was shared until the child wrote to it, and who the walk still asks. */
 const FIRST_LOOK = '#view=reverse&beside=spaces&step=7&page=1:0x100000100000';
 /** The address is written when the page has been still for so long. */
 const STILL_MS = 200;
-/** Ours, or the browser would read what we just wrote. */
-let written = '';
+/** The place that was written last; null: the address came from elsewhere. */
+let place: string | null = null;
+/** Under way to what the address asks for: until then it stays. */
+const isGoing: Signal<boolean> = signal(false);
 
 export async function startPage(): Promise<void> {
   followTheme();
@@ -36,21 +41,25 @@ export async function startPage(): Promise<void> {
   listenToDrops();
   // It takes the token out of the address, so nobody reads that before.
   const fragment = await joinServer();
-  await goTo(fragment);
+  if (fragment !== null) await goTo(fragment);
   followSelection(engine);
   followState();
   tellEngine();
-  addEventListener('hashchange', () => {
-    if (location.hash.replace(/^#/, '') !== written) void goTo(location.hash);
-  });
+  const follow = oneAtATime(() => goTo(location.hash));
+  // Another address, Back, and Forward; what we write ourselves is not told.
+  addEventListener('hashchange', () => void follow());
 }
 
-/** The state that the address asks for; a new session begins with the first file that the server was given. */
-async function joinServer(): Promise<string> {
+/**
+ * The state that the address asks for; a new session begins with the first file that the server was given. null: the link does not work,
+ * and the page says why instead of showing something else.
+ */
+async function joinServer(): Promise<string | null> {
   try {
     served.value = await connectToServer();
   } catch (error) {
     engine.error.value = (error as Error).message;
+    return null;
   }
   const { hash } = location;
   const hasFiles = (served.value?.files.length ?? 0) > 0;
@@ -60,7 +69,13 @@ async function joinServer(): Promise<string> {
 
 /** To the state that a fragment describes. What is open already is not opened again. */
 async function goTo(fragment: string): Promise<void> {
-  const state = readState(fragment);
+  isGoing.value = true;
+  await reach(readState(fragment));
+  place = null;
+  isGoing.value = false;
+}
+
+async function reach(state: PageState): Promise<void> {
   keep(state);
   otherChoice.value = state.other;
   apart.value = state.otherStep;
@@ -69,8 +84,8 @@ async function goTo(fragment: string): Promise<void> {
     state.opened === opened.value &&
     (state.opened !== 'program' || state.program === program.value);
   const sameMachine = JSON.stringify(state.choice) === JSON.stringify(engine.choice.value);
-  if (!isOpen) await openNamed(state.opened, state.program, state.choice);
-  else if (!sameMachine) await engine.rebuild(state.choice);
+  if (!isOpen && !(await openNamed(state.opened, state.program, state.choice))) return;
+  if (isOpen && !sameMachine) await engine.rebuild(state.choice);
   if (state.step !== (engine.now.value?.step ?? 0)) await engine.seek(state.step);
   engine.before.value = state.since;
   choose(state.selection);
@@ -89,11 +104,18 @@ function followState(): void {
   effect(() => {
     const state = pageState();
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      written = writeState(state);
-      history.replaceState(null, '', `#${written}`);
-    }, STILL_MS);
+    const isNothingOpen = engine.facts.value === null && program.value === '';
+    if (isGoing.value || engine.busy.value !== null || isNothingOpen) return;
+    timer = setTimeout(() => write(state), STILL_MS);
   });
+}
+
+function write(state: PageState): void {
+  const at = `${state.view} ${state.opened} ${state.lesson}`;
+  const address = `#${writeState(state)}`;
+  if (place === null || place === at) history.replaceState(null, '', address);
+  else history.pushState(null, '', address);
+  place = at;
 }
 
 function listenToDrops(): void {

@@ -18,7 +18,7 @@ export const kept = Object.fromEntries(KEPT.map((key) => [key, signal(FIRST_STAT
   readonly [K in keyof Kept]: Signal<Kept[K]>;
 };
 export const { view, beside, lesson, part, pair } = kept;
-/** What is open, as the address says it: `example:zipf`, `file:0`, `program` (its text stands beside); '' for a dropped file. */
+/** What is open, as the address says it: `example:zipf`, `file:0`, `program` (its text stands beside); `dropped`: a file that no link leads to. */
 export const opened: Signal<string> = signal('');
 /** The `revmap serve` behind this page; null: there is none. */
 export const served: Signal<Served | null> = signal(null);

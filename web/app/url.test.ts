@@ -106,8 +106,6 @@ for (const { why, fragment } of [
   { why: 'a step that is no number', fragment: 'step=1e9' },
   { why: 'a step beyond all', fragment: 'step=99999999999999' },
   { why: 'a kernel that we do not have', fragment: 'kernel=1.0' },
-  { why: 'a source that is a path', fragment: 'open=file:../../etc/passwd' },
-  { why: 'a program that is not packed', fragment: 'program=%%%' },
   { why: 'a process with a name', fragment: 'page=init:0x1000' },
   { why: 'a step of a second machine that is none', fragment: 'b.step=7' },
   { why: 'a speed that cannot be chosen', fragment: 'speed=3' },
@@ -128,6 +126,22 @@ for (const { why, fragment } of [
 ]) {
   test(`url: ${why} is left out`, () => expect(readState(fragment)).toEqual(FIRST_STATE));
 }
+
+const packed = packText('%mmp 1\n1 brk(0)\n');
+for (const { why, fragment } of [
+  { why: 'a source that is a path', fragment: 'open=file:../../etc/passwd' },
+  { why: 'the beginning of a name', fragment: 'open=exam' },
+  { why: 'a program that is not packed', fragment: 'open=program&program=!!!!' },
+  { why: 'the same without its name', fragment: 'program=%%%' },
+  { why: 'a program that was cut', fragment: `open=program&program=${packed.slice(0, -10)}` },
+  { why: 'a program that was cut off', fragment: 'open=program' },
+]) {
+  test(`url: ${why} is damage, not a first visit`, () => expect(readState(fragment).opened).toBeNull());
+}
+
+test('url: a program beside which its name was left out is a program', () => {
+  expect(readState(`program=${packed}`)).toMatchObject({ opened: 'program', program: '%mmp 1\n1 brk(0)\n' });
+});
 
 test('url: MGLRU on a kernel without it is left out', () => {
   expect(readState('kernel=3.16&mglru=1').choice.mglru).toBe(false);

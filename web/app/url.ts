@@ -2,7 +2,7 @@
  * The state of the page in its address, behind the #: a link shows what its sender saw.
  *
  * Owns      the names there. What is as usual is left out, but for the view: an address that says nothing is that of a first visit.
- * Promises  1. What a link says and cannot be is left out, never guessed at.
+ * Promises  1. What a link says and cannot be is left out, never guessed at; but for what it opens, which is said to be damaged.
  *           2. The text of a program travels in the link, packed; no server sees it.
  */
 import { deflateSync, inflateSync, strFromU8, strToU8 } from 'fflate';
@@ -77,7 +77,8 @@ export const KEPT = Object.keys(WORDS) as (keyof Kept)[];
 const WORD_OF: Readonly<Record<keyof Kept, Word<unknown>>> = WORDS;
 
 export interface PageState extends Kept {
-  opened: string;
+  /** null: the link says what is open, and that is damaged. */
+  opened: string | null;
   program: string;
   step: number;
   /** The step with which Lists compares it; null: the one before. */
@@ -126,7 +127,7 @@ export function writeState(state: PageState): string {
     const { name, usual, write } = WORD_OF[key];
     put(name, write(state[key]), write(usual));
   }
-  put('open', state.opened, '');
+  put('open', state.opened ?? '', '');
   if (state.opened === 'program') put('program', packText(state.program), '');
   putChoice(put, choice);
   put('step', String(step), '0');
@@ -160,13 +161,13 @@ function putChoice(put: Put, choice: MachineChoice): void {
 export function readState(fragment: string): PageState {
   const words = new URLSearchParams(fragment.replace(/^#/, ''));
   const word = (name: string): string => words.get(name) ?? '';
-  const packed = word('program');
+  const unpacked = unpackText(word('program'));
   const stepIn = (name: string): number | null => wholeIn(word(name), 0, MOST_STEP);
   const hasOther = word(`${OTHER}kernel`) !== '';
   return {
     ...keptIn(word),
-    opened: /^(program|live|example:[a-z]{1,16}|file:\d{1,3})$/.test(word('open')) ? word('open') : '',
-    program: packed === '' ? '' : (unpackText(packed) ?? ''),
+    opened: openedIn(word('open'), unpacked),
+    program: unpacked ?? '',
     step: stepIn('step') ?? 0,
     since: stepIn('since'),
     choice: choiceIn(word),
@@ -174,6 +175,11 @@ export function readState(fragment: string): PageState {
     other: hasOther ? choiceIn((name) => word(`${OTHER}${name}`)) : null,
     otherStep: hasOther ? stepIn(`${OTHER}step`) : null,
   };
+}
+
+function openedIn(name: string, text: string | null): string | null {
+  if (name === 'program' || (name === '' && text !== '')) return text === '' || text === null ? null : 'program';
+  return name === '' || /^(live|dropped|example:[a-z]{1,16}|file:\d{1,3})$/.test(name) ? name : null;
 }
 
 function choiceIn(word: (name: string) => string): MachineChoice {
@@ -225,6 +231,7 @@ export function packText(text: string): string {
 
 /** null: that is no packed text, or too long a one. */
 export function unpackText(packed: string): string | null {
+  if (packed === '') return '';
   try {
     const bytes = strToU8(atob(packed.replaceAll('-', '+').replaceAll('_', '/')), true);
     // What does not fit is cut off without a word.

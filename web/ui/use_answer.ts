@@ -1,8 +1,9 @@
 /** Answers of an engine, for components: asked again whenever the machine moved or the question changed. */
 import { type Signal, useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Answer, QueryArgs, QueryName } from '../../src/view/queries.ts';
 import type { Engine } from '../app/engine.ts';
+import { oneAtATime } from './one_at_a_time.ts';
 
 /**
  * The last answer that came; null before the first, and while there is no question. A question that comes while one is asked waits, and
@@ -14,29 +15,21 @@ export function useAnswer<K extends QueryName>(
   ...args: QueryArgs<K>
 ): Signal<Answer<K> | null> {
   const answer = useSignal<Answer<K> | null>(null);
-  const state = useRef({ name, args, asking: false, waits: false });
+  const now = useRef({ engine, name, args });
+  now.current = { engine, name, args };
+  const ask = useMemo(
+    () =>
+      oneAtATime(async () => {
+        const { engine: of, name: what, args: about } = now.current;
+        try {
+          answer.value = what === null || of.facts.value === null ? null : await of.ask(what, ...about);
+        } catch (error) {
+          of.error.value = (error as Error).message;
+        }
+      }),
+    [],
+  );
   const changes = engine.changes.value;
-  state.current.name = name;
-  state.current.args = args;
-
-  async function ask(): Promise<void> {
-    const { current } = state;
-    current.waits = true;
-    if (current.asking) return;
-    current.asking = true;
-    try {
-      while (current.waits) {
-        current.waits = false;
-        const isAsked = current.name !== null && engine.facts.value !== null;
-        answer.value = isAsked ? await engine.ask(current.name!, ...current.args) : null;
-      }
-    } catch (error) {
-      engine.error.value = (error as Error).message;
-    } finally {
-      current.asking = false;
-    }
-  }
-
   useEffect(() => void ask(), [engine, changes, name, JSON.stringify(args)]);
   return answer;
 }

@@ -5,6 +5,7 @@ import { duration, grouped } from '../../ui/format.ts';
 import { Scroll } from '../../ui/scroll.tsx';
 import { useAnswer } from '../../ui/use_answer.ts';
 import type { Both } from './machines.tsx';
+import { atOtherSteps } from './second.ts';
 
 interface Row {
   readonly group: CountGroup;
@@ -33,9 +34,16 @@ export function Counts({ left, right }: Both) {
   const rows = joined(mine.value, theirs.value);
   const differing = rows.filter(isOther).length;
   const shown = rows.filter((row) => withSame.value || isOther(row));
+  const off = atOtherSteps(left, right);
   return (
-    <section class="compare-counts" aria-label="Counters">
-      <h3>{differing === 0 ? 'All numbers are the same' : `${differing} of ${rows.length} numbers differ`}</h3>
+    <section class="compare-counts" aria-label="Counters" aria-busy={off?.passes === true}>
+      <h3>
+        {off !== null
+          ? off.says
+          : differing === 0
+            ? 'All numbers are the same'
+            : `${differing} of ${rows.length} numbers differ`}
+      </h3>
       <label class="check">
         <input
           type="checkbox"

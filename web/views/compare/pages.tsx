@@ -22,6 +22,7 @@ import { grouped, hex, plural } from '../../ui/format.ts';
 import { colourOf } from '../../ui/palette.ts';
 import { useAnswer } from '../../ui/use_answer.ts';
 import type { Both } from './machines.tsx';
+import { atOtherSteps } from './second.ts';
 
 const PAGE = 4096;
 const CLASSES = [
@@ -57,10 +58,15 @@ export function Pages({ left, right }: Both) {
     const next = nextDiffering(processes, from, back);
     if (next !== null) selectPage(next.pid, next.vpn * PAGE);
   };
+  const off = atOtherSteps(left, right);
   return (
-    <section class="compare-pages" aria-label="Pages">
+    <section class="compare-pages" aria-label="Pages" aria-busy={off?.passes === true}>
       <h3>
-        {differing === 0 ? 'Every page is in the same state in both' : `${plural(differing, 'page')} in another state`}
+        {off !== null
+          ? off.says
+          : differing === 0
+            ? 'Every page is in the same state in both'
+            : `${plural(differing, 'page')} in another state`}
       </h3>
       <ul class="compare-legend">
         {CLASSES.map(({ id, says }) => (

@@ -9,6 +9,7 @@ import { KERNELS, type MachineChoice } from '../../../src/view/choice.ts';
 import type { Source } from '../../../src/view/open.ts';
 import { Engine } from '../../app/engine.ts';
 import { apart, followSelection, other, otherChoice } from '../../app/state.ts';
+import { grouped } from '../../ui/format.ts';
 
 const OLD = '2.4.19';
 
@@ -44,6 +45,22 @@ export function followWithSecond(first: Engine): () => void {
   return () => {
     for (const stop of stops) stop();
   };
+}
+
+/** Where two machines stand that are linked and not at one step; null: they are, or nobody wants it. `passes`: the second one is on its way. */
+export function atOtherSteps(
+  first: Engine,
+  second: Engine,
+): { readonly says: string; readonly passes: boolean } | null {
+  const [left, right] = [first.now.value, second.now.value];
+  if (apart.value !== null || left === null || right === null || left.step === right.step) return null;
+  const passes = second.busy.value !== null;
+  const why = passes
+    ? 'The right machine is on its way'
+    : right.ended
+      ? 'The right machine has ended'
+      : 'Not at one step';
+  return { says: `${why}: left at step ${grouped(left.step)}, right at ${grouped(right.step)}`, passes };
 }
 
 interface Wanted {

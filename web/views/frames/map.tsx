@@ -111,10 +111,12 @@ export function FrameMap(props: MapProps) {
 
   // The place tells its width, and again when it changes.
   useEffect(() => {
+    const element = box.current!;
+    // It is told once more when the view is left, and the place is nobody's any more.
     const size = new ResizeObserver(() => {
-      width.value = box.current!.clientWidth;
+      width.value = element.clientWidth;
     });
-    size.observe(box.current!);
+    size.observe(element);
     controls({
       zoom: (by) => zoom(by),
       centre,
@@ -130,8 +132,10 @@ export function FrameMap(props: MapProps) {
   useEffect(() => {
     if (width.value === 0) return;
     const frame = requestAnimationFrame(() => {
+      const element = canvas.current;
+      if (element === null) return;
       const began = performance.now();
-      paint(canvas.current!, (painter.current ??= new FramePainter()), width.value, height, {
+      paint(element, (painter.current ??= new FramePainter()), width.value, height, {
         categories: answer.categories,
         palette: paletteOf(answer.legend),
         lit,

@@ -47,7 +47,8 @@ export async function startSizing(source: Source, asked: SizingAsked): Promise<v
     });
     const ports = replayers.map(({ endpoint }) => endpoint);
     const { size } = Comlink.wrap<Sizer>(mine.leader.endpoint);
-    const sized = await size(source, asked, Comlink.transfer(ports, ports), tell);
+    const sizing = size(source, asked, Comlink.transfer(ports, ports), tell);
+    const sized = await Promise.race([sizing, ...[mine.leader, ...replayers].map(({ broken }) => broken)]);
     if (workers === mine) made.value = { source, asked, sized };
   } catch (error) {
     if (workers === mine) failed.value = (error as Error).message;
