@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Who exchanges a module for another would exchange it for everybody who shares it. */
-const EXCHANGES = ['src', 'web']
+const EXCHANGES = ['src', 'web', 'test']
   .flatMap((room) =>
     readdirSync(join(import.meta.dirname, room), { recursive: true, encoding: 'utf8' }).map((path) => join(room, path)),
   )
@@ -24,9 +24,9 @@ export default defineConfig({
       {
         extends: true,
         // The engine has no state outside its machines: it is loaded once by each worker, not once by each file.
-        test: { name: 'units', include: ['src/**/*.test.ts', 'web/**/*.test.ts'], exclude: EXCHANGES, isolate: false },
+        test: { name: 'shared', include: ['{src,web,test}/**/*.test.ts'], exclude: EXCHANGES, isolate: false },
       },
-      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts', ...EXCHANGES] } },
+      { extends: true, test: { name: 'alone', include: EXCHANGES } },
     ],
   },
 });
