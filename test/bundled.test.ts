@@ -29,6 +29,6 @@ test('recorded programs swap and scan as they did on Linux 6.1, and settings are
 
 test('random programs: every promise holds after every step, every token is read back, the same seed gives the same machine', () => {
   // Those before are in random.test.ts.
-  const settings = { REVMAP_FIRST_SEED: '13', REVMAP_SEEDS: '20' };
+  const settings = { REVMAP_FIRST_SEED: '9', REVMAP_SEEDS: '10' };
   expect(bench('random', settings).match(/every promise held/g)).toHaveLength(GENERATIONS.length);
 }, 600_000);

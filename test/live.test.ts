@@ -1,5 +1,5 @@
 /**
- * The engine does what the kernel under us does, now: every fifth program of the corpus, and 20 s of random ones.
+ * The engine does what the kernel under us does, now: every fifth program of the corpus, and 12 s of random ones.
  * Where this machine does not allow it, the tests are skipped, and their names say why.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { whatIsMissing } from '../src/lab/check/live.ts';
 import { GENERATIONS } from '../src/mm/generations/index.ts';
 
 const corpus = fileURLToPath(new URL('../oracle/corpus/', import.meta.url));
-const SECONDS = 20;
+const SECONDS = 12;
 
 /** Why nothing can be compared here, or null. */
 function reason(): string | null {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { GENERATIONS } from '../src/mm/generations/index.ts';
 import { runRandom, STEPS } from './random_run.ts';
 
-const seeds = Number(process.env['REVMAP_SEEDS'] ?? 12);
+const seeds = Number(process.env['REVMAP_SEEDS'] ?? 8);
 const first = Number(process.env['REVMAP_FIRST_SEED'] ?? 1);
 
 for (const { version } of GENERATIONS) {

@@ -53,7 +53,7 @@ for (const { why, file, kernel, limitBytes, options } of [
         }),
       );
       let seed = 1;
-      for (let jump = 0; jump < 8; jump++) {
+      for (let jump = 0; jump < 5; jump++) {
         seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
         const step = jump % 2 === 0 ? steps[seed % steps.length]! : seed % end;
         const replay = timeline.seek(step);

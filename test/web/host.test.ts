@@ -118,9 +118,7 @@ describe.skipIf(CHROMIUM === undefined)('a host (skipped: there is no Chromium)'
     expect(await row.innerText()).toContain(bytesText(cost.pss_bytes));
     await page.getByRole('button', { name: String(process.pid), exact: true }).click();
     await page.locator('.host-sharers li').first().waitFor();
-    await page.evaluate(() => {
-      location.hash = location.hash.replace('view=host', 'view=spaces');
-    });
+    await page.getByRole('button', { name: 'Address spaces', exact: true }).click();
     await page.locator(`[role=treeitem][aria-selected=true][data-pid="${process.pid}"]`).waitFor();
     await page
       .getByRole('slider', { name: /^Pages of/ })

@@ -42,6 +42,12 @@ describe.skipIf(CHROMIUM === undefined)('the page (skipped: there is no Chromium
     await page.getByLabel('One press is').selectOption('100 steps');
     await page.setViewportSize({ width: 360, height: 740 });
     expect(await rowsOf(page)).toEqual({ rows: 2, small: [] });
+    // The open view's tab is in the strip's window, the last one too.
+    await page.keyboard.press('0');
+    await page.waitForFunction(() => {
+      const { left, right } = document.querySelector('.tabs [aria-current]')!.getBoundingClientRect();
+      return left >= 0 && right <= innerWidth;
+    });
     await page.getByRole('button', { name: 'On by one 100 steps' }).click();
     await page.locator('.where', { hasText: 'step 1,100 of' }).waitFor();
     const more = page.getByRole('button', { name: 'More' });

@@ -4,6 +4,7 @@
  * Owns      the layout. What a view shows is its own.
  */
 import type { ComponentType } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { CompareView } from '../views/compare/view.tsx';
 import { EditorView } from '../views/editor/view.tsx';
 import { FramesView } from '../views/frames/view.tsx';
@@ -86,8 +87,16 @@ function Panel({ id }: { id: ViewId }) {
 }
 
 function Tabs() {
+  const strip = useRef<HTMLElement>(null);
+  const open = view.value;
+  useEffect(() => {
+    // On a telephone there are more of them than fit.
+    const { clientWidth, children } = strip.current!;
+    const { offsetLeft, offsetWidth } = children[VIEWS.findIndex(({ id }) => id === open)] as HTMLElement;
+    strip.current!.scrollLeft = offsetLeft - (clientWidth - offsetWidth) / 2;
+  }, [open]);
   return (
-    <nav class="tabs" aria-label="Views">
+    <nav class="tabs" aria-label="Views" ref={strip}>
       {VIEWS.map(({ id, name, says }) => (
         <span class="tab" key={id}>
           <button
