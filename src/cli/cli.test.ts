@@ -214,21 +214,9 @@ test('compare: a table, a picture and the partings in a pipe; a page where it wa
 });
 
 test('compare: workers give what one thread gives', () => {
-  const json = (workers: string) => {
-    const args = [
-      'compare',
-      zipf,
-      '--kernel',
-      '6.18,2.4.19',
-      '--limits',
-      '28M',
-      '--json',
-      '--workers',
-      workers,
-      ...small,
-    ];
-    return JSON.parse(revmap(args).stdout, (key, value) => (key === 'seconds' ? 0 : value));
-  };
+  const asked = ['compare', zipf, '--kernels', '6.18,2.4.19', '--limits', '28M', '--json', ...small];
+  const json = (workers: string) =>
+    JSON.parse(revmap([...asked, '--workers', workers]).stdout, (key, value) => (key === 'seconds' ? 0 : value));
   expect(json('2')).toEqual(json('0'));
 });
 
