@@ -83,7 +83,7 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
     field(count, who.refcount, 'whoever holds it: entries, the page cache, somebody who works on it'),
     field(hasMapcount ? '_mapcount + 1' : '(mapcount)', who.mapcount, mapcountSays),
     field('mapping', mappingWord(machine, pfn).pointer, mappingWord(machine, pfn).says),
-    indexField(machine, pfn, frames.index(pfn), isAnon, known),
+    indexField(machine, who.index, isAnon, known),
     field('list', who.lru, 'the queue of reclaim on which it waits'),
     field('reclaim', who.reclaim.kind, who.reclaim.reason),
     ...(machine.generation.cgroups && known ? [field('cgroup', who.memcg || 'nobody', 'who is charged for it')] : []),
@@ -103,14 +103,16 @@ export function frameNode(machine: Machine, pfn: Pfn, who: WhoMaps): NewNode {
   return { kind: 'frame', column: 0, title: `frame ${pfn}`, lines, fields, tag: mappingWord(machine, pfn) };
 }
 
-function indexField(machine: Machine, pfn: Pfn, index: number, isAnon: boolean, known: boolean): Field {
+function indexField(machine: Machine, index: number | null, isAnon: boolean, known: boolean): Field {
+  if (index === null) return field('index', '?', 'of an anonymous page it says nothing');
   if (!known) return field('index', index, 'of no meaning without a mapping');
   if (!isAnon) return field('index', index, 'its page of the file');
-  if (machine.generation.switches.indexesAnon)
-    return field('index', hex(index), 'its place in the object: the page at which it was first mapped');
-  return machine.frames.has(pfn, PG_swapcache)
-    ? field('index', hex(swapSlot(machine, pfn).entry), 'its swap entry')
-    : field('index', '?', 'of an anonymous page it says nothing');
+  const isPlace = machine.generation.switches.indexesAnon;
+  return field(
+    'index',
+    hex(index),
+    isPlace ? 'its place in the object: the page at which it was first mapped' : 'its swap entry',
+  );
 }
 
 /** The object that the mapping names; null: none. */

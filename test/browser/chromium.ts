@@ -1,7 +1,7 @@
 /** The browser that tests use; undefined where there is none (`npm test` installs one where root may). */
 import { existsSync } from 'node:fs';
 
-/** The headless shell is the same engine without a window to draw: a third less work. */
+/** The headless shell is the same engine without a window to draw, so it has less to do. */
 export const CHROMIUM = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   existsSync,
 );

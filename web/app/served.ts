@@ -7,6 +7,7 @@
  *           3. What went wrong is a sentence for the person who reads the page.
  * Read      docs/serve.md
  */
+import { store, stored } from '../ui/storage.ts';
 
 export interface ServedFile {
   /** What `fetchFile` takes. */
@@ -50,7 +51,7 @@ export async function connectToServer(): Promise<Served | null> {
   if (answer.ok) {
     const { api, ...here } = (await answer.json()) as Here & { api: string };
     if (!API.test(api)) throw new Error(GONE);
-    keep(api);
+    store('localStorage', KEPT_AS, api);
     return new Session(api, here);
   }
   // The same link a second time, in the browser that has used it.
@@ -104,7 +105,7 @@ async function resumed(): Promise<Served | null> {
   const answer = await asked(`${api}/files`).catch(() => null);
   if (answer?.ok === true) return new Session(api, (await answer.json()) as Here);
   // Another server has this port now, or none.
-  keep(null);
+  store('localStorage', KEPT_AS, null);
   return null;
 }
 
@@ -123,20 +124,8 @@ async function sentence(answer: Response): Promise<string> {
   return text === '' ? GONE : text;
 }
 
+/** Where a browser keeps nothing, a reload needs a new link. */
 function kept(): string | null {
-  try {
-    const api = localStorage.getItem(KEPT_AS);
-    return api !== null && API.test(api) ? api : null;
-  } catch {
-    return null;
-  }
-}
-
-function keep(api: string | null): void {
-  try {
-    if (api === null) localStorage.removeItem(KEPT_AS);
-    else localStorage.setItem(KEPT_AS, api);
-  } catch {
-    // A browser may keep nothing for anybody: then a reload needs a new link.
-  }
+  const api = stored('localStorage', KEPT_AS);
+  return api !== null && API.test(api) ? api : null;
 }

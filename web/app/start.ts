@@ -7,6 +7,7 @@
  */
 import { effect, type Signal, signal } from '@preact/signals';
 import { oneAtATime } from '../ui/one_at_a_time.ts';
+import { store, stored } from '../ui/storage.ts';
 import { listenToKeys } from './keys.ts';
 import { connectToServer } from './served.ts';
 import { openFile, openNamed } from './sources.ts';
@@ -128,23 +129,11 @@ function listenToDrops(): void {
 }
 
 function followTheme(): void {
-  const kept = readTheme();
+  const kept = stored('localStorage', THEME);
   if (kept === 'light' || kept === 'dark') theme.value = kept;
   effect(() => {
     if (theme.value === 'auto') delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = theme.value;
-    try {
-      localStorage.setItem(THEME, theme.value);
-    } catch {
-      // A page in a folder may have no storage: the theme lasts as long as the page.
-    }
+    store('localStorage', THEME, theme.value);
   });
-}
-
-function readTheme(): string | null {
-  try {
-    return localStorage.getItem(THEME);
-  } catch {
-    return null;
-  }
 }

@@ -9,12 +9,13 @@ import { type Signal, signal } from '@preact/signals';
 import { FIRST_PROGRAM } from '../../app/first_program.ts';
 import { openText } from '../../app/sources.ts';
 import { engine, lesson, program } from '../../app/state.ts';
+import { store, stored } from '../../ui/storage.ts';
 
 const KEY = 'revmap-own-program';
 
 export const draft: Signal<string> = signal(FIRST_PROGRAM);
 /** What the reader wrote last, answers to lessons apart; null: nothing yet. */
-export const own: Signal<string | null> = signal(readOwn());
+export const own: Signal<string | null> = signal(stored('sessionStorage', KEY));
 /** Runs while one types. */
 export const isLive: Signal<boolean> = signal(true);
 /** Somebody typed since it was run or replaced. */
@@ -74,17 +75,5 @@ function replaceDraft(text: string): void {
 
 function keepOwn(text: string): void {
   own.value = text;
-  try {
-    sessionStorage.setItem(KEY, text);
-  } catch {
-    // Then it lasts as long as the page.
-  }
-}
-
-function readOwn(): string | null {
-  try {
-    return sessionStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
+  store('sessionStorage', KEY, text);
 }

@@ -1,10 +1,9 @@
 /**
  * Which lessons are done, as long as this browser remembers.
- *
- * Promises  Without storage (a page in a folder may have none) it lasts as long as the page.
  */
 import { type Signal, signal } from '@preact/signals';
 import { LESSONS } from '../../lessons/index.ts';
+import { store, stored } from '../../ui/storage.ts';
 
 const KEY = 'revmap-lessons';
 
@@ -21,18 +20,10 @@ export function forgetProgress(): void {
 
 function write(lessons: ReadonlySet<number>): void {
   done.value = lessons;
-  try {
-    localStorage.setItem(KEY, [...lessons].join(' '));
-  } catch {
-    // See above.
-  }
+  store('localStorage', KEY, [...lessons].join(' '));
 }
 
 function read(): ReadonlySet<number> {
-  try {
-    const numbers = (localStorage.getItem(KEY) ?? '').split(' ').map(Number);
-    return new Set(numbers.filter((n) => Number.isInteger(n) && n >= 1 && n <= LESSONS.length));
-  } catch {
-    return new Set();
-  }
+  const numbers = (stored('localStorage', KEY) ?? '').split(' ').map(Number);
+  return new Set(numbers.filter((n) => Number.isInteger(n) && n >= 1 && n <= LESSONS.length));
 }
